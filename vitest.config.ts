@@ -1,0 +1,30 @@
+import { defineConfig } from "vitest/config";
+
+// Tests run from source: the "@berth/source" condition of every package's exports points at src/.
+const conditions = ["@berth/source", "module", "node", "import", "default"];
+const fromSource = { resolve: { conditions }, ssr: { resolve: { conditions } } };
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        ...fromSource,
+        test: { name: "unit", include: ["packages/*/src/**/*.test.ts", "services/*/src/**/*.test.ts", "test/house/**/*.test.ts"] },
+      },
+      {
+        ...fromSource,
+        test: { name: "simulation", include: ["test/simulation/**/*.test.ts"], testTimeout: 120_000 },
+      },
+      {
+        ...fromSource,
+        test: {
+          name: "integration",
+          include: ["test/integration/**/*.test.ts", "test/chaos/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
