@@ -1,0 +1,136 @@
+import { timingSafeEqual } from "node:crypto";
+import { type CallContext, ServerError, type ServerMiddleware, Status } from "nice-grpc-common";
+import { Counter, Histogram, type Registry } from "prom-client";
+import type { Logger } from "../log/index.js";
+import type { Telemetry } from "../telemetry/index.js";
+import { ReasonError } from "./reasons.js";
+
+/** What the middleware of a server needs. */
+export interface CallMiddlewareOptions {
+  readonly logger: Logger;
+  readonly metrics: Registry;
+  readonly token: string | undefined;
+  readonly telemetry: Telemetry;
+  /** Aborts when the server stops: streams then end. */
+  readonly stopping: AbortSignal;
+}
+
+/** Methods that change nothing, by the first word of their name; everything else needs the token. */
+const readVerbs = /^(Get|List|Watch|Check|Explain|ServerReflectionInfo$)/;
+
+/** Around every call: the token, one span and the metrics, and errors as callers should see them. */
+export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware {
+  const { telemetry, stopping } = options;
+  const meter = callMeter(options.metrics);
+  const expected = options.token === undefined ? undefined : Buffer.from(`Bearer ${options.token}`);
+
+  return async function* middleware(call, context) {
+    const [service = "", method = ""] = call.method.path.slice(1).split("/");
+    const finish = meter(service, method, call.requestStream || call.responseStream);
+    let status: Status = Status.OK;
+    try {
+      authorize(expected, service, method, context);
+      if (call.responseStream) {
+        const stream = linkedSignal(context.signal, stopping);
+        try {
+          return yield* call.next(call.request, { ...context, signal: stream.signal });
+        } finally {
+          stream.release();
+        }
+      }
+      if (call.requestStream || !telemetry.enabled) return yield* call.next(call.request, context);
+      return await traced(telemetry, service, method, context, async () => {
+        const step = await call.next(call.request, context).next();
+        return step.value as never;
+      });
+    } catch (error) {
+      const told = asServerError(error, options, `${service}/${method}`);
+      status = told.code;
+      throw told;
+    } finally {
+      finish(status);
+    }
+  };
+}
+
+function authorize(expected: Buffer | undefined, service: string, method: string, context: CallContext): void {
+  if (expected === undefined || readVerbs.test(method) || service.startsWith("grpc.")) return;
+  const given = context.metadata.get("authorization");
+  const bytes = Buffer.from(given ?? "");
+  if (bytes.length === expected.length && timingSafeEqual(bytes, expected)) return;
+  const what = given === undefined ? "needs a token" : "was called with a wrong token";
+  throw new ReasonError("UNAUTHENTICATED", `${method} ${what}: send the header "authorization: Bearer <token>"; the token lies in the file "token" of the data folder`);
+}
+
+async function traced<Result>(telemetry: Telemetry, service: string, method: string, context: CallContext, handle: () => Promise<Result>): Promise<Result> {
+  const name = `${service}/${method}`;
+  const parent = context.metadata.get("traceparent");
+  const attributes = { "rpc.system.name": "grpc", "rpc.method": name };
+  const span = telemetry.startSpan(name, { kind: "server", attributes, ...(parent === undefined ? {} : { parent }) });
+  try {
+    const result = await span.run(handle);
+    span.setAttribute("rpc.status_code", "OK");
+    return result;
+  } catch (error) {
+    const status = error instanceof ReasonError ? error.status : Status.UNKNOWN;
+    span.setAttribute("rpc.status_code", Status[status]);
+    if (serverFaults.has(status)) span.fail(error instanceof Error ? error.message : String(error));
+    throw error;
+  } finally {
+    span.end();
+  }
+}
+
+/** Statuses that are the server's fault; the others are answers. (OpenTelemetry's conventions for gRPC.) */
+const serverFaults = new Set([Status.UNKNOWN, Status.DEADLINE_EXCEEDED, Status.UNIMPLEMENTED, Status.INTERNAL, Status.UNAVAILABLE, Status.DATA_LOSS]);
+
+function asServerError(error: unknown, { logger, stopping }: CallMiddlewareOptions, method: string): ServerError {
+  if (error instanceof ServerError) return error;
+  if (error instanceof ReasonError) {
+    if (error.reason === "INTERNAL") logger.error({ err: error, method }, "a call failed");
+    return error.toServerError();
+  }
+  if (error instanceof Error && error.name === "AbortError") {
+    if (stopping.aborted) return new ReasonError("NOT_READY", "the service is stopping; connect again", { retryAfterMs: 500 }).toServerError();
+    return new ReasonError("CANCELLED", "the caller went away").toServerError();
+  }
+  logger.error({ err: error, method }, "a call failed");
+  return new ReasonError("INTERNAL", `internal error in ${method}; the log of the service says more`).toServerError();
+}
+
+/** A signal that aborts with either of two, and lets go of both when the call is over. */
+function linkedSignal(first: AbortSignal, second: AbortSignal): { readonly signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  const release = (): void => {
+    first.removeEventListener("abort", abort);
+    second.removeEventListener("abort", abort);
+  };
+  if (first.aborted || second.aborted) controller.abort();
+  first.addEventListener("abort", abort);
+  second.addEventListener("abort", abort);
+  return { signal: controller.signal, release };
+}
+
+function callMeter(registry: Registry): (service: string, method: string, stream: boolean) => (status: Status) => void {
+  const labels = ["grpc_service", "grpc_method", "grpc_type"] as const;
+  const registers = [registry];
+  const started = new Counter({ name: "grpc_server_started_total", help: "Calls that began.", labelNames: labels, registers });
+  const handled = new Counter({ name: "grpc_server_handled_total", help: "Calls that ended.", labelNames: [...labels, "grpc_code"], registers });
+  const seconds = new Histogram({
+    name: "grpc_server_handling_seconds",
+    help: "Time that unary calls took.",
+    labelNames: labels,
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  });
+  return (service, method, stream) => {
+    const of = { grpc_service: service, grpc_method: method, grpc_type: stream ? "stream" : "unary" };
+    started.inc(of);
+    const stop = stream ? undefined : seconds.startTimer(of);
+    return (status) => {
+      stop?.();
+      handled.inc({ ...of, grpc_code: Status[status] });
+    };
+  };
+}

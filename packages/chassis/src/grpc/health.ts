@@ -1,0 +1,59 @@
+import { health } from "@berth/contracts";
+import type { CallContext } from "nice-grpc-common";
+import { PushStream } from "./push-stream.js";
+import { ReasonError } from "./reasons.js";
+
+const Status = health.HealthCheckResponse_ServingStatus;
+
+/** grpc.health.v1 over one answer for the whole process, under "" and under the name of each service. */
+export class Health implements health.HealthServiceImplementation {
+  private serving = false;
+  private readonly services = new Set([""]);
+  private readonly watchers = new Set<PushStream<health.HealthCheckResponse>>();
+
+  /** Adds a service that can be asked for. */
+  addService(fullName: string): void {
+    this.services.add(fullName);
+  }
+
+  /** Sets the answer and tells the watchers. */
+  setServing(serving: boolean): void {
+    if (this.serving === serving) return;
+    this.serving = serving;
+    for (const watcher of this.watchers) watcher.push(this.answer());
+  }
+
+  /** Ends every watch. */
+  endWatches(): void {
+    for (const watcher of this.watchers) watcher.end();
+  }
+
+  async check(request: health.HealthCheckRequest): Promise<health.HealthCheckResponse> {
+    if (!this.services.has(request.service)) throw new ReasonError("NOT_FOUND", `no service ${JSON.stringify(request.service)} here`);
+    return this.answer();
+  }
+
+  async list(): Promise<health.HealthListResponse> {
+    return { statuses: Object.fromEntries([...this.services].map((service) => [service, this.answer()])) };
+  }
+
+  async *watch(request: health.HealthCheckRequest, context: CallContext): AsyncGenerator<health.HealthCheckResponse> {
+    if (!this.services.has(request.service)) {
+      yield { status: Status.SERVICE_UNKNOWN };
+      return;
+    }
+    const changes = new PushStream<health.HealthCheckResponse>();
+    this.watchers.add(changes);
+    context.signal.addEventListener("abort", () => changes.end(), { once: true });
+    try {
+      yield this.answer();
+      yield* changes;
+    } finally {
+      this.watchers.delete(changes);
+    }
+  }
+
+  private answer(): health.HealthCheckResponse {
+    return { status: this.serving ? Status.SERVING : Status.NOT_SERVING };
+  }
+}

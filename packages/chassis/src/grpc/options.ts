@@ -1,0 +1,35 @@
+import type { ChannelOptions } from "@grpc/grpc-js";
+
+/** Largest message that is taken: the 4 MiB that a submission may have, and room around it. */
+export const receivedBytesMax = 5 * 1024 * 1024;
+/** Largest message that is sent; streams keep theirs far below. */
+const sentBytesMax = 16 * 1024 * 1024;
+
+/** A dead peer is noticed within this plus the next. */
+const keepaliveMs = 10_000;
+const keepaliveTimeoutMs = 5_000;
+
+/** Options of every server. */
+export const serverChannelOptions: ChannelOptions = {
+  "grpc.max_receive_message_length": receivedBytesMax,
+  "grpc.max_send_message_length": sentBytesMax,
+  "grpc.max_concurrent_streams": 10_000,
+  "grpc.keepalive_time_ms": keepaliveMs,
+  "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
+  "grpc.keepalive_permit_without_calls": 1,
+};
+
+/** Options of every client channel. */
+export const clientChannelOptions: ChannelOptions = {
+  "grpc.max_receive_message_length": sentBytesMax,
+  "grpc.max_send_message_length": sentBytesMax,
+  "grpc.keepalive_time_ms": keepaliveMs,
+  "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
+  "grpc.keepalive_permit_without_calls": 1,
+  "grpc.initial_reconnect_backoff_ms": 100,
+  "grpc.max_reconnect_backoff_ms": 2_000,
+  // Proxy variables of the environment are for the web, not for calls between the services.
+  "grpc.enable_http_proxy": 0,
+  // A peer that accepts and then says nothing would otherwise hold every channel to that address (grpc-node#2785).
+  "grpc.use_local_subchannel_pool": 1,
+};

@@ -1,0 +1,91 @@
+import { health as healthContract, reflection as reflectionContract, reflectionAlpha } from "@berth/contracts";
+import { type CompatServiceDefinition, createServer, type Server, type ServiceImplementation } from "nice-grpc";
+import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
+import type { Registry } from "prom-client";
+import { delay, systemClock } from "../clock/index.js";
+import type { Logger } from "../log/index.js";
+import { noTelemetry, type Telemetry } from "../telemetry/index.js";
+import { callMiddleware } from "./call-middleware.js";
+import { Health } from "./health.js";
+import { serverChannelOptions } from "./options.js";
+import { Reflection } from "./reflection.js";
+
+/** Settings of a server. */
+export interface GrpcServerOptions {
+  /** Where to log. */
+  readonly logger: Logger;
+  /** Where the `grpc_server_*` metrics go. */
+  readonly metrics: Registry;
+  /** Token that mutations must bring as `authorization: Bearer <token>`; undefined asks for none. */
+  readonly token?: string;
+  /** Tracing; default none. */
+  readonly telemetry?: Telemetry;
+}
+
+/** The port is taken by another process. */
+export class PortInUse extends Error {
+  override readonly name = "PortInUse";
+}
+
+/** A gRPC server with health, reflection, metrics, tracing and Berth's errors. */
+export class GrpcServer {
+  private readonly server: Server;
+  private readonly health = new Health();
+  private readonly reflection = new Reflection();
+  private readonly stopping = new AbortController();
+  private stopped: Promise<void> | undefined;
+
+  constructor(options: GrpcServerOptions) {
+    const { logger, metrics, token, telemetry = noTelemetry } = options;
+    const middleware = callMiddleware({ logger, metrics, token, telemetry, stopping: this.stopping.signal });
+    this.server = createServer(serverChannelOptions).use(errorDetailsServerMiddleware).use(middleware);
+    this.add(healthContract.HealthDefinition, this.health);
+    this.add(reflectionContract.ServerReflectionDefinition, this.reflection);
+    this.add(reflectionAlpha.ServerReflectionDefinition, this.reflection as unknown as reflectionAlpha.ServerReflectionServiceImplementation);
+  }
+
+  /** Adds a service. Before `listen` only. */
+  add<Service extends CompatServiceDefinition & { readonly fullName: string }>(definition: Service, implementation: ServiceImplementation<Service>): this {
+    this.server.add(definition, implementation);
+    this.health.addService(definition.fullName);
+    this.reflection.addService(definition.fullName);
+    return this;
+  }
+
+  /**
+   * Listens and returns the port; port 0 takes a free one. Not serving, by the health service, until `setServing(true)`.
+   *
+   * @throws PortInUse naming the port and what to do.
+   */
+  async listen(host: string, port: number): Promise<number> {
+    try {
+      return await this.server.listen(`${host}:${port}`);
+    } catch (error) {
+      if (error instanceof Error && /EADDRINUSE|No address added/.test(error.message)) {
+        throw new PortInUse(`port ${port} on ${host} is in use by another process: stop it, or choose another port`, { cause: error });
+      }
+      throw error;
+    }
+  }
+
+  /** Sets what the health service answers. */
+  setServing(serving: boolean): void {
+    this.health.setServing(serving);
+  }
+
+  /** Stops taking calls, ends the streams, waits up to `graceMs` for unary calls, then cuts what is left. Safe to call twice. */
+  stop(graceMs = 2_000): Promise<void> {
+    this.stopped ??= this.stopOnce(graceMs);
+    return this.stopped;
+  }
+
+  private async stopOnce(graceMs: number): Promise<void> {
+    this.setServing(false);
+    this.health.endWatches();
+    this.stopping.abort();
+    const ended = new AbortController();
+    const gracefully = this.server.shutdown().finally(() => ended.abort());
+    await Promise.race([gracefully, delay(systemClock, graceMs, ended.signal)]);
+    this.server.forceShutdown();
+  }
+}

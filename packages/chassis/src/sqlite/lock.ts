@@ -1,0 +1,47 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import Database from "libsql";
+
+/** A folder that belongs to this process. */
+export interface FolderLock {
+  /** Gives the folder back. Safe to call twice. */
+  release(): void;
+}
+
+/** Another process has the folder. */
+export class FolderLocked extends Error {
+  override readonly name = "FolderLocked";
+}
+
+/**
+ * Locks a folder against a second process, creating it if it isn't there. The lock ends with this process, however that ends: it is
+ * the exclusive lock that SQLite holds on `lock.db`, which the kernel takes back. (A file that merely exists would outlive kill -9.)
+ *
+ * @throws FolderLocked naming the folder and the process that has it.
+ */
+export function lockFolder(folder: string): FolderLock {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const holderFile = join(folder, "lock.pid");
+  const database = new Database(join(folder, "lock.db"));
+  try {
+    database.pragma("busy_timeout = 0");
+    database.pragma("locking_mode = EXCLUSIVE");
+    database.exec("BEGIN EXCLUSIVE; CREATE TABLE IF NOT EXISTS held (id INTEGER); COMMIT; BEGIN EXCLUSIVE");
+  } catch (error) {
+    database.close();
+    if (!(error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY"))) throw error;
+    throw new FolderLocked(
+      `${folder} is in use by ${holderOf(holderFile)}: stop it first, or choose another data folder (one process at a time may have it)`,
+    );
+  }
+  writeFileSync(holderFile, `${process.pid}\n`);
+  return { release: () => database.close() };
+}
+
+function holderOf(holderFile: string): string {
+  try {
+    return `process ${readFileSync(holderFile, "utf8").trim()}`;
+  } catch {
+    return "another process";
+  }
+}
