@@ -1,0 +1,183 @@
+import { randomUUID } from "node:crypto";
+import { type Client, createChannel, createClient as createTypedClient, ReasonError } from "@berth/chassis/grpc";
+import { metrics, pool, registry, runner, scheduler } from "@berth/contracts";
+import { type EndpointOptions, type Endpoints, findEndpoints } from "./endpoints.js";
+import { partRequestId, type SubmitOptions, type Submitted, splitTasks } from "./submit.js";
+import { type TaskInput, taskSchema, toSpec } from "./taskfile/index.js";
+import { Tally, type WatchOptions, watchTasks } from "./watch.js";
+
+/** How a client is made. */
+export interface BerthClientOptions extends EndpointOptions {
+  /** Longest wait for the answer to one call, milliseconds. Default 10,000. Streams have no bound. */
+  readonly timeoutMs?: number;
+}
+
+/** Which tasks: a set, tasks by `{set}/{task}`, or a filter of the wire. */
+export type TaskSelection = string | readonly string[] | Partial<registry.TaskFilter>;
+
+/** A client of one Berth. Nothing is sent before the first call; close it when done. */
+export interface BerthClient {
+  /** Where it sends to. */
+  readonly endpoints: Endpoints;
+  /** Submits tasks into one set; see SubmitOptions. Up to 10,000 tasks and 4 MiB are taken all or none. */
+  submit(tasks: readonly TaskInput[], options?: SubmitOptions): Promise<Submitted>;
+  /** As submit, for specifications of the wire, such as parseTaskFile gives. */
+  submitSpecs(tasks: readonly registry.TaskSpec[], options?: SubmitOptions): Promise<Submitted>;
+  /** Every change of every task of a set, or of what a filter matches. Reconnects and resumes by itself. */
+  watch(selection: TaskSelection, options?: WatchOptions): AsyncIterable<registry.Task>;
+  /** Waits until every task of a set is final; returns the set with its counts. */
+  wait(set: string, options?: { signal?: AbortSignal; onTask?: (task: registry.Task) => void }): Promise<registry.TaskSet>;
+  /** One task, `{set}/{task}`, with attempts and history. */
+  task(task: string): Promise<registry.Task>;
+  /** Tasks, newest first, page by page. */
+  tasks(selection?: TaskSelection, options?: { pageSize?: number; view?: registry.View }): AsyncIterable<registry.Task>;
+  /** Cancels tasks. One that runs is CANCELLING until its run is known to be dead. */
+  cancel(selection: TaskSelection, reason?: string): Promise<registry.CancelTasksResponse>;
+  /** Retries tasks that ended FAILED, CANCELLED or SKIPPED, and what was skipped for them. */
+  retry(selection: TaskSelection): Promise<registry.RetryTasksResponse>;
+  /** Output of an attempt (0: the last). With `follow` also what arrives, until the task is final. */
+  logs(task: string, options?: { attempt?: number; follow?: boolean; signal?: AbortSignal }): AsyncIterable<registry.LogChunk>;
+  /** Tasks, calls of the wire. */
+  readonly registry: Client<typeof registry.RegistryServiceDefinition>;
+  /** Output, calls of the wire. */
+  readonly logService: Client<typeof registry.LogServiceDefinition>;
+  /** Pools, limits and assignments, calls of the wire. */
+  readonly pools: Client<typeof pool.PoolServiceDefinition>;
+  /** Bids, calls of the wire. */
+  readonly bids: Client<typeof pool.BidServiceDefinition>;
+  /** Leases, calls of the wire. */
+  readonly leases: Client<typeof runner.LeaseServiceDefinition>;
+  /** Queues, calls of the wire. */
+  readonly scheduler: Client<typeof scheduler.SchedulerServiceDefinition>;
+  /** History of concurrency, calls of the wire. */
+  readonly metrics: Client<typeof metrics.MetricsServiceDefinition>;
+  /** Closes all connections. */
+  close(): void;
+}
+
+/** Makes a client. Reads a data folder or berth.yaml where one is given; throws if that can't be read. */
+export function createClient(options: BerthClientOptions = {}): BerthClient {
+  const endpoints = findEndpoints(options);
+  const { addresses } = endpoints;
+  const channels = {
+    registry: createChannel(addresses.registry),
+    poolManager: createChannel(addresses.poolManager),
+    scheduler: createChannel(addresses.scheduler),
+    metrics: createChannel(addresses.metrics),
+  };
+  const common = {
+    ...(endpoints.token === "" ? {} : { token: endpoints.token }),
+    ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+  };
+  // Everything here is safe to repeat: reads, calls with a request id, and calls that are idempotent by their meaning.
+  const safe = { ...common, retry: true };
+  const tasks = createTypedClient(registry.RegistryServiceDefinition, channels.registry, safe);
+  const logService = createTypedClient(registry.LogServiceDefinition, channels.registry, safe);
+
+  const submitSpecs = async (specs: readonly registry.TaskSpec[], options: SubmitOptions = {}): Promise<Submitted> => {
+    const requestId = options.requestId ?? randomUUID();
+    const parts = splitTasks(specs);
+    let set = options.set ?? "";
+    let taskCount = 0;
+    let repeated = true;
+    let revision: bigint | undefined;
+    for (const [index, part] of parts.entries()) {
+      const request = { set, displayName: options.displayName ?? "", tasks: part, requestId: partRequestId(requestId, index) };
+      const call = tasks.submitTasks(request, options.signal === undefined ? {} : { signal: options.signal });
+      const answer = await call.catch((thrown: unknown) => {
+        const error = ReasonError.from(thrown);
+        if (index === 0) throw error;
+        const state = `${taskCount} of ${specs.length} tasks were taken into set ${set} before`;
+        throw new ReasonError(error.reason, `${error.message} (${state})`, { ...error.details, cause: thrown });
+      });
+      set = answer.set;
+      taskCount += answer.taskCount;
+      repeated &&= answer.repeatedRequest;
+      revision ??= answer.revision;
+    }
+    return { set, taskCount, repeated, revision: revision ?? 0n };
+  };
+
+  async function* watch(selection: TaskSelection, options: WatchOptions = {}) {
+    const filter = filterOf(selection);
+    const view = options.view ?? "BASIC";
+    const open = (resumeRevision: bigint, signal: AbortSignal) =>
+      tasks.watchTasks({ filter, resumeRevision, view }, { signal });
+    for await (const batch of watchTasks(open, options)) yield* batch;
+  }
+
+  return {
+    endpoints,
+    submit: (inputs, options) => submitSpecs(inputs.map(specOf), options),
+    submitSpecs,
+    watch,
+    async wait(set, options = {}) {
+      const signal = options.signal;
+      let known = await taskSet(set);
+      if (known.done && options.onTask === undefined) return known;
+      const tally = new Tally();
+      for await (const task of watch(set, signal === undefined ? {} : { signal })) {
+        tally.take(task);
+        options.onTask?.(task);
+        if (tally.final < tally.total || BigInt(tally.total) < known.taskCount) continue;
+        known = await taskSet(set);
+        if (known.done) return known;
+      }
+      throw signal?.reason ?? new Error(`the watch of set ${set} ended`);
+    },
+    async task(task) {
+      const answer = await tasks.getTask({ task, view: "FULL" });
+      if (answer.task === undefined) throw new ReasonError("NOT_FOUND", `there is no task ${task}`);
+      return answer.task;
+    },
+    async *tasks(selection = {}, options = {}) {
+      let pageToken = "";
+      do {
+        const request = { filter: filterOf(selection), pageSize: options.pageSize ?? 1_000, pageToken, view: options.view ?? "BASIC" };
+        const page = await tasks.listTasks(request);
+        yield* page.tasks;
+        pageToken = page.nextPageToken;
+      } while (pageToken !== "");
+    },
+    cancel: (selection, reason = "") => tasks.cancelTasks({ filter: filterOf(selection), reason }),
+    retry: (selection) => tasks.retryTasks({ filter: filterOf(selection) }),
+    async *logs(task, options = {}) {
+      const attempt = options.attempt ?? 0;
+      const signal = options.signal === undefined ? {} : { signal: options.signal };
+      if (options.follow !== true) yield* (await logService.getLogs({ task, attempt }, signal)).chunks;
+      else for await (const piece of logService.watchLogs({ task, attempt }, signal)) yield* piece.chunks;
+    },
+    registry: tasks,
+    logService,
+    pools: createTypedClient(pool.PoolServiceDefinition, channels.poolManager, safe),
+    bids: createTypedClient(pool.BidServiceDefinition, channels.poolManager, safe),
+    leases: createTypedClient(runner.LeaseServiceDefinition, channels.poolManager, safe),
+    scheduler: createTypedClient(scheduler.SchedulerServiceDefinition, channels.scheduler, safe),
+    metrics: createTypedClient(metrics.MetricsServiceDefinition, channels.metrics, safe),
+    close() {
+      for (const channel of Object.values(channels)) channel.close();
+    },
+  };
+
+  async function taskSet(set: string): Promise<registry.TaskSet> {
+    const answer = await tasks.getTaskSet({ set });
+    if (answer.taskSet === undefined) throw new ReasonError("NOT_FOUND", `there is no set ${set}`);
+    return answer.taskSet;
+  }
+}
+
+function filterOf(selection: TaskSelection): registry.TaskFilter {
+  if (typeof selection === "string") return registry.TaskFilter.fromPartial(selection.includes("/") ? { tasks: [selection] } : { set: selection });
+  if (Array.isArray(selection)) return registry.TaskFilter.fromPartial({ tasks: [...selection] });
+  return registry.TaskFilter.fromPartial(selection as Partial<registry.TaskFilter>);
+}
+
+function specOf(input: TaskInput, index: number): registry.TaskSpec {
+  const checked = taskSchema.safeParse(input);
+  if (checked.success) return toSpec(checked.data);
+  const fields = checked.error.issues.map((issue) => ({
+    field: [`tasks[${index}]`, ...issue.path.map(String)].join("."),
+    description: issue.message,
+  }));
+  throw new ReasonError("INVALID_FIELD", fields.map((each) => `${each.field}: ${each.description}`).join("; "), { fields });
+}

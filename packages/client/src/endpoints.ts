@@ -1,0 +1,81 @@
+// Where the four services are, and the token for mutations: from options, from a data folder, or the usual ports.
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { parseYaml } from "@berth/chassis/config";
+import { z } from "zod";
+
+/** gRPC addresses, `host:port`. */
+export interface Addresses {
+  readonly registry: string;
+  readonly poolManager: string;
+  readonly scheduler: string;
+  readonly metrics: string;
+}
+
+/** How to find a Berth. What is given wins, from top to bottom. */
+export interface EndpointOptions {
+  /** gRPC addresses, `host:port`; each that is missing comes from below. */
+  readonly addresses?: Partial<Addresses>;
+  /** Token for mutations. */
+  readonly token?: string;
+  /** Data folder of a standalone Berth: its `endpoints.json` and `token` are read. */
+  readonly dataFolder?: string;
+  /** Path of a berth.yaml, whose `dataFolder` is taken. */
+  readonly config?: string;
+}
+
+/** What was found. */
+export interface Endpoints {
+  readonly addresses: Addresses;
+  /** Empty if there is none. */
+  readonly token: string;
+  /** Data folder that was read; undefined if none was. */
+  readonly dataFolder: string | undefined;
+}
+
+/** The usual ports on this machine. */
+export const usualAddresses: Addresses = {
+  registry: "127.0.0.1:50051",
+  poolManager: "127.0.0.1:50052",
+  scheduler: "127.0.0.1:50053",
+  metrics: "127.0.0.1:50054",
+};
+
+const address = z.string().min(1);
+const endpointsSchema = z.object({
+  addresses: z.object({ registry: address, poolManager: address, scheduler: address, metrics: address }),
+});
+
+/**
+ * Finds the services. A data folder without `endpoints.json` (no standalone runs on it now) gives the usual ports, so that the
+ * first call says that nothing answers there.
+ */
+export function findEndpoints(options: EndpointOptions = {}): Endpoints {
+  const dataFolder = options.dataFolder ?? dataFolderOf(options.config);
+  const found = dataFolder === undefined ? undefined : readEndpoints(dataFolder);
+  return {
+    addresses: { ...usualAddresses, ...found, ...withoutUndefined(options.addresses ?? {}) },
+    token: options.token ?? (dataFolder === undefined ? "" : readToken(dataFolder)),
+    dataFolder,
+  };
+}
+
+function dataFolderOf(config: string | undefined): string | undefined {
+  if (config === undefined) return undefined;
+  const file = parseYaml(readFileSync(config, "utf8"), z.looseObject({ dataFolder: z.string().optional() }), config);
+  return resolve(dirname(config), file.dataFolder ?? "berth-data");
+}
+
+function readEndpoints(dataFolder: string): Addresses | undefined {
+  const path = join(dataFolder, "endpoints.json");
+  return existsSync(path) ? parseYaml(readFileSync(path, "utf8"), endpointsSchema, path).addresses : undefined;
+}
+
+function readToken(dataFolder: string): string {
+  const path = join(dataFolder, "token");
+  return existsSync(path) ? readFileSync(path, "utf8").trim() : "";
+}
+
+function withoutUndefined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as T;
+}

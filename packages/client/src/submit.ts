@@ -1,0 +1,84 @@
+// Submitting: what fits into one request goes as one, all or none; what doesn't is split.
+import { createHash } from "node:crypto";
+import { ReasonError } from "@berth/chassis/grpc";
+import { registry } from "@berth/contracts";
+import { findCycle, inOrder } from "./taskfile/index.js";
+
+/** Most tasks of one request. */
+export const requestTasksMax = 10_000;
+/** Most bytes of one request, as encoded. */
+export const requestBytesMax = 4 * 1_024 * 1_024;
+// Set, name and request id, and the tag and length in front of every task.
+const requestOverheadBytes = 1_024;
+const taskOverheadBytes = 6;
+
+/** How a submission is made. */
+export interface SubmitOptions {
+  /** Set to submit into; created if it isn't there. Default: a new one with a made-up id. */
+  readonly set?: string;
+  /** A name for people, at most 128 characters. */
+  readonly displayName?: string;
+  /** UUID, kept by the caller before sending, so that a repeat is harmless. Default: a new one. */
+  readonly requestId?: string;
+  /** Aborts the call; parts already taken stay. */
+  readonly signal?: AbortSignal;
+}
+
+/** What was submitted. */
+export interface Submitted {
+  /** The set. */
+  readonly set: string;
+  /** Tasks taken, over all parts. */
+  readonly taskCount: number;
+  /** True if every part repeats an earlier answer. */
+  readonly repeated: boolean;
+  /** Revision of the first part, to watch from. */
+  readonly revision: bigint;
+}
+
+/**
+ * Splits tasks into parts that each fit into one request. One part keeps the order given; several are ordered so that no task
+ * needs one of a later part. Throws a ReasonError for a task that fits into no request, and for a circle if there is more
+ * than one part (the registry finds it otherwise).
+ */
+export function splitTasks(tasks: readonly registry.TaskSpec[]): registry.TaskSpec[][] {
+  const sizes = new Map(tasks.map((task, index) => [task, sizeOf(task, index)]));
+  const total = [...sizes.values()].reduce((sum, size) => sum + size, requestOverheadBytes);
+  if (tasks.length <= requestTasksMax && total <= requestBytesMax) return [[...tasks]];
+  const ordered = inOrder(tasks);
+  if (ordered.length < tasks.length) {
+    const cycle = (findCycle(tasks) ?? []).join(" needs ");
+    throw new ReasonError("INVALID_FIELD", `tasks: they wait for each other in a circle: ${cycle}`);
+  }
+  const parts: registry.TaskSpec[][] = [[]];
+  let bytes = requestOverheadBytes;
+  for (const task of ordered) {
+    const size = sizes.get(task) ?? 0;
+    const last = parts.at(-1);
+    if (last !== undefined && last.length < requestTasksMax && bytes + size <= requestBytesMax) {
+      last.push(task);
+      bytes += size;
+    } else {
+      parts.push([task]);
+      bytes = requestOverheadBytes + size;
+    }
+  }
+  return parts;
+}
+
+function sizeOf(task: registry.TaskSpec, index: number): number {
+  const size = registry.TaskSpec.encode(task).finish().length + taskOverheadBytes;
+  if (size + requestOverheadBytes <= requestBytesMax) return size;
+  throw new ReasonError(
+    "INVALID_FIELD",
+    `tasks[${index}] "${task.id}" is ${size} bytes; a task has at most 256 KiB each of payload and standard input, and a ` +
+      "request at most 4 MiB: put large input into a file and name it",
+  );
+}
+
+/** Request id of a part: that of the submission for the first, one derived from it for each that follows. */
+export function partRequestId(requestId: string, part: number): string {
+  if (part === 0) return requestId;
+  const hash = createHash("sha256").update(`${requestId}/${part}`).digest("hex");
+  return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
+}
