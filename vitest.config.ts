@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 // Tests run from source: the "@berth/source" condition of every package's exports points at src/.
-const conditions = ["@berth/source", "module", "node", "import", "default"];
+const conditions = ["@berth/source", "node", "import", "default"];
 const fromSource = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 
 export default defineConfig({

@@ -34,6 +34,7 @@ export class ManualClock implements Clock {
   /** Moves both clocks by `ms`, calling due timers in the order of their moments and letting promises settle after each. */
   async advance(ms: number): Promise<void> {
     const targetMs = this.nowMonoMs + ms;
+    await settle();
     for (let due = this.firstDueBy(targetMs); due; due = this.firstDueBy(targetMs)) {
       this.waiting.delete(due);
       this.moveTo(Math.max(due.dueMs, this.nowMonoMs));

@@ -35,7 +35,18 @@ export function lockFolder(folder: string): FolderLock {
     );
   }
   writeFileSync(holderFile, `${process.pid}\n`);
-  return { release: () => database.close() };
+  let held = true;
+  return {
+    release() {
+      if (!held) return;
+      held = false;
+      // libsql's close() leaves the file locks to the garbage collector; in normal locking mode the next read gives them back.
+      database.exec("ROLLBACK");
+      database.pragma("locking_mode = NORMAL");
+      database.prepare("SELECT count(*) FROM held").all();
+      database.close();
+    },
+  };
 }
 
 function holderOf(holderFile: string): string {

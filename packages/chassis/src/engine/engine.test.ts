@@ -1,0 +1,175 @@
+import { describe, expect, it } from "vitest";
+import { ManualClock } from "../clock/index.js";
+import { silentLogger } from "../log/index.js";
+import { CommitRefused, type Core, Engine, type EngineStore, type Group, LeadLost, type Loaded } from "./index.js";
+
+type Command = { key: string; value: number; final?: boolean };
+type Change = { key: string; value: number; final: boolean };
+type Row = Change;
+
+/** A core that keeps the last value of each key. */
+class Cells implements Core<Command, number, Change, Row> {
+  readonly cells = new Map<string, Change>();
+  decide(command: Command) {
+    const change = { key: command.key, value: command.value, final: command.final ?? false };
+    this.apply(change);
+    return { outcome: command.value, changes: [change] };
+  }
+  apply(change: Change) {
+    this.cells.set(change.key, change);
+  }
+  rowKey(change: Change) {
+    return change.key;
+  }
+  row(key: string) {
+    const row = this.cells.get(key);
+    return row && { row, final: row.final };
+  }
+  written(key: string) {
+    this.cells.delete(key);
+  }
+}
+
+/** What is at rest, and a switch for what the next commits do. */
+class Disk {
+  epoch = 0;
+  n = 0;
+  replayFrom = 1;
+  readonly rows = new Map<string, Row>();
+  readonly journal: Group<Change, Row>[] = [];
+  readonly faults: ("fails" | "unknown" | "refused")[] = [];
+}
+
+class DiskStore implements EngineStore<Change, Row> {
+  private readonly disk: Disk;
+  constructor(disk: Disk) {
+    this.disk = disk;
+  }
+  async lead(): Promise<Loaded<Change, Row>> {
+    this.disk.epoch++;
+    const rows = [...this.disk.rows.values()].filter((row) => !row.final);
+    return { epoch: this.disk.epoch, n: this.disk.n, rows, groups: this.disk.journal.filter((group) => group.n >= this.disk.replayFrom) };
+  }
+  async commit(group: Group<Change, Row>) {
+    const { disk } = this;
+    const fault = disk.faults.shift();
+    if (fault === "fails") throw new Error("the disk is full");
+    if (fault === "refused") throw new CommitRefused("unique");
+    if (disk.epoch !== group.epoch || disk.n !== group.n - 1) throw new LeadLost("elsewhere");
+    disk.n = group.n;
+    disk.replayFrom = group.replayFrom;
+    disk.journal.push(group);
+    for (const row of group.rows) disk.rows.set(row.key, row);
+    if (fault === "unknown") throw new Error("the connection broke");
+  }
+  async position() {
+    return { epoch: this.disk.epoch, n: this.disk.n };
+  }
+  async close() {}
+}
+
+async function begin(disk = new Disk(), extra: { checkpointAfterGroups?: number; maxQueuedCommands?: number } = {}) {
+  const clock = new ManualClock();
+  const core = new Cells();
+  const failures: Error[] = [];
+  const load = (rows: readonly Row[]) => rows.forEach((row) => core.apply(row));
+  const onFailed = (error: Error) => void failures.push(error);
+  const engine = new Engine({ core, store: new DiskStore(disk), load, clock, logger: silentLogger, name: "test", onFailed, ...extra });
+  await engine.start();
+  return { clock, core, disk, engine, failures };
+}
+
+describe("the engine", () => {
+  it("commits everything that came in one turn as one group and answers in order", async () => {
+    const { engine, disk } = await begin();
+    const answered: number[] = [];
+    await Promise.all([1, 2, 3].map((value) => engine.submit({ key: "a", value }).then((outcome) => answered.push(outcome))));
+    expect(answered).toEqual([1, 2, 3]);
+    expect(disk.journal.map((group) => group.changes.length)).toEqual([3]);
+  });
+
+  it("answers only after the commit, and tells listeners before that", async () => {
+    const { engine, disk } = await begin();
+    const seen: string[] = [];
+    engine.onCommit((commit) => seen.push(`commit ${commit.n}, at rest ${disk.n}`));
+    await engine.submit({ key: "a", value: 1 }).then(() => seen.push("answer"));
+    expect(seen).toEqual(["commit 1, at rest 1", "answer"]);
+  });
+
+  it("sends a failed group again, unchanged, and nothing behind it first", async () => {
+    const { engine, disk, clock } = await begin();
+    disk.faults.push("fails", "fails");
+    const first = engine.submit({ key: "a", value: 1 });
+    await clock.advance(0);
+    expect(engine.state).toBe("stalled");
+    await clock.advance(1_000);
+    expect(await first).toBe(1);
+    expect(await engine.submit({ key: "a", value: 2 })).toBe(2);
+    expect(disk.journal.map((group) => group.n)).toEqual([1, 2]);
+  });
+
+  it("reads the leader row when the fate of a commit is unknown, and doesn't commit twice", async () => {
+    const { engine, disk, clock } = await begin();
+    disk.faults.push("unknown");
+    const first = engine.submit({ key: "a", value: 1 });
+    await clock.advance(1_000);
+    expect(await first).toBe(1);
+    expect(disk.journal).toHaveLength(1);
+  });
+
+  it("tells callers that wait longer than the hold that the store is stalled, and still commits", async () => {
+    const { engine, disk, clock } = await begin();
+    disk.faults.push(...Array<"fails">(100).fill("fails"));
+    const waiting = engine.submit({ key: "a", value: 1 }).catch((error) => error.reason);
+    await clock.advance(6_000);
+    expect(await waiting).toBe("STORE_STALLED");
+    await expect(engine.submit({ key: "b", value: 1 })).rejects.toMatchObject({ reason: "STORE_STALLED" });
+    disk.faults.length = 0;
+    await clock.advance(2_000);
+    expect(disk.rows.size + disk.journal.length).toBe(1);
+    expect(engine.state).toBe("running");
+  });
+
+  it("fails when another leader has taken over: it commits and answers nothing more", async () => {
+    const { engine, disk, failures } = await begin();
+    disk.epoch++;
+    await expect(engine.submit({ key: "a", value: 1 })).rejects.toMatchObject({ reason: "NOT_READY" });
+    expect(failures).toHaveLength(1);
+    expect(disk.journal).toHaveLength(0);
+    await expect(engine.submit({ key: "a", value: 1 })).rejects.toMatchObject({ reason: "NOT_READY" });
+  });
+
+  it("fails when the store refuses the content", async () => {
+    const { engine, disk, failures } = await begin();
+    disk.faults.push("refused");
+    await expect(engine.submit({ key: "a", value: 1 })).rejects.toMatchObject({ reason: "NOT_READY" });
+    expect(failures[0]).toBeInstanceOf(CommitRefused);
+  });
+
+  it("refuses commands above its bound with a delay to wait", async () => {
+    const { engine } = await begin(new Disk(), { maxQueuedCommands: 2 });
+    const first = [engine.submit({ key: "a", value: 1 }), engine.submit({ key: "a", value: 2 })];
+    await expect(engine.submit({ key: "a", value: 3 })).rejects.toMatchObject({ reason: "QUEUE_FULL", details: { retryAfterMs: 100 } });
+    expect(await Promise.all(first)).toEqual([1, 2]);
+  });
+
+  it("loads what was live from rows and journal", async () => {
+    const { engine, disk } = await begin();
+    await engine.submit({ key: "live", value: 1 });
+    await engine.submit({ key: "done", value: 2, final: true });
+    await engine.submit({ key: "live", value: 3 });
+    await engine.stop();
+    const again = await begin(disk);
+    expect(again.engine.epoch).toBe(2);
+    expect(again.core.cells.get("live")?.value).toBe(3);
+    expect(disk.rows.get("done")?.value).toBe(2);
+  });
+
+  it("writes the row of a live subject after so many commits, so that replay begins later", async () => {
+    const { engine, disk } = await begin(new Disk(), { checkpointAfterGroups: 3 });
+    await engine.submit({ key: "long", value: 1 });
+    for (let value = 1; value <= 10; value++) await engine.submit({ key: `short${value}`, value, final: true });
+    expect(disk.rows.get("long")?.value).toBe(1);
+    expect(disk.replayFrom).toBe(disk.n + 1);
+  });
+});
