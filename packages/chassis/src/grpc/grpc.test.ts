@@ -136,10 +136,9 @@ describe("the token", () => {
 
 async function openPools(token: string) {
   const server = new GrpcServer({ logger: silentLogger, metrics: new Registry(), token });
-  const implementation = {
-    getPool: async () => pool.GetPoolResponse.fromPartial({ pool: { pool: "a" } }),
-    deletePool: async () => ({}),
-  } as unknown as pool.PoolServiceImplementation;
+  const answer = async () => pool.GetPoolResponse.fromPartial({ pool: { pool: "a" } });
+  const methods = Object.keys(pool.PoolServiceDefinition.methods).map((method) => [method, answer]);
+  const implementation = Object.fromEntries(methods) as pool.PoolServiceImplementation;
   server.add(pool.PoolServiceDefinition, implementation);
   return { server, port: await server.listen("127.0.0.1", 0) };
 }

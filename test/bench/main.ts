@@ -1,0 +1,14 @@
+import { benchGrpcLayer } from "./grpc-layer.js";
+
+const benches: Record<string, (args: readonly string[]) => Promise<void>> = {
+  "grpc-layer": benchGrpcLayer,
+};
+
+const [name = "", ...args] = process.argv.slice(2);
+const bench = benches[name];
+if (!bench) {
+  console.error(`bench: ${name === "" ? "which one?" : `there is no ${name}.`} One of: ${Object.keys(benches).join(", ")}`);
+  process.exitCode = 2;
+} else {
+  await bench(args);
+}
