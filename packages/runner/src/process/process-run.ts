@@ -1,0 +1,82 @@
+import type { ChildProcess } from "node:child_process";
+import { type Clock, delay, type Timer } from "@berth/chassis/clock";
+import type { Ending } from "../domain/outcome.js";
+import type { GuardKeeper } from "../guard/keeper.js";
+import { groupAlive, send, startOf } from "../guard/processes.mjs";
+import type { Sweeper } from "./sweeper.js";
+
+/** What a process run needs. */
+export interface ProcessRunOptions {
+  readonly clock: Clock;
+  readonly keeper: GuardKeeper;
+  readonly sweeper: Sweeper;
+  /** Called with every piece of output. */
+  onOutput(data: Buffer, stderr: boolean): void;
+  /** Called when the leader has ended, before what it left behind is killed. */
+  onLeaderEnded(): void;
+}
+
+const emptyGroupMs = 2;
+const emptyGroupMaxMs = 200;
+const lastOutputMs = 500;
+
+/** One process and everything it starts: a run is over only when its last process is. */
+export class ProcessRun {
+  private readonly child: ChildProcess;
+  private readonly options: ProcessRunOptions;
+  private readonly group: number;
+  private grace: Timer | undefined;
+  private over = false;
+  /** How it ended; settles when every process of it is dead and its output read. */
+  readonly ended: Promise<Ending>;
+
+  /** Takes over a process that has just been launched. Synchronous, so that no event of it is missed. */
+  constructor(child: ChildProcess, options: ProcessRunOptions) {
+    this.child = child;
+    this.options = options;
+    this.group = child.pid as number;
+    options.keeper.add(this.group, startOf(this.group));
+    const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+    child.stdout?.on("data", (data: Buffer) => options.onOutput(data, false));
+    child.stderr?.on("data", (data: Buffer) => options.onOutput(data, true));
+    this.ended = new Promise((resolve, reject) => {
+      child.once("exit", (code, signal) => {
+        const ending: Ending = code === null ? { kind: "signalled", signal: signal ?? "SIGKILL" } : { kind: "exited", code };
+        this.finish(closed).then(() => resolve(ending), reject);
+      });
+    });
+  }
+
+  /** Asks the whole group to end, and kills it after `graceMs`. Later calls can only shorten the grace. */
+  stop(graceMs: number): void {
+    if (this.over) return;
+    send(-this.group, "SIGTERM");
+    // A stopped process (SIGSTOP) would otherwise not see it.
+    send(-this.group, "SIGCONT");
+    this.grace?.cancel();
+    this.grace = this.options.clock.setTimer(graceMs, () => this.kill());
+  }
+
+  /** Kills the whole group. */
+  kill(): void {
+    if (!this.over) send(-this.group, "SIGKILL");
+  }
+
+  private async finish(closed: Promise<void>): Promise<void> {
+    const { clock, keeper, sweeper, onLeaderEnded } = this.options;
+    onLeaderEnded();
+    this.grace?.cancel();
+    for (let waitMs = emptyGroupMs; send(-this.group, "SIGKILL") && groupAlive(this.group); waitMs = Math.min(waitMs * 2, emptyGroupMaxMs)) {
+      await delay(clock, waitMs);
+    }
+    this.over = true;
+    await sweeper.sweep();
+    keeper.gone(this.group);
+    // Every writer is dead; what is in the pipes is read, unless somebody unmarked holds them.
+    const patience = new AbortController();
+    await Promise.race([closed, delay(clock, lastOutputMs, patience.signal)]);
+    patience.abort();
+    this.child.stdout?.destroy();
+    this.child.stderr?.destroy();
+  }
+}
