@@ -1,0 +1,67 @@
+/** What ordering and bidding need of a ready task. Quantities are safe integers. */
+export interface ReadyTask {
+  /** {set}/{task}. */
+  readonly task: string;
+  /** From 1. */
+  readonly attempt: number;
+  /** Acceptable pools, in order of preference. */
+  readonly pools: readonly string[];
+  /** Labels that the runner must have. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Named limits with weights. */
+  readonly limits: Readonly<Record<string, number>>;
+  /** Empty if none. */
+  readonly tenant: string;
+  /** Larger goes first under the policy `priority`. */
+  readonly priority: number;
+  /** Grows with every attempt that becomes ready. */
+  readonly sequence: number;
+  /** When it became ready, wall clock, milliseconds since 1970. */
+  readonly readyWallMs: number;
+  /** CPU in thousandths of a core. */
+  readonly cpuMillis: number;
+  /** Memory in bytes. */
+  readonly memoryBytes: number;
+  /** W3C traceparent of the submission; empty without tracing. */
+  readonly traceParent: string;
+  /** True if the registry knows of a lease. */
+  readonly assigned: boolean;
+}
+
+/** Names one attempt at a task. */
+export interface AttemptRef {
+  readonly task: string;
+  readonly attempt: number;
+}
+
+/** A lease as far as handing out needs it. */
+export interface Grant {
+  readonly lease: string;
+  readonly token: bigint;
+  readonly pool: string;
+  readonly runner: string;
+  readonly incarnation: string;
+  readonly slot: string;
+  /** False once it is being revoked, expired or released: such work isn't handed out any more. */
+  readonly active: boolean;
+}
+
+/** A granted task: what a runner gets, but for what to run. */
+export interface Assignment {
+  readonly task: ReadyTask;
+  readonly grant: Grant;
+}
+
+/**
+ * Tasks of one class differ in nothing that a limit, a pool or a runner looks at: what refuses one refuses all of them. Names can't
+ * hold the separators, so different contents never give the same key.
+ */
+export function classKey(task: ReadyTask): string {
+  return `${task.pools.join(",")}|${pairs(task.labels)}|${pairs(task.limits)}|${task.tenant}|${task.cpuMillis}|${task.memoryBytes}`;
+}
+
+function pairs(record: Readonly<Record<string, string | number>>): string {
+  const keys = Object.keys(record);
+  if (keys.length === 0) return "";
+  return JSON.stringify(keys.sort().map((key) => [key, record[key]]));
+}
