@@ -1,0 +1,71 @@
+import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { ConfigError, type Problem } from "./problem.js";
+
+/** Aliases may not multiply what a text holds by more than this. */
+const aliasCountMax = 100;
+
+/** A text that was read: its value, and where in the text each part of the value stands. */
+export interface YamlText {
+  readonly value: unknown;
+  /** Line and column (from 1) of the value at a path, or of its key; of the nearest that there is, if it is missing. */
+  place(path: readonly PropertyKey[], aboutKey: boolean): { line: number; column: number };
+}
+
+/** Reads YAML 1.2. An empty text is an empty mapping. Throws {@link ConfigError} with line and column. */
+export function readYaml(text: string, source: string): YamlText {
+  const lines = new LineCounter();
+  const at = (offset: number): { line: number; column: number } => {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(1, line), column: Math.max(1, col) };
+  };
+  const refused = (problems: Problem[]): never => {
+    throw new ConfigError(problems);
+  };
+  let document: Document.Parsed;
+  let value: unknown;
+  try {
+    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
+    const wrong = [...document.errors, ...document.warnings];
+    if (wrong.length > 0) refused(wrong.map((each) => ({ source, ...at(each.pos[0]), path: "", message: sentence(each) })));
+    value = document.toJS({ maxAliasCount: aliasCountMax }) ?? {};
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    return refused([{ source, line: 1, column: 1, path: "", message: overload(error) }]);
+  }
+  return { value, place: (path, aboutKey) => at(offsetOf(document, path, aboutKey)) };
+}
+
+function sentence(error: { code: string; message: string }): string {
+  if (error.code === "DUPLICATE_KEY") return "this key is here twice; keep one";
+  if (error.code === "MULTIPLE_DOCS") return "there is more than one document; keep one (remove what follows ---)";
+  return `broken YAML: ${error.message}`;
+}
+
+function overload(error: unknown): string {
+  if (error instanceof ReferenceError) return `aliases (*name) repeat more than ${aliasCountMax} times what they stand for, or for nothing; write it out`;
+  if (error instanceof RangeError) return "nested too deeply";
+  return `broken YAML: ${error instanceof Error ? error.message : String(error)}`;
+}
+
+function offsetOf(document: Document.Parsed, path: readonly PropertyKey[], aboutKey: boolean): number {
+  let node: unknown = document.contents;
+  let offset = start(node) ?? 0;
+  path.forEach((part, index) => {
+    const resolved = isAlias(node) ? node.resolve(document) : node;
+    let next: unknown;
+    if (isMap(resolved)) {
+      const pair = resolved.items.find(({ key }) => String(isScalar(key) ? key.value : key) === String(part));
+      const keyWanted = aboutKey && index === path.length - 1;
+      next = pair && (keyWanted || start(pair.value) === undefined ? pair.key : pair.value);
+    } else if (isSeq(resolved) && typeof part === "number") {
+      next = resolved.items[part];
+    }
+    offset = start(next) ?? offset;
+    node = next;
+  });
+  return offset;
+}
+
+function start(node: unknown): number | undefined {
+  return isNode(node) ? (node as Node).range?.[0] : undefined;
+}

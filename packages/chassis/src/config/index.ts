@@ -1,0 +1,6 @@
+export { describeConfig } from "./print.js";
+export { type LoadOptions, loadConfig } from "./load.js";
+export { ConfigError, type Problem } from "./problem.js";
+export { bytes, cpu, duration, type QuantityBounds } from "./quantity.js";
+export { Secret, secret } from "./secret.js";
+export { parseYaml } from "./yaml.js";

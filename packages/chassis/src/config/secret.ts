@@ -1,0 +1,40 @@
+import { inspect } from "node:util";
+import { z } from "zod";
+
+const mask = "***";
+
+/** A value that isn't shown: printing, logging, inspecting and serialising it give `***`. */
+export class Secret {
+  readonly #value: string;
+
+  constructor(value: string) {
+    this.#value = value;
+  }
+
+  /** The value itself, for the one place that needs it. */
+  reveal(): string {
+    return this.#value;
+  }
+
+  toString(): "***" {
+    return mask;
+  }
+
+  toJSON(): "***" {
+    return mask;
+  }
+
+  [inspect.custom](): "***" {
+    return mask;
+  }
+}
+
+/** A setting that is kept as a {@link Secret}; a problem with it doesn't repeat the value. */
+export function secret(): z.ZodPipe<z.ZodUnknown, z.ZodTransform<Secret, unknown>> {
+  return z.unknown().transform((given, context) => {
+    if (typeof given === "string" && given !== "") return new Secret(given);
+    // No input in the issue: messages show that.
+    context.issues.push({ code: "custom", message: "must be a text that isn't empty (the value isn't shown)", input: undefined });
+    return z.NEVER;
+  });
+}
