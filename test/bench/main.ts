@@ -1,6 +1,8 @@
+import { benchDrain } from "./drain.js";
 import { benchGrpcLayer } from "./grpc-layer.js";
 
 const benches: Record<string, (args: readonly string[]) => Promise<void>> = {
+  drain: benchDrain,
   "grpc-layer": benchGrpcLayer,
 };
 
