@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type Client, createChannel, createClient as createTypedClient, ReasonError } from "@berth/chassis/grpc";
+import { createChannel, createClient as createTypedClient, ReasonError } from "@berth/chassis/grpc";
 import { metrics, pool, registry, runner, scheduler } from "@berth/contracts";
 import { type EndpointOptions, type Endpoints, findEndpoints } from "./endpoints.js";
 import { partRequestId, type SubmitOptions, type Submitted, splitTasks } from "./submit.js";
@@ -12,8 +12,16 @@ export interface BerthClientOptions extends EndpointOptions {
   readonly timeoutMs?: number;
 }
 
+type Calls<Definition extends Parameters<typeof createTypedClient>[0]> = ReturnType<typeof createTypedClient<Definition>>;
+
 /** Which tasks: a set, tasks by `{set}/{task}`, or a filter of the wire. */
 export type TaskSelection = string | readonly string[] | Partial<registry.TaskFilter>;
+
+/** How to wait for a set. */
+export interface WaitOptions extends Pick<WatchOptions, "signal" | "onConnection"> {
+  /** Called with every change that is seen on the way. */
+  readonly onTask?: (task: registry.Task) => void;
+}
 
 /** A client of one Berth. Nothing is sent before the first call; close it when done. */
 export interface BerthClient {
@@ -26,7 +34,7 @@ export interface BerthClient {
   /** Every change of every task of a set, or of what a filter matches. Reconnects and resumes by itself. */
   watch(selection: TaskSelection, options?: WatchOptions): AsyncIterable<registry.Task>;
   /** Waits until every task of a set is final; returns the set with its counts. */
-  wait(set: string, options?: { signal?: AbortSignal; onTask?: (task: registry.Task) => void }): Promise<registry.TaskSet>;
+  wait(set: string, options?: WaitOptions): Promise<registry.TaskSet>;
   /** One task, `{set}/{task}`, with attempts and history. */
   task(task: string): Promise<registry.Task>;
   /** Tasks, newest first, page by page. */
@@ -38,19 +46,19 @@ export interface BerthClient {
   /** Output of an attempt (0: the last). With `follow` also what arrives, until the task is final. */
   logs(task: string, options?: { attempt?: number; follow?: boolean; signal?: AbortSignal }): AsyncIterable<registry.LogChunk>;
   /** Tasks, calls of the wire. */
-  readonly registry: Client<typeof registry.RegistryServiceDefinition>;
+  readonly registry: Calls<typeof registry.RegistryServiceDefinition>;
   /** Output, calls of the wire. */
-  readonly logService: Client<typeof registry.LogServiceDefinition>;
+  readonly logService: Calls<typeof registry.LogServiceDefinition>;
   /** Pools, limits and assignments, calls of the wire. */
-  readonly pools: Client<typeof pool.PoolServiceDefinition>;
+  readonly pools: Calls<typeof pool.PoolServiceDefinition>;
   /** Bids, calls of the wire. */
-  readonly bids: Client<typeof pool.BidServiceDefinition>;
+  readonly bids: Calls<typeof pool.BidServiceDefinition>;
   /** Leases, calls of the wire. */
-  readonly leases: Client<typeof runner.LeaseServiceDefinition>;
+  readonly leases: Calls<typeof runner.LeaseServiceDefinition>;
   /** Queues, calls of the wire. */
-  readonly scheduler: Client<typeof scheduler.SchedulerServiceDefinition>;
+  readonly scheduler: Calls<typeof scheduler.SchedulerServiceDefinition>;
   /** History of concurrency, calls of the wire. */
-  readonly metrics: Client<typeof metrics.MetricsServiceDefinition>;
+  readonly metrics: Calls<typeof metrics.MetricsServiceDefinition>;
   /** Closes all connections. */
   close(): void;
 }
@@ -100,7 +108,7 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
 
   async function* watch(selection: TaskSelection, options: WatchOptions = {}) {
     const filter = filterOf(selection);
-    const view = options.view ?? "BASIC";
+    const view = options.view ?? registry.View.BASIC;
     const open = (resumeRevision: bigint, signal: AbortSignal) =>
       tasks.watchTasks({ filter, resumeRevision, view }, { signal });
     for await (const batch of watchTasks(open, options)) yield* batch;
@@ -112,28 +120,28 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
     submitSpecs,
     watch,
     async wait(set, options = {}) {
-      const signal = options.signal;
+      const { onTask, ...watching } = options;
       let known = await taskSet(set);
-      if (known.done && options.onTask === undefined) return known;
+      if (known.done && onTask === undefined) return known;
       const tally = new Tally();
-      for await (const task of watch(set, signal === undefined ? {} : { signal })) {
+      for await (const task of watch(set, watching)) {
         tally.take(task);
-        options.onTask?.(task);
+        onTask?.(task);
         if (tally.final < tally.total || BigInt(tally.total) < known.taskCount) continue;
         known = await taskSet(set);
         if (known.done) return known;
       }
-      throw signal?.reason ?? new Error(`the watch of set ${set} ended`);
+      throw options.signal?.reason ?? new Error(`the watch of set ${set} ended`);
     },
     async task(task) {
-      const answer = await tasks.getTask({ task, view: "FULL" });
+      const answer = await tasks.getTask({ task, view: registry.View.FULL });
       if (answer.task === undefined) throw new ReasonError("NOT_FOUND", `there is no task ${task}`);
       return answer.task;
     },
     async *tasks(selection = {}, options = {}) {
       let pageToken = "";
       do {
-        const request = { filter: filterOf(selection), pageSize: options.pageSize ?? 1_000, pageToken, view: options.view ?? "BASIC" };
+        const request = { filter: filterOf(selection), pageSize: options.pageSize ?? 1_000, pageToken, view: options.view ?? registry.View.BASIC };
         const page = await tasks.listTasks(request);
         yield* page.tasks;
         pageToken = page.nextPageToken;

@@ -1,36 +1,8 @@
-// Quantities as people write them: durations, sizes, shares of processors. One spelling for task files, pool files and flags.
+// Quantities between people and the wire.
+import { duration as anyDuration } from "@berth/chassis/config";
 import { z } from "zod";
 
-const durationUnits: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const byteUnits: Record<string, number> = {
-  B: 1,
-  kB: 1e3,
-  MB: 1e6,
-  GB: 1e9,
-  TB: 1e12,
-  KiB: 2 ** 10,
-  MiB: 2 ** 20,
-  GiB: 2 ** 30,
-  TiB: 2 ** 40,
-};
-
-const durationPattern = /^(\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/;
-const bytesPattern = /^\d+(?:\.\d+)?\s?(?:B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$/;
-const cpuPattern = /^\d+m$/;
-
-/** Milliseconds of `500ms`, `10s`, `1m30s`, `2h`, `1d`; undefined for anything else. */
-export function parseDuration(text: string): number | undefined {
-  if (!durationPattern.test(text)) return undefined;
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
-  return Math.round(parts.reduce((sum, part) => sum + Number(part[1]) * (durationUnits[part[2] ?? ""] ?? 0), 0));
-}
-
-/** Bytes of `512MiB`, `1.5GB`, `100 B`; undefined for anything else. */
-export function parseBytes(text: string): number | undefined {
-  if (!bytesPattern.test(text)) return undefined;
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)\s?(\w+)$/.exec(text) ?? [];
-  return Math.round(Number(amount) * (byteUnits[unit ?? ""] ?? 0));
-}
+const longestMs = 365 * 86_400_000;
 
 /** A duration for people: `0.4s`, `12s`, `3m05s`, `2h10m`, `4d3h`. Rounds; negative counts as 0. */
 export function formatDuration(ms: number): string {
@@ -57,35 +29,13 @@ export function formatBytes(bytes: number): string {
   return `${index === 0 || value >= 10 ? Math.round(value) : value.toFixed(1)} ${units[index]}`;
 }
 
-/** Schema of a duration, milliseconds when parsed. `min` and `max` are milliseconds, both allowed. */
-export function duration(options: { min?: number; max?: number } = {}) {
-  const min = options.min ?? 1;
-  const max = options.max ?? 365 * 86_400_000;
-  const hint = "write a duration with its unit, such as 500ms, 10s, 1m30s, 2h or 1d";
-  return z.string({ error: hint }).regex(durationPattern, { error: hint }).transform((text, context) => {
-    const ms = parseDuration(text) ?? Number.NaN;
-    if (ms >= min && ms <= max) return ms;
-    const bound = ms < min ? `below the least, ${formatDuration(min)}` : `above the most, ${formatDuration(max)}`;
-    context.addIssue({ code: "custom", message: `${text} is ${bound}` });
-    return z.NEVER;
-  });
-}
-
-/** Schema of a size, bytes when parsed: a whole number of bytes or text such as `512MiB`. */
-export function bytes(options: { min?: number } = {}) {
-  const min = options.min ?? 0;
-  const hint = "write a size such as 512MiB or 2GB, or a whole number of bytes";
-  return z
-    .union([z.int().min(min).max(Number.MAX_SAFE_INTEGER), z.string().regex(bytesPattern)], { error: hint })
-    .transform((value) => (typeof value === "number" ? value : (parseBytes(value) ?? 0)));
-}
-
-/** Schema of a share of processors, thousandths of a core when parsed: `0.5`, `2` or `500m`. */
-export function cpu() {
-  const hint = "write a number of cores such as 0.5 or 2, or thousandths such as 500m; from 0 to 1,000,000 cores";
-  return z
-    .union([z.number().min(0).max(1_000_000), z.string().regex(cpuPattern)], { error: hint })
-    .transform((value) => Math.round(typeof value === "number" ? value * 1_000 : Number(value.slice(0, -1))));
+/**
+ * Schema of a duration in a file of ours, milliseconds when parsed. Unlike chassis' it demands the unit: `timeout: 10` would
+ * otherwise end every run after ten milliseconds.
+ */
+export function duration(bounds: { min?: number; max?: number } = {}) {
+  const error = "isn't a duration with its unit: write 500ms, 10s, 1m30s, 2h or 1d";
+  return z.string({ error }).pipe(anyDuration({ min: 1, max: longestMs, ...bounds }) as unknown as z.ZodType<number, string>);
 }
 
 /** A number of milliseconds as the wire has it. */

@@ -4,8 +4,8 @@ import { registry } from "@berth/contracts";
 import { expect, it } from "vitest";
 import { Tally, watchTasks } from "./watch.js";
 
-const task = (name: string, state: registry.Task_State, revision: bigint) =>
-  registry.Task.fromPartial({ task: `s/${name}`, state, revision });
+const task = (name: string, state: keyof typeof registry.Task_State, revision: bigint) =>
+  registry.Task.fromPartial({ task: `s/${name}`, state: registry.Task_State[state], revision });
 const batch = (revision: bigint, ...tasks: registry.Task[]) => registry.WatchTasksResponse.fromPartial({ revision, tasks });
 
 /** Opens scripted streams one after the other; a stream is what it yields and what it then throws. */

@@ -1,7 +1,7 @@
 // Watching with resume: a broken connection costs a delay, never a change.
 import { type Clock, delay, systemClock } from "@berth/chassis/clock";
 import { type Reason, ReasonError } from "@berth/chassis/grpc";
-import type { registry } from "@berth/contracts";
+import { registry } from "@berth/contracts";
 
 const firstDelayMs = 100;
 const longestDelayMs = 5_000;
@@ -18,10 +18,10 @@ const passing: ReadonlySet<Reason> = new Set<Reason>([
 
 /** States in which a task stays. */
 export const finalStates: ReadonlySet<registry.Task_State> = new Set<registry.Task_State>([
-  "SUCCEEDED",
-  "FAILED",
-  "CANCELLED",
-  "SKIPPED",
+  registry.Task_State.SUCCEEDED,
+  registry.Task_State.FAILED,
+  registry.Task_State.CANCELLED,
+  registry.Task_State.SKIPPED,
 ]);
 
 /** How a watch is made. */

@@ -1,19 +1,20 @@
 // The task file: what people write. Strict everywhere, so that a misspelt key is an error and not silence.
+import { bytes, cpu } from "@berth/chassis/config";
 import { z } from "zod";
-import { bytes, cpu, duration } from "../quantities.js";
+import { duration } from "../quantities.js";
 import { findCycle } from "./order.js";
 
 const name = z.string().regex(/^(?!.*\.\.)[a-z0-9][a-z0-9._-]{0,62}$/, {
-  error: "a name is 1 to 63 lower-case letters, digits, '.', '_' or '-', begins with a letter or digit and has no '..'",
+  error: "isn't a name: write 1 to 63 lower-case letters, digits, '.', '_' or '-', beginning with a letter or digit, without '..'",
 });
 const taskId = z.string().regex(/^(?!.*\.\.)[a-zA-Z0-9][a-zA-Z0-9._-]{0,126}$/, {
-  error: "a task id is 1 to 127 letters, digits, '.', '_' or '-', begins with a letter or digit and has no '..'",
+  error: "isn't a task id: write 1 to 127 letters, digits, '.', '_' or '-', beginning with a letter or digit, without '..'",
 });
 const limitName = z.string().regex(/^(?!.*\.\.)[a-z0-9][a-z0-9._:-]{0,126}$/, {
-  error: "a limit's name is 1 to 127 lower-case letters, digits, '.', '_', ':' or '-' and has no '..'",
+  error: "isn't a limit's name: write 1 to 127 lower-case letters, digits, '.', '_', ':' or '-', without '..'",
 });
 const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
-  error: "an environment variable's name is letters, digits and '_', not beginning with a digit",
+  error: "isn't a variable's name: write letters, digits and '_', not beginning with a digit",
 });
 const weight = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
 
@@ -26,7 +27,7 @@ const timeout = z.union(
       silence: duration().optional().describe("Longest time without output, or without a heartbeat of a handler."),
     }),
   ],
-  { error: "write a duration such as 10m (from start to end), or an object with run, start and silence" },
+  { error: "isn't a time-out: write a duration such as 10m (from start to end), or an object with run, start and silence" },
 );
 
 const attempts = z.int().min(1).max(100);
@@ -40,7 +41,7 @@ const retry = z.union(
       maxBackoff: duration({ min: 0 }).optional().describe("Longest wait. Default 300s."),
     }),
   ],
-  { error: "write the number of attempts (1 to 100), or an object with attempts, backoff, multiplier and maxBackoff" },
+  { error: "isn't a retry: write the number of attempts (1 to 100), or an object with attempts, backoff, multiplier and maxBackoff" },
 );
 
 const shared = {
@@ -57,14 +58,14 @@ const shared = {
     .optional(),
   limits: z
     .union([z.record(limitName, weight), z.array(limitName).max(16)], {
-      error: "write limits with whole weights of 1 and more, such as { api:llm: 2 }, or a list of names (weight 1 each)",
+      error: "isn't a set of limits: write them with whole weights of 1 and more, such as { api:llm: 2 }, or a list of names (weight 1 each)",
     })
     .optional()
     .describe("Named limits that the task occupies, with weights; a list of names means weight 1 each. At most 16."),
   timeout: timeout.optional().describe("A duration from start to end, or an object with run, start and silence."),
   retry: retry.optional().describe("Number of attempts, or an object with attempts, backoff, multiplier and maxBackoff."),
   env: z
-    .record(variable, z.union([z.string(), z.number(), z.boolean()], { error: "write a text, a number or a boolean" }))
+    .record(variable, z.union([z.string(), z.number(), z.boolean()], { error: "isn't a value: write a text, a number or a boolean" }))
     .optional()
     .describe("Environment variables of the run."),
   secrets: z
@@ -81,7 +82,7 @@ export const taskSchema = z
     id: taskId.describe("Id within the set."),
     run: z
       .union([z.string().min(1), z.array(z.string()).min(1).max(1_024)], {
-        error: "write a program with its arguments as a list of texts, or one text for /bin/sh",
+        error: "isn't a command: write a program with its arguments as a list of texts, or one text for /bin/sh",
       })
       .optional()
       .describe("A list is a program with its arguments, seen by no shell; one text is a line for /bin/sh -c."),

@@ -1,0 +1,108 @@
+// What a set looks like while it runs: a model that takes changes, and lines to show.
+import { finalStates } from "@berth/client";
+import { formatDuration } from "@berth/client/quantities";
+import { registry } from "@berth/contracts";
+import { bar, cut, type Io, paint, widthOf } from "./io.js";
+import { paintState, stateWord } from "./states.js";
+
+const State = registry.Task_State;
+const runningShown = 8;
+
+/** The state of a set, by what a watch told. */
+export class Board {
+  readonly #tasks = new Map<string, registry.Task>();
+  #total: number;
+
+  /** @param total tasks that the set is known to have. */
+  constructor(total: number) {
+    this.#total = total;
+  }
+
+  /** Takes a change; returns what there was before. */
+  take(task: registry.Task): registry.Task | undefined {
+    const before = this.#tasks.get(task.task);
+    this.#tasks.set(task.task, task);
+    this.#total = Math.max(this.#total, this.#tasks.size);
+    return before;
+  }
+
+  /** Number of tasks in one of the states. */
+  count(...states: registry.Task_State[]): number {
+    let count = 0;
+    for (const task of this.#tasks.values()) if (states.includes(task.state)) count += 1;
+    return count;
+  }
+
+  /** Tasks in all. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Tasks that are final. */
+  get done(): number {
+    return this.count(...finalStates);
+  }
+
+  /** Tasks that ended in any other way than well. */
+  get unsuccessful(): registry.Task[] {
+    return [...this.#tasks.values()].filter((task) => finalStates.has(task.state) && task.state !== State.SUCCEEDED);
+  }
+
+  /** Tasks whose run has begun, or is about to, longest first. */
+  get running(): registry.Task[] {
+    const alive = [...this.#tasks.values()].filter((task) => [State.RUNNING, State.ASSIGNED, State.CANCELLING].some((state) => state === task.state));
+    return alive.sort((left, right) => (left.startTime?.getTime() ?? Infinity) - (right.startTime?.getTime() ?? Infinity) || left.task.localeCompare(right.task));
+  }
+
+  /** One line of numbers: `12/42 done, 4 running, 3 ready, 1 failed`. */
+  summary(io: Io): string {
+    const parts: [string, number, registry.Task_State][] = [
+      ["running", this.count(State.RUNNING, State.ASSIGNED), State.RUNNING],
+      ["ready", this.count(State.READY), State.READY],
+      ["waiting", this.count(State.PENDING), State.PENDING],
+      ["backing off", this.count(State.BACKING_OFF), State.BACKING_OFF],
+      ["cancelling", this.count(State.CANCELLING), State.CANCELLING],
+      ["failed", this.count(State.FAILED), State.FAILED],
+      ["skipped", this.count(State.SKIPPED), State.SKIPPED],
+      ["cancelled", this.count(State.CANCELLED), State.CANCELLED],
+    ];
+    const shown = parts.filter(([, count]) => count > 0).map(([word, count, state]) => paintState(io, state, `${count} ${word}`));
+    return [`${this.done}/${this.#total} done`, ...shown].join(", ");
+  }
+
+  /** What a terminal shows: the bar, and what runs. */
+  lines(io: Io, now: number, startedMs: number): string[] {
+    const columns = io.columns() - 1;
+    const elapsed = formatDuration(now - startedMs);
+    const width = Math.max(10, Math.min(40, columns - 50));
+    const full = `${paint(io, "green", bar(this.done, this.#total, width))}  ${this.summary(io)}  ${paint(io, "dim", elapsed)}`;
+    // A line that wraps would spoil the redrawing.
+    const head = widthOf(full) <= columns ? full : cut(this.summary({ ...io, colour: false }), columns);
+    const running = this.running;
+    const lines = running.slice(0, runningShown).map((task) => {
+      const since = task.startTime === undefined ? "starting" : formatDuration(now - task.startTime.getTime());
+      const progress = task.progress > 0 ? `  ${Math.round(task.progress * 100)} % ${task.progressMessage}` : "";
+      const attempt = task.attempt > 1 ? `  attempt ${task.attempt}` : "";
+      return cut(`  ${task.task}  ${task.pool}  ${since}${attempt}${progress}`, columns);
+    });
+    if (running.length > runningShown) lines.push(`  and ${running.length - runningShown} more`);
+    return [head, ...lines];
+  }
+}
+
+/** A change in one line, for where there is no terminal; undefined where nothing worth a line happened. */
+export function changeLine(io: Io, board: Board, before: registry.Task | undefined, task: registry.Task): string | undefined {
+  const moved = before === undefined || before.state !== task.state || before.attempt !== task.attempt;
+  const quiet = [State.PENDING, State.READY, State.ASSIGNED].some((state) => state === task.state);
+  if (!moved || quiet) return undefined;
+  const parts = [`[${board.done}/${board.total}]`, task.task, paintState(io, task.state, stateWord(task.state))];
+  if (task.attempt > 1) parts.push(`(attempt ${task.attempt})`);
+  if (task.state === State.RUNNING) parts.push(`in ${task.pool} on ${task.runner}`);
+  else if (task.state === State.SUCCEEDED) parts.push(took(task));
+  else if (task.stateReason !== "") parts.push(`- ${task.stateReason}`);
+  return parts.filter((part) => part !== "").join(" ");
+}
+
+function took(task: registry.Task): string {
+  return task.startTime === undefined || task.endTime === undefined ? "" : `in ${formatDuration(task.endTime.getTime() - task.startTime.getTime())}`;
+}

@@ -1,0 +1,35 @@
+import type { GlobalOptions } from "../connection.js";
+import { withClient } from "../connection.js";
+import { type Io, printJson, say } from "../io.js";
+import { type Followed, follow } from "./follow.js";
+import { type SubmissionOptions, submitGiven } from "./submission.js";
+
+const exitCodes: Record<Followed, number> = { succeeded: 0, unsuccessful: 1, detached: 130 };
+
+/** `berth run`: submits and follows. */
+export function run(file: string | undefined, command: readonly string[], options: GlobalOptions & SubmissionOptions, io: Io): Promise<number> {
+  return withClient(options, io, async (client) => {
+    const submitted = await submitGiven(client, file, command, options);
+    if (options.json !== true) say(io, `${submitted.taskCount} tasks submitted as set ${submitted.set}`);
+    return exitCodes[await follow(client, submitted.set, io, options)];
+  });
+}
+
+/** `berth watch`: follows a set that was submitted before. */
+export function watch(set: string, options: GlobalOptions, io: Io): Promise<number> {
+  return withClient(options, io, async (client) => exitCodes[await follow(client, set, io, options)]);
+}
+
+/** `berth submit`: submits and leaves. */
+export function submit(file: string | undefined, command: readonly string[], options: GlobalOptions & SubmissionOptions, io: Io): Promise<number> {
+  return withClient(options, io, async (client) => {
+    const submitted = await submitGiven(client, file, command, options);
+    if (options.json === true) printJson(io, submitted);
+    else {
+      const words = submitted.repeated ? "had been submitted before as" : "submitted as";
+      say(io, `${submitted.taskCount} ${submitted.taskCount === 1 ? "task" : "tasks"} ${words} set ${submitted.set}`);
+      say(io, `follow: berth watch ${submitted.set}   list: berth tasks --set ${submitted.set}`);
+    }
+    return 0;
+  });
+}

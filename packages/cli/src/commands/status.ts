@@ -1,0 +1,127 @@
+import { ReasonError } from "@berth/client";
+import { formatBytes, formatDuration, wireMs } from "@berth/client/quantities";
+import type { pool, scheduler } from "@berth/contracts";
+import { type GlobalOptions, withClient } from "../connection.js";
+import { bar, cut, type Io, paint, printJson, say, table } from "../io.js";
+
+const barWidth = 12;
+
+/** `berth status`: everything at one revision. */
+export function status(options: GlobalOptions, io: Io): Promise<number> {
+  return withClient(options, io, async (client) => {
+    const [now, queue] = await Promise.all([
+      client.pools.getStatus({}),
+      client.scheduler.getQueueStatus({}).catch((error: unknown) => ReasonError.from(error)),
+    ]);
+    if (options.json === true) printJson(io, { ...now, queue: queue instanceof ReasonError ? { error: queue.message } : queue });
+    else {
+      const { addresses, dataFolder } = client.endpoints;
+      say(io, `Berth at ${addresses.registry}${dataFolder === undefined ? "" : `, data folder ${dataFolder}`}`);
+      say(io, `${now.runningCount} running (${now.startedCount} begun), ${queueLine(queue)}`);
+      if (now.grantingStopped) say(io, paint(io, "red", `granting has stopped: ${now.stopReason}`));
+      if (now.drift !== 0n) say(io, paint(io, "red", `counts differ from the rows by ${now.drift}`));
+      say(io);
+      limitTable(now.limits.filter((each) => !each.limit.startsWith("runner:") && !each.limit.startsWith("pool:")), io);
+      say(io);
+      poolTable(now.pools, now.limits, io);
+      say(io);
+      runnerTable(now.runners, io);
+    }
+    return 0;
+  });
+}
+
+/** `berth pools`. */
+export function pools(options: GlobalOptions, io: Io): Promise<number> {
+  return withClient(options, io, async (client) => {
+    const now = await client.pools.getStatus({});
+    if (options.json === true) printJson(io, now.pools);
+    else poolTable(now.pools, now.limits, io);
+    return 0;
+  });
+}
+
+/** `berth limits`. */
+export function limits(options: GlobalOptions, io: Io): Promise<number> {
+  return withClient(options, io, async (client) => {
+    const now = await client.pools.getStatus({});
+    if (options.json === true) printJson(io, now.limits);
+    else limitTable(now.limits, io);
+    return 0;
+  });
+}
+
+function queueLine(queue: scheduler.GetQueueStatusResponse | ReasonError): string {
+  if (queue instanceof ReasonError) return `the scheduler doesn't answer: ${queue.message}`;
+  const oldest = wireMs(queue.oldestWait);
+  const average = wireMs(queue.averageWait);
+  const parts = [
+    `${queue.queueSize} ready`,
+    oldest === undefined ? "" : `the oldest for ${formatDuration(oldest)}`,
+    average === undefined ? "" : `average wait ${formatDuration(average)}`,
+    `policy ${queue.policy}`,
+    queue.connected ? "" : "the scheduler isn't connected",
+  ];
+  return parts.filter((part) => part !== "").join(", ");
+}
+
+function limitTable(all: readonly pool.Limit[], io: Io): void {
+  table(
+    io,
+    [{ title: "LIMIT" }, { title: "USED", right: true }, { title: "OF", right: true }, { title: "" }, { title: "NOTE" }],
+    all.map((each) => {
+      const memory = each.limit.endsWith(":memory");
+      const amount = (units: bigint) => (memory ? formatBytes(Number(units)) : String(units));
+      return [each.limit, amount(each.used), amount(each.capacity), bar(Number(each.used), Number(each.capacity), barWidth), limitNote(each)];
+    }),
+  );
+}
+
+function limitNote(limit: pool.Limit): string {
+  const notes = [
+    limit.overCommitted > 0n ? `over-committed by ${limit.overCommitted}` : "",
+    limit.reserve > 0n ? `${limit.reserve} reserved for priority ${limit.reservePriority} and more` : "",
+    limit.rate > 0n ? `${limit.rate} starts per ${formatDuration(wireMs(limit.ratePeriod) ?? 0)}` : "",
+    limit.expireTime === undefined ? "" : `until ${limit.expireTime.toISOString()}, then ${limit.revertCapacity}`,
+    cut(limit.reason, 50),
+  ];
+  return notes.filter((note) => note !== "").join("; ");
+}
+
+function poolTable(all: readonly pool.Pool[], limits: readonly pool.Limit[], io: Io): void {
+  table(
+    io,
+    [{ title: "POOL" }, { title: "TYPE" }, { title: "RUNNING", right: true }, { title: "OF", right: true }, { title: "" }, { title: "WAITING", right: true }, { title: "RUNNERS", right: true }, { title: "SKILLS" }, { title: "NOTE" }],
+    all.map((each) => {
+      const over = limits.find((limit) => limit.limit === `pool:${each.pool}`)?.overCommitted ?? 0n;
+      const notes = [each.paused ? "paused" : "", over > 0n ? `over-committed by ${over}` : "", each.runnerCount === 0 ? "no runner" : ""];
+      return [
+        each.pool,
+        each.type.replace(/^TYPE_/, "").toLowerCase().replaceAll("_", "-"),
+        String(each.runningCount),
+        String(each.maxConcurrency),
+        bar(Number(each.runningCount), Number(each.maxConcurrency), barWidth),
+        String(each.standingBids),
+        String(each.runnerCount),
+        each.skills.join(" "),
+        notes.filter((note) => note !== "").join(", "),
+      ];
+    }),
+  );
+}
+
+function runnerTable(all: readonly pool.Runner[], io: Io): void {
+  if (all.length === 0) return say(io, "no runner is attached: nothing can run. Start one with `berth runner`");
+  table(
+    io,
+    [{ title: "RUNNER" }, { title: "STATE" }, { title: "RUNNING", right: true }, { title: "OF", right: true }, { title: "HEARD", right: true }, { title: "POOLS" }],
+    all.map((each) => [
+      each.runner,
+      each.state.replace(/^STATE_/, "").toLowerCase(),
+      String(each.runningCount),
+      String(each.capacity),
+      `${formatDuration(wireMs(each.silence) ?? 0)} ago`,
+      each.pools.join(" "),
+    ]),
+  );
+}

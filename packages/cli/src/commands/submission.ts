@@ -1,0 +1,74 @@
+// What `run` and `submit` have in common: a file, or one command behind `--`.
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { type BerthClient, parseTaskFile, type Submitted, type TaskInput, taskSchema, toSpec } from "@berth/client";
+import type { registry } from "@berth/contracts";
+import { cpuFlag, bytesFlag, pairFlags, weightFlags, wholeNumber } from "../arguments.js";
+import { UsageError } from "../errors.js";
+
+/** Flags of `run` and `submit`. */
+export interface SubmissionOptions {
+  readonly set?: string;
+  readonly name?: string;
+  readonly requestId?: string;
+  readonly id?: string;
+  readonly pool?: string;
+  readonly skill?: string;
+  readonly tenant?: string;
+  readonly priority?: string;
+  readonly limit: string[];
+  readonly env: string[];
+  readonly secret: string[];
+  readonly cpu?: string;
+  readonly memory?: string;
+  readonly timeout?: string;
+  readonly retry?: string;
+  readonly cwd?: string;
+}
+
+// Flags that describe one task and so don't go with a file.
+const taskFlags = ["id", "pool", "skill", "tenant", "priority", "cpu", "memory", "timeout", "retry", "cwd"] as const;
+
+/** Submits a file (`-` for standard input) or one command. */
+export async function submitGiven(client: BerthClient, file: string | undefined, command: readonly string[], options: SubmissionOptions): Promise<Submitted> {
+  if (file === undefined && command.length === 0) throw new UsageError("give a task file, or a command behind --, such as: berth submit -- echo hello");
+  if (file !== undefined && command.length > 0) throw new UsageError(`give either a file or a command, not both ("${file}" and "${command.join(" ")}")`);
+  const { name, tasks } = file === undefined ? fromCommand(command, options) : fromFile(file, options);
+  return client.submitSpecs(tasks, {
+    requestId: options.requestId ?? randomUUID(),
+    displayName: options.name ?? name,
+    ...(options.set === undefined ? {} : { set: options.set }),
+  });
+}
+
+function fromFile(file: string, options: SubmissionOptions): { name: string; tasks: registry.TaskSpec[] } {
+  const given = taskFlags.find((flag) => options[flag] !== undefined) ?? (["limit", "env", "secret"] as const).find((flag) => options[flag].length > 0);
+  if (given !== undefined) throw new UsageError(`--${given} describes one command; with a file, write it into the file (under a task, or under defaults)`);
+  const text = readFileSync(file === "-" ? 0 : file, "utf8");
+  return parseTaskFile(text, file === "-" ? "standard input" : file, { openSet: options.set !== undefined });
+}
+
+function fromCommand(command: readonly string[], options: SubmissionOptions): { name: string; tasks: registry.TaskSpec[] } {
+  const input: TaskInput = {
+    id: options.id ?? "task",
+    run: [...command],
+    limits: weightFlags("--limit", options.limit),
+    env: pairFlags("--env", options.env),
+    secrets: options.secret,
+    ...(options.pool === undefined ? {} : { pool: options.pool }),
+    ...(options.skill === undefined ? {} : { skill: options.skill }),
+    ...(options.tenant === undefined ? {} : { tenant: options.tenant }),
+    ...(options.priority === undefined ? {} : { priority: wholeNumber("--priority", options.priority, -1_000, 1_000) }),
+    ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
+    ...(options.retry === undefined ? {} : { retry: wholeNumber("--retry", options.retry, 1, 100) }),
+    ...(options.cwd === undefined ? {} : { cwd: resolve(options.cwd) }),
+    resources: {
+      ...(options.cpu === undefined ? {} : { cpu: `${cpuFlag("--cpu", options.cpu)}m` }),
+      ...(options.memory === undefined ? {} : { memory: bytesFlag("--memory", options.memory) }),
+    },
+  };
+  const checked = taskSchema.safeParse(input);
+  if (!checked.success) throw new UsageError(checked.error.issues.map((issue) => `--${issue.path.map(String).join(".")}: ${issue.message}`).join("\n"));
+  return { name: command.join(" ").slice(0, 128), tasks: [toSpec(checked.data)] };
+}

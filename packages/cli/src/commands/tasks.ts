@@ -1,0 +1,197 @@
+import { systemClock } from "@berth/chassis/clock";
+import { type BerthClient, finalStates, ReasonError } from "@berth/client";
+import { formatDuration, wireMs } from "@berth/client/quantities";
+import { registry } from "@berth/contracts";
+import { wholeNumber } from "../arguments.js";
+import { type GlobalOptions, withClient } from "../connection.js";
+import { UsageError } from "../errors.js";
+import { cut, type Io, paint, printJson, say, table } from "../io.js";
+import { paintState, parseStates, stateWord, stateWords } from "../states.js";
+
+/** Flags that choose tasks. */
+export interface FilterOptions {
+  readonly set?: string;
+  readonly state?: string;
+  readonly pool?: string;
+  readonly tenant?: string;
+}
+
+/** The filter that flags describe. */
+export function filterFrom(options: FilterOptions): registry.TaskFilter {
+  const states = options.state === undefined ? [] : parseStates(options.state);
+  if (states === undefined) throw new UsageError(`--state: "${options.state}" isn't a list of states; they are ${stateWords.join(", ")}`);
+  return registry.TaskFilter.fromPartial({ set: options.set ?? "", states, pool: options.pool ?? "", tenant: options.tenant ?? "" });
+}
+
+/** `berth tasks`. */
+export function listTasks(options: GlobalOptions & FilterOptions & { limit: string }, io: Io): Promise<number> {
+  return withClient(options, io, async (client) => {
+    const most = wholeNumber("--limit", options.limit, 1);
+    const found: registry.Task[] = [];
+    let more = false;
+    for await (const task of client.tasks(filterFrom(options), { pageSize: Math.min(most + 1, 1_000) })) {
+      more = found.length === most;
+      if (more) break;
+      found.push(task);
+    }
+    if (options.json === true) printJson(io, found);
+    else if (found.length === 0) say(io, "no such tasks");
+    else {
+      const now = systemClock.wallMs();
+      table(
+        io,
+        [{ title: "TASK" }, { title: "STATE" }, { title: "POOL" }, { title: "TRY", right: true }, { title: "TOOK", right: true }, { title: "AGE", right: true }, { title: "WHY" }],
+        found.map((task) => [
+          task.task,
+          paintState(io, task.state),
+          task.pool || task.spec?.pool || "",
+          task.attempt === 0 ? "" : String(task.attempt),
+          took(task, now),
+          since(task.createTime, now),
+          cut(task.stateReason, 60),
+        ]),
+      );
+      if (more) say(io, `only the newest ${most}: see more with --limit, or choose with --set and --state`);
+    }
+    return 0;
+  });
+}
+
+/** `berth sets`. */
+export function listSets(options: GlobalOptions & { limit: string }, io: Io): Promise<number> {
+  return withClient(options, io, async (client) => {
+    const { taskSets } = await client.registry.listTaskSets({ pageSize: wholeNumber("--limit", options.limit, 1, 1_000) });
+    if (options.json === true) printJson(io, taskSets);
+    else if (taskSets.length === 0) say(io, "nothing was submitted yet; begin with `berth run FILE` or `berth run -- COMMAND`");
+    else {
+      const now = systemClock.wallMs();
+      const counts = (set: registry.TaskSet) => Object.entries(set.taskCounts).filter(([, count]) => count > 0n).map(([state, count]) => `${count} ${state.toLowerCase().replaceAll("_", " ")}`);
+      table(
+        io,
+        [{ title: "SET" }, { title: "NAME" }, { title: "TASKS", right: true }, { title: "AGE", right: true }, { title: "STATES" }],
+        taskSets.map((set) => [set.set, cut(set.displayName, 40), String(set.taskCount), since(set.createTime, now), counts(set).join(", ")]),
+      );
+    }
+    return 0;
+  });
+}
+
+/** `berth task ID`. */
+export function showTask(id: string, options: GlobalOptions, io: Io): Promise<number> {
+  return withClient(options, io, async (client) => {
+    const task = await client.task(id);
+    const why = finalStates.has(task.state) ? undefined : await explain(client, id);
+    if (options.json === true) printJson(io, { ...task, explanation: why });
+    else print(task, why, io);
+    return 0;
+  });
+}
+
+async function explain(client: BerthClient, task: string) {
+  return client.scheduler.explainTask({ task }).catch((error: unknown) => {
+    const summary = `the scheduler can't say: ${ReasonError.from(error).message}`;
+    return { queued: false, ahead: 0n, refusals: [], summary };
+  });
+}
+
+function print(task: registry.Task, why: Awaited<ReturnType<typeof explain>> | undefined, io: Io): void {
+  const spec = task.spec;
+  const field = (name: string, value: string | undefined) => {
+    if (value !== undefined && value !== "") say(io, `${paint(io, "dim", name.padEnd(10))}${value}`);
+  };
+  say(io, `${paint(io, "bold", task.task)}  ${paintState(io, task.state)}`);
+  field("why", task.stateReason);
+  field("runs", runLine(spec?.run));
+  field("needs", spec?.needs.join(", "));
+  field("pool", task.pool || spec?.pool || (spec?.skill === "" ? "" : `any with skill ${spec?.skill}`));
+  field("runner", task.runner);
+  field("limits", Object.entries(spec?.limits ?? {}).map(([limit, weight]) => `${limit}=${weight}`).join(", "));
+  field("tenant", spec?.tenant);
+  field("priority", spec?.priority === 0 ? "" : String(spec?.priority));
+  field("progress", task.progress > 0 ? `${Math.round(task.progress * 100)} % ${task.progressMessage}` : "");
+  field("result", Buffer.from(task.resultJson).toString("utf8"));
+  if (why !== undefined) waits(task, why, io);
+  if (task.attempts.length > 0) attempts(task.attempts, io);
+  if (task.events.length > 0) events(task.events, io);
+}
+
+function waits(task: registry.Task, why: Awaited<ReturnType<typeof explain>>, io: Io): void {
+  const waiting = task.state === registry.Task_State.READY || task.state === registry.Task_State.PENDING || task.state === registry.Task_State.BACKING_OFF;
+  if (!waiting) return;
+  say(io);
+  say(io, `${paint(io, "bold", "why it waits")}: ${why.summary}${why.ahead > 0n ? ` (${why.ahead} ahead of it)` : ""}`);
+  for (const refusal of why.refusals) {
+    const what = refusal.limit || refusal.pool;
+    say(io, `  ${what} ${refusal.reason.replace(/^REASON_/, "").toLowerCase().replaceAll("_", " ")}: ${refusal.used} of ${refusal.capacity} in use, ${refusal.wanted} wanted`);
+    for (const holder of refusal.holders.slice(0, 5)) say(io, `    held by ${holder.task} on ${holder.runner} (${holder.weight})`);
+  }
+}
+
+function attempts(all: readonly registry.Attempt[], io: Io): void {
+  say(io);
+  table(
+    io,
+    [{ title: "ATTEMPT", right: true }, { title: "POOL" }, { title: "RUNNER" }, { title: "SLOT" }, { title: "WAITED", right: true }, { title: "RAN", right: true }, { title: "END" }],
+    all.map((each) => [
+      String(each.attempt),
+      each.pool,
+      each.runner,
+      each.slot,
+      between(each.readyTime, each.grantTime),
+      between(each.startTime, each.endTime),
+      outcomeLine(each),
+    ]),
+  );
+}
+
+function outcomeLine(attempt: registry.Attempt): string {
+  const { outcome } = attempt;
+  if (outcome === undefined) return attempt.releaseReason.replaceAll("_", " ");
+  const how = outcome.result.replace(/^RESULT_/, "").toLowerCase().replaceAll("_", " ");
+  const code = outcome.exitCode === undefined ? outcome.signal : `exit ${outcome.exitCode}`;
+  return [how, code === "exit 0" ? "" : code, cut(outcome.message, 60)].filter((part) => part !== "").join(", ");
+}
+
+function events(all: readonly registry.TaskEvent[], io: Io): void {
+  say(io);
+  table(
+    io,
+    [{ title: "TIME" }, { title: "EVENT" }, { title: "ATTEMPT", right: true }, { title: "WHERE" }, { title: "" }],
+    all.map((event) => {
+      const ran = wireMs(event.duration);
+      const words = [ran === undefined ? "" : `after ${formatDuration(ran)}`, cut(event.message, 80)];
+      return [
+        event.eventTime?.toISOString().replace("T", " ").replace("Z", "") ?? "",
+        event.kind,
+        event.attempt === 0 ? "" : String(event.attempt),
+        event.slot || event.runner,
+        words.filter((part) => part !== "").join(" ") || " ",
+      ];
+    }),
+  );
+}
+
+function runLine(run: registry.TaskSpec["run"]): string {
+  const kind = run?.kind;
+  if (kind?.$case === "handler") return `handler ${kind.value.name}`;
+  if (kind?.$case !== "command") return "";
+  return kind.value.shell === "" ? kind.value.argv.map(quoted).join(" ") : `/bin/sh -c ${quoted(kind.value.shell)}`;
+}
+
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function took(task: registry.Task, now: number): string {
+  if (task.startTime === undefined) return "";
+  if (task.endTime !== undefined) return between(task.startTime, task.endTime);
+  return stateWord(task.state) === "running" ? formatDuration(now - task.startTime.getTime()) : "";
+}
+
+function between(from: Date | undefined, to: Date | undefined): string {
+  return from === undefined || to === undefined ? "" : formatDuration(to.getTime() - from.getTime());
+}
+
+function since(time: Date | undefined, now: number): string {
+  return time === undefined ? "" : formatDuration(now - time.getTime());
+}

@@ -1,0 +1,79 @@
+// Where Berth is: flags over environment over file.
+import { existsSync } from "node:fs";
+import { connect as connectSocket } from "node:net";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { type BerthClient, createClient } from "@berth/client";
+import { UsageError } from "./errors.js";
+import type { Io } from "./io.js";
+
+/** The options that every command has. */
+export interface GlobalOptions {
+  readonly json?: boolean;
+  readonly config?: string;
+  readonly data?: string;
+  readonly registry?: string;
+  readonly poolManager?: string;
+  readonly scheduler?: string;
+  readonly metrics?: string;
+  readonly tokenFile?: string;
+}
+
+/** The berth.yaml and the data folder that the options, the environment or the working directory name. */
+export function findPlaces(options: GlobalOptions, environment: NodeJS.ProcessEnv): { config?: string; dataFolder?: string } {
+  const config = options.config ?? environment.BERTH_CONFIG ?? (existsSync("berth.yaml") ? "berth.yaml" : undefined);
+  const dataFolder = options.data ?? environment.BERTH_DATA_FOLDER ?? (config === undefined && existsSync("berth-data") ? "berth-data" : undefined);
+  return {
+    ...(config === undefined ? {} : { config }),
+    ...(dataFolder === undefined ? {} : { dataFolder: resolve(dataFolder) }),
+  };
+}
+
+/** Makes a client. Nothing is sent yet. */
+export function clientOf(options: GlobalOptions, io: Io): BerthClient {
+  const { environment } = io;
+  const token = options.tokenFile === undefined ? environment.BERTH_API_TOKEN : readFileSync(options.tokenFile, "utf8").trim();
+  const addresses = {
+    registry: options.registry ?? environment.BERTH_REGISTRY_ADDRESS,
+    poolManager: options.poolManager ?? environment.BERTH_POOL_MANAGER_ADDRESS,
+    scheduler: options.scheduler ?? environment.BERTH_SCHEDULER_ADDRESS,
+    metrics: options.metrics ?? environment.BERTH_METRICS_ADDRESS,
+  };
+  const given = Object.fromEntries(Object.entries(addresses).filter(([, each]) => each !== undefined && each !== ""));
+  return createClient({ ...findPlaces(options, environment), addresses: given, ...(token ? { token } : {}) });
+}
+
+/**
+ * Calls `body` with a client that something answers, and closes it afterwards. A refused connection is told at once and not
+ * after the client's retries.
+ */
+export async function withClient<T>(options: GlobalOptions, io: Io, body: (client: BerthClient) => Promise<T>): Promise<T> {
+  const client = clientOf(options, io);
+  try {
+    const { addresses, dataFolder } = client.endpoints;
+    const where = dataFolder === undefined ? "" : ` (data folder ${dataFolder})`;
+    await probe(addresses.registry, `no Berth at ${addresses.registry}${where}: start one with \`berth up\`, or say where it is with --data or --registry`);
+    return await body(client);
+  } finally {
+    client.close();
+  }
+}
+
+const probeMs = 5_000;
+
+function probe(address: string, refused: string): Promise<void> {
+  const at = address.lastIndexOf(":");
+  const port = Number(address.slice(at + 1));
+  if (at < 1 || !Number.isInteger(port) || port < 1 || port > 65_535) throw new UsageError(`"${address}" is not an address: write host:port, such as 127.0.0.1:50051`);
+  return new Promise((done, fail) => {
+    const socket = connectSocket({ host: address.slice(0, at).replace(/^\[|\]$/g, ""), port, timeout: probeMs });
+    const end = (error?: Error) => {
+      socket.destroy();
+      if (error === undefined) done();
+      else fail(error);
+    };
+    socket.once("connect", () => end());
+    socket.once("timeout", () => end(new UsageError(`${address} doesn't answer within ${probeMs / 1_000} s`, 1)));
+    socket.once("error", () => end(new UsageError(refused, 1)));
+  });
+}

@@ -1,0 +1,48 @@
+// Errors as people read them: what is wrong, and what to do.
+import { ConfigError } from "@berth/chassis/config";
+import { ReasonError } from "@berth/client";
+
+/** A wrong use of the command, or something the user can put right. Exit code 2 unless another is given. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+  readonly exitCode: number;
+  constructor(message: string, exitCode = 2) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/** What an error says to people, and the exit code: 2 where the input is wrong, 1 otherwise. */
+export function describeError(error: unknown): { message: string; exitCode: number } {
+  if (error instanceof UsageError) return { message: error.message, exitCode: error.exitCode };
+  if (error instanceof ConfigError) return { message: error.message, exitCode: 2 };
+  if (error instanceof ReasonError) return { message: withHint(error), exitCode: error.reason === "INVALID_FIELD" ? 2 : 1 };
+  if (isFileError(error)) return { message: fileMessage(error), exitCode: 2 };
+  return { message: error instanceof Error ? error.message : String(error), exitCode: 1 };
+}
+
+function withHint(error: ReasonError): string {
+  const hints: Partial<Record<ReasonError["reason"], string>> = {
+    UNREACHABLE: "is Berth running? Start one with `berth up`, or say where it is with --data or --registry",
+    UNAUTHENTICATED:
+      "the token is missing or wrong: name Berth's data folder with --data, or set BERTH_API_TOKEN (the token lies in the file `token` of the data folder)",
+    NOT_READY: "it is starting or stopping; try again in a moment",
+    QUEUE_FULL: "it has too much to do; try again in a moment",
+  };
+  const hint = hints[error.reason];
+  return hint === undefined ? error.message : `${error.message}\n  ${hint}`;
+}
+
+function isFileError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "code" in error && "path" in error;
+}
+
+function fileMessage(error: NodeJS.ErrnoException): string {
+  const words: Record<string, string> = {
+    ENOENT: "there is no such file",
+    EISDIR: "this is a folder, not a file",
+    EACCES: "you may not read or write this",
+    ENOSPC: "the disk is full",
+  };
+  return `${error.path}: ${words[error.code ?? ""] ?? error.message}`;
+}

@@ -1,0 +1,144 @@
+// Pools and limits: what a file declares against what Berth has.
+import { randomUUID } from "node:crypto";
+import type { BerthClient } from "@berth/client";
+import { wireDuration, wireMs } from "@berth/client/quantities";
+import { pool as wire } from "@berth/contracts";
+import { type BerthConfig, type DeclaredLimit, type DeclaredPool, declaredLimits, declaredPools } from "./config.js";
+
+/** One thing to do, to make Berth as the file says. */
+export interface Step {
+  readonly action: "create" | "update";
+  readonly kind: "pool" | "limit";
+  /** Name of the pool or limit. */
+  readonly name: string;
+  /** What changes; for a creation, everything that is given, with `from` undefined. */
+  readonly changes: readonly Change[];
+}
+
+/** One field that changes, as its value is shown to people. */
+export interface Change {
+  readonly field: string;
+  readonly from: string | undefined;
+  readonly to: string;
+}
+
+/** What a file would change. */
+export interface Plan {
+  readonly steps: readonly Step[];
+  /** Pools and limits that Berth has and the file doesn't name; they stay. */
+  readonly kept: readonly string[];
+  /** What can't be done, in words. */
+  readonly impossible: readonly string[];
+}
+
+type Client = Pick<BerthClient, "pools">;
+
+// Fields of the wire with the names of the file, in the order in which a change is shown.
+const poolFields = {
+  maxConcurrency: { path: "max_concurrency", of: (p: DeclaredPool) => String(p.maxConcurrency), wire: (p: wire.Pool) => String(p.maxConcurrency) },
+  cpu: { path: "cpu_millis", of: (p: DeclaredPool) => `${p.cpuMillis}m`, wire: (p: wire.Pool) => `${p.cpuMillis}m` },
+  memory: { path: "memory_bytes", of: (p: DeclaredPool) => `${p.memoryBytes}B`, wire: (p: wire.Pool) => `${p.memoryBytes}B` },
+  slots: { path: "slots", of: (p: DeclaredPool) => list(p.slots), wire: (p: wire.Pool) => list(p.slots) },
+  skills: { path: "skills", of: (p: DeclaredPool) => list(p.skills), wire: (p: wire.Pool) => list([...p.skills].sort()) },
+  paused: { path: "paused", of: (p: DeclaredPool) => String(p.paused), wire: (p: wire.Pool) => String(p.paused) },
+} as const;
+const limitFields = {
+  capacity: { path: "capacity", of: (l: DeclaredLimit) => String(l.capacity), wire: (l: wire.Limit) => String(l.capacity) },
+  reserve: { path: "reserve", of: (l: DeclaredLimit) => String(l.reserve), wire: (l: wire.Limit) => String(l.reserve) },
+  reservePriority: { path: "reserve_priority", of: (l: DeclaredLimit) => String(l.reservePriority), wire: (l: wire.Limit) => String(l.reservePriority) },
+  rate: { path: "rate", of: (l: DeclaredLimit) => String(l.rate), wire: (l: wire.Limit) => String(l.rate) },
+  ratePeriod: { path: "rate_period", of: (l: DeclaredLimit) => `${l.ratePeriodMs}ms`, wire: (l: wire.Limit) => `${wireMs(l.ratePeriod) ?? 0}ms` },
+} as const;
+
+/** Compares a file with what Berth has. Takes nothing and changes nothing. */
+export async function planCatalogue(config: BerthConfig, client: Client): Promise<Plan> {
+  const status = await client.pools.getStatus({});
+  const pools = new Map(status.pools.map((each) => [each.pool, each]));
+  const limits = new Map(status.limits.map((each) => [each.limit, each]));
+  const steps: Step[] = [];
+  const impossible: string[] = [];
+  for (const pool of declaredPools(config)) {
+    const now = pools.get(pool.pool);
+    if (now !== undefined && now.type !== wireType(pool.type))
+      impossible.push(`the type of pool ${pool.pool} can't be changed: choose another name for a ${pool.type} pool`);
+    push(steps, "pool", pool.pool, now, pool, poolFields);
+  }
+  for (const limit of declaredLimits(config)) push(steps, "limit", limit.limit, limits.get(limit.limit), limit, limitFields);
+  const named = new Set([...declaredPools(config).map((each) => each.pool), ...declaredLimits(config).map((each) => each.limit)]);
+  const own = [...limits.keys()].filter((limit) => !/^(pool|runner|tenant):/.test(limit));
+  const kept = [...[...pools.keys()].map((each) => [each, `pool ${each}`]), ...own.map((each) => [each, `limit ${each}`])];
+  return { steps, impossible, kept: kept.filter(([name]) => !named.has(name ?? "")).map(([, words]) => words ?? "") };
+}
+
+function push<Declared, Now>(
+  steps: Step[],
+  kind: Step["kind"],
+  name: string,
+  now: Now | undefined,
+  declared: Declared,
+  fields: Record<string, { of(declared: Declared): string; wire(now: Now): string }>,
+): void {
+  const all = Object.entries(fields).map(([field, { of, wire }]) => ({
+    field,
+    from: now === undefined ? undefined : wire(now),
+    to: of(declared),
+  }));
+  const changes = now === undefined ? all.filter((each) => !/^(0(m|B|ms)?|false|none)$/.test(each.to) || each.field === "maxConcurrency") : all.filter((each) => each.from !== each.to);
+  if (now === undefined || changes.length > 0) steps.push({ action: now === undefined ? "create" : "update", kind, name, changes });
+}
+
+/** Does the steps, one after the other; each is a change of its own, audited with `reason`. */
+export async function applyPlan(config: BerthConfig, steps: readonly Step[], client: Client, reason: string): Promise<void> {
+  const pools = new Map(declaredPools(config).map((each) => [each.pool, wirePool(each, reason)]));
+  const limits = new Map(declaredLimits(config).map((each) => [each.limit, wireLimit(each, reason)]));
+  for (const step of steps) {
+    const pool = step.kind === "pool" ? pools.get(step.name) : undefined;
+    const limit = step.kind === "limit" ? limits.get(step.name) : undefined;
+    const mask = (fields: Record<string, { path: string }>) => [...step.changes.map((each) => fields[each.field]?.path ?? each.field), "reason"];
+    if (pool !== undefined && step.action === "create") await client.pools.createPool({ pool, requestId: randomUUID() });
+    else if (pool !== undefined) await client.pools.updatePool({ pool, updateMask: mask(poolFields) });
+    else if (limit !== undefined && step.action === "create") await client.pools.createLimit({ limit, requestId: randomUUID() });
+    else if (limit !== undefined) await client.pools.updateLimit({ limit, updateMask: mask(limitFields) });
+  }
+}
+
+/** A step in one line, such as `~ pool default: maxConcurrency 4 -> 8`. */
+export function describeStep(step: Step): string {
+  const changes = step.changes.map((each) => (each.from === undefined ? `${each.field} ${each.to}` : `${each.field} ${each.from} -> ${each.to}`));
+  return `${step.action === "create" ? "+" : "~"} ${step.kind} ${step.name}: ${changes.join(", ")}`;
+}
+
+function wireType(type: DeclaredPool["type"]): wire.Pool_Type {
+  const types = { "local-process": "LOCAL_PROCESS", docker: "DOCKER", kubernetes: "KUBERNETES", remote: "REMOTE" } as const;
+  return wire.Pool_Type[types[type]];
+}
+
+function wirePool(pool: DeclaredPool, reason: string): wire.Pool {
+  return wire.Pool.fromPartial({
+    pool: pool.pool,
+    type: wireType(pool.type),
+    maxConcurrency: BigInt(pool.maxConcurrency),
+    cpuMillis: BigInt(pool.cpuMillis),
+    memoryBytes: BigInt(pool.memoryBytes),
+    slots: [...pool.slots],
+    skills: [...pool.skills],
+    paused: pool.paused,
+    reason,
+  });
+}
+
+function wireLimit(limit: DeclaredLimit, reason: string): wire.Limit {
+  return wire.Limit.fromPartial({
+    limit: limit.limit,
+    capacity: BigInt(limit.capacity),
+    reserve: BigInt(limit.reserve),
+    reservePriority: limit.reservePriority,
+    rate: BigInt(limit.rate),
+    ...(limit.ratePeriodMs === 0 ? {} : { ratePeriod: wireDuration(limit.ratePeriodMs) }),
+    reason,
+  });
+}
+
+function list(items: readonly string[]): string {
+  return items.length === 0 ? "none" : items.join(" ");
+}

@@ -1,0 +1,7 @@
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { publishedBerthSchema } from "./published.js";
+
+it("publishes the schema that the code checks: run `node packages/standalone/scripts/publish-schema.mjs` after a change", () => {
+  expect(readFileSync(new URL("../schema/berth.schema.json", import.meta.url), "utf8")).toBe(publishedBerthSchema());
+});
