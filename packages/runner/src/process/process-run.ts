@@ -26,6 +26,7 @@ export class ProcessRun {
   private readonly options: ProcessRunOptions;
   private readonly group: number;
   private grace: Timer | undefined;
+  private killAtMs = Number.POSITIVE_INFINITY;
   private over = false;
   /** How it ended; settles when every process of it is dead and its output read. */
   readonly ended: Promise<Ending>;
@@ -53,6 +54,9 @@ export class ProcessRun {
     send(-this.group, "SIGTERM");
     // A stopped process (SIGSTOP) would otherwise not see it.
     send(-this.group, "SIGCONT");
+    const killAtMs = this.options.clock.monoMs() + graceMs;
+    if (killAtMs >= this.killAtMs) return;
+    this.killAtMs = killAtMs;
     this.grace?.cancel();
     this.grace = this.options.clock.setTimer(graceMs, () => this.kill());
   }

@@ -1,0 +1,7 @@
+// The runner SDK. `createRunner` makes a runner for given services; see the README for what it promises.
+export { defaultEnvAllow } from "./domain/environment.js";
+export type { RunOptions } from "./executor.js";
+export { type Handler, type HandlerContext, type HandlerTask, PermanentError } from "./handlers.js";
+export { type RunnerOptions, RunnerOptionsError } from "./options.js";
+export type { LogSettings } from "./output/sender.js";
+export { createRunner, type Runner, type RunnerFigures, type RunnerHealth } from "./runner.js";

@@ -1,0 +1,350 @@
+import { type Clock, delay, type Timer } from "@berth/chassis/clock";
+import { PushStream } from "@berth/chassis/grpc";
+import type { Logger } from "@berth/chassis/log";
+import type { runner } from "@berth/contracts";
+import { askBeforeMs, Deadline, type Instant, killBeforeMs } from "../domain/deadline.js";
+import { inMessages, type Leases } from "../domain/leases.js";
+import { milliseconds } from "../executor.js";
+
+/** The runner's end of the lease stream. */
+export interface LeaseLink {
+  /** Opens a stream; it ends or throws when it breaks, and when `signal` aborts. */
+  open(requests: AsyncIterable<runner.StreamLeasesRequest>, signal: AbortSignal): AsyncIterable<runner.StreamLeasesResponse>;
+  /** True if the error says that the incarnation isn't known or is an older one: the session is over. */
+  isRefused(error: unknown): boolean;
+}
+
+/** What a session needs. */
+export interface SessionOptions {
+  readonly runner: string;
+  readonly pools: readonly string[];
+  readonly capacity: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly link: LeaseLink;
+  readonly leases: Leases;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  now(): Instant;
+  newIncarnation(): string;
+  /** True while no new work is wanted. */
+  isDraining(): boolean;
+  /** A session begins; everything of earlier ones is dead. */
+  onBegin(incarnation: string): Promise<void>;
+  /** The incarnation has attached: work may be fetched. Called again after every new attachment. */
+  onAttached(): void;
+  /** The deadline is that far away. */
+  onDeadline(leftMs: number): void;
+  /** The deadline is near: runs are to end within `graceMs`. */
+  onNearDeadline(graceMs: number): void;
+  /** The session is over: everything is killed and its outcomes are in the spool when this settles. */
+  onEnd(reason: string): Promise<void>;
+  /** Runs are to be stopped. */
+  onRevoked(revocations: readonly runner.Revocation[]): void;
+  /** Outcomes are confirmed. */
+  onConfirmed(leases: readonly string[], results: readonly runner.CompletionResult[]): void;
+  /** Longest grace that a run wants, milliseconds. */
+  graceMs(): number;
+}
+
+const inventoryBytesMax = 2 * 1024 * 1024;
+const messageBytesMax = 1024 * 1024;
+const completionsMax = 500;
+const startsMax = 5_000;
+const refusalsMax = 10_000;
+/** Runs that end within this time aren't reported as begun: their completion says it all. */
+const reportStartAfterMs = 50;
+const backOffFirstMs = 50;
+const backOffMaxMs = 2_000;
+/** Renewals without an answer from which the stream counts as dead. */
+const unansweredMax = 3;
+const attachTimeoutMs = 5_000;
+
+type Break = "broken" | "refused" | "detached";
+
+/**
+ * Keeps one incarnation after the other attached to the pool-manager, and with it the deadline until which runs may live.
+ *
+ * A stream that breaks is opened again under the same incarnation. An incarnation ends when its deadline passes or when it is refused;
+ * then everything is killed, and a new one attaches.
+ */
+export class Session {
+  private readonly options: SessionOptions;
+  private readonly deadline = new Deadline();
+  private readonly stopping = new AbortController();
+  private current = "";
+  private requests: PushStream<runner.StreamLeasesRequest> | undefined;
+  private attached = false;
+  private ttlMs = 0;
+  private renewMs = 1_000;
+  private renewals = 0;
+  private readonly renewalsSent = new Map<bigint, Instant>();
+  private attachSent: Instant | undefined;
+  private renewTimer: Timer | undefined;
+  private watchTimer: Timer | undefined;
+  private startsTimer: Timer | undefined;
+  private connection: AbortController | undefined;
+  private expired = false;
+  private asked = false;
+  private running: Promise<void> | undefined;
+
+  constructor(options: SessionOptions) {
+    this.options = options;
+  }
+
+  /** The incarnation; empty before the first. */
+  get incarnation(): string {
+    return this.current;
+  }
+
+  /** True while the pool-manager answers. */
+  get isAttached(): boolean {
+    return this.attached;
+  }
+
+  /** True if nothing may start and nothing may live. */
+  get deadlinePassed(): boolean {
+    return this.deadline.passed(this.options.now());
+  }
+
+  /** Begins to attach; goes on by itself until `stop`. */
+  start(): void {
+    this.running ??= this.run();
+  }
+
+  /** Ends the stream, without detaching. Safe to call twice. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    this.connection?.abort();
+    await this.running;
+  }
+
+  /** Detaches: nothing is held any more. Settles when it is answered, or after `timeoutMs`. */
+  async detach(timeoutMs: number): Promise<void> {
+    if (!this.push({ $case: "detach", value: { runner: this.options.runner, incarnation: this.current } })) return;
+    const enough = new AbortController();
+    this.stopping.abort();
+    await Promise.race([this.running, delay(this.options.clock, timeoutMs, enough.signal)]);
+    enough.abort();
+  }
+
+  /** Sends completions, if there is a stream; otherwise they go along with the next attachment. */
+  complete(completions: readonly runner.Completion[]): void {
+    if (!this.attached) return;
+    for (const message of inMessages(completions, completionsMax, messageBytesMax)) {
+      const value = { runner: this.options.runner, incarnation: this.current, completions: message };
+      if (this.push({ $case: "complete", value })) this.options.leases.sent(message, this.options.clock.monoMs());
+    }
+  }
+
+  /** A run has begun: it is reported if it lives on. */
+  began(): void {
+    this.startsTimer ??= this.options.clock.setTimer(reportStartAfterMs, () => this.reportStarts());
+  }
+
+  /** Renews now instead of at the next interval: something has changed that the pool-manager should know. */
+  renewNow(): void {
+    if (this.attached) this.renew();
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopping.signal.aborted) {
+      this.current = this.options.newIncarnation();
+      this.expired = false;
+      this.deadline.end();
+      this.options.leases.newSession();
+      await this.options.onBegin(this.current);
+      const reason = await this.keepAttached();
+      this.deadline.end();
+      this.clearTimers();
+      if (this.stopping.signal.aborted) return;
+      this.options.logger.warn({ incarnation: this.current, reason }, "session over; everything is killed and a new incarnation attaches");
+      await this.options.onEnd(reason);
+    }
+  }
+
+  /** Connects again and again under one incarnation; returns why that is over. */
+  private async keepAttached(): Promise<string> {
+    let waitMs = backOffFirstMs;
+    while (!this.stopping.signal.aborted) {
+      const wasAttached = this.attachSent;
+      const end = await this.connect();
+      if (end === "detached") return "detached";
+      if (end === "refused") return "the pool-manager refused the incarnation";
+      if (this.expired) return "the deadline passed";
+      if (this.attachSent !== wasAttached && this.attachSent !== undefined) waitMs = backOffFirstMs;
+      await this.pause(waitMs);
+      if (this.expired) return "the deadline passed";
+      waitMs = Math.min(waitMs * 2, backOffMaxMs);
+    }
+    return "stopped";
+  }
+
+  private async connect(): Promise<Break> {
+    const { link, logger } = this.options;
+    const connection = new AbortController();
+    this.connection = connection;
+    this.requests = new PushStream<runner.StreamLeasesRequest>({ maxItems: 10_000 });
+    this.renewalsSent.clear();
+    this.sendAttachment();
+    const tooLong = this.options.clock.setTimer(attachTimeoutMs, () => {
+      if (!this.attached) connection.abort();
+    });
+    let end: Break = "broken";
+    try {
+      for await (const { kind } of link.open(this.requests, connection.signal)) {
+        if (!kind) continue;
+        if (kind.$case === "detach") {
+          end = "detached";
+          break;
+        }
+        this.take(kind);
+      }
+    } catch (error) {
+      if (link.isRefused(error)) end = "refused";
+      if (!connection.signal.aborted) logger.warn({ error: String(error) }, "the lease stream has broken");
+    } finally {
+      tooLong.cancel();
+      this.renewTimer?.cancel();
+      this.requests.end();
+      this.requests = undefined;
+      this.attached = false;
+      this.options.leases.streamBroke();
+      connection.abort();
+    }
+    return end;
+  }
+
+  private take(kind: NonNullable<runner.StreamLeasesResponse["kind"]>): void {
+    switch (kind.$case) {
+      case "attach":
+        return this.takeAttachment(kind.value);
+      case "renew": {
+        const sent = this.renewalsSent.get(kind.value.renewal);
+        for (const number of this.renewalsSent.keys()) if (number <= kind.value.renewal) this.renewalsSent.delete(number);
+        if (sent) this.moveDeadline(sent);
+        this.confirm(kind.value.results);
+        return this.revoke(kind.value.revocations);
+      }
+      case "complete":
+        return this.confirm(kind.value.results);
+      case "revocations":
+        return this.revoke(kind.value.revocations);
+      case "starts":
+      case "detach":
+        return;
+    }
+  }
+
+  private sendAttachment(): void {
+    const { runner, pools, capacity, labels, leases, clock, now } = this.options;
+    this.attachSent = now();
+    const inventory = leases.inventory(clock.monoMs(), 0, inventoryBytesMax);
+    const value = { runner, incarnation: this.current, pools: [...pools], capacity, labels: { ...labels }, earlierProcessesDead: true, inventory };
+    this.push({ $case: "attach", value });
+  }
+
+  private takeAttachment(answer: runner.AttachRunnerResponse): void {
+    this.ttlMs = milliseconds(answer.runnerTtl) ?? 0;
+    this.renewMs = Math.max(20, milliseconds(answer.renewInterval) ?? this.ttlMs / 6);
+    this.attached = true;
+    this.options.logger.info({ incarnation: this.current, ttlMs: this.ttlMs, renewMs: this.renewMs }, "attached to the pool-manager");
+    if (this.attachSent) this.moveDeadline(this.attachSent);
+    this.confirm(answer.results);
+    this.revoke(answer.revocations);
+    this.complete(this.options.leases.unsent());
+    this.armRenewal();
+    this.options.onAttached();
+  }
+
+  private renew(): void {
+    const { leases, clock, now, runner, isDraining } = this.options;
+    if (this.renewalsSent.size >= unansweredMax) {
+      this.options.logger.warn({ unanswered: this.renewalsSent.size }, "renewals aren't answered; the lease stream is opened again");
+      this.connection?.abort();
+      return;
+    }
+    this.renewals += 1;
+    const renewal = BigInt(this.renewals);
+    this.renewalsSent.set(renewal, now());
+    const inventory = leases.inventory(clock.monoMs(), this.renewMs, inventoryBytesMax);
+    const refused = leases.refusals(refusalsMax);
+    this.push({ $case: "renew", value: { runner, incarnation: this.current, renewal, inventory, draining: isDraining(), refused } });
+    this.armRenewal();
+  }
+
+  private armRenewal(): void {
+    this.renewTimer?.cancel();
+    this.renewTimer = this.options.clock.setTimer(this.renewMs, () => this.renew());
+  }
+
+  private moveDeadline(sent: Instant): void {
+    if (this.expired) return;
+    this.deadline.renewed(sent, this.ttlMs);
+    const leftMs = this.deadline.leftMs(this.options.now());
+    this.asked = false;
+    this.options.onDeadline(leftMs);
+    this.watch();
+  }
+
+  /** Looks at the deadline now and arms the next look: at the moment to ask, at the moment to kill, and once a second for suspend. */
+  private watch(): void {
+    this.watchTimer?.cancel();
+    const leftMs = this.deadline.leftMs(this.options.now());
+    const killMs = killBeforeMs(this.ttlMs);
+    if (leftMs <= killMs) {
+      this.expired = true;
+      this.deadline.end();
+      this.connection?.abort();
+      this.wakePause?.();
+      return;
+    }
+    const askMs = Math.max(killMs, askBeforeMs(this.options.graceMs(), this.ttlMs));
+    if (leftMs <= askMs && !this.asked) {
+      this.asked = true;
+      this.options.onNearDeadline(leftMs - killMs);
+    }
+    const nextMs = leftMs > askMs ? leftMs - askMs : leftMs - killMs;
+    this.watchTimer = this.options.clock.setTimer(Math.min(1_000, Math.max(1, nextMs)), () => this.watch());
+  }
+
+  private wakePause: (() => void) | undefined;
+
+  private async pause(ms: number): Promise<void> {
+    const enough = new AbortController();
+    this.wakePause = () => enough.abort();
+    await delay(this.options.clock, ms, AbortSignal.any([enough.signal, this.stopping.signal]));
+    this.wakePause = undefined;
+  }
+
+  private reportStarts(): void {
+    this.startsTimer = undefined;
+    const { leases, clock, runner } = this.options;
+    const starts = leases.startsDue(clock.monoMs() - reportStartAfterMs);
+    for (let at = 0; at < starts.length; at += startsMax) {
+      this.push({ $case: "starts", value: { runner, incarnation: this.current, starts: starts.slice(at, at + startsMax) } });
+    }
+    if (leases.hasYoung) this.began();
+  }
+
+  private confirm(results: readonly runner.CompletionResult[]): void {
+    if (results.length === 0) return;
+    this.options.onConfirmed(this.options.leases.confirm(results), results);
+  }
+
+  private revoke(revocations: readonly runner.Revocation[]): void {
+    if (revocations.length === 0) return;
+    const { stop, send } = this.options.leases.revoke(revocations);
+    this.complete(send);
+    if (stop.length > 0) this.options.onRevoked(stop);
+  }
+
+  private push(kind: NonNullable<runner.StreamLeasesRequest["kind"]>): boolean {
+    return this.requests?.push({ kind }) ?? false;
+  }
+
+  private clearTimers(): void {
+    for (const timer of [this.renewTimer, this.watchTimer, this.startsTimer]) timer?.cancel();
+    this.startsTimer = undefined;
+  }
+}
+
