@@ -22,7 +22,7 @@ export function check<S extends z.ZodType>(schema: S, value: unknown): { data: z
 
 /** Whole numbers have bounds of their own (±2^53); where the schema's bound is broken too, that one alone is told. */
 function isTightest(issue: Issue, _: number, all: readonly Issue[]): boolean {
-  if ((issue.code !== "too_big" && issue.code !== "too_small") || issue.note === undefined) return true;
+  if ((issue.code !== "too_big" && issue.code !== "too_small") || !("note" in issue)) return true;
   return !all.some((other) => other !== issue && other.code === issue.code && String(other.path) === String(issue.path));
 }
 

@@ -1,0 +1,42 @@
+import type { Subject } from "@berth/contracts";
+import type { Clock } from "../clock/index.js";
+import type { Logger } from "../log/index.js";
+import type { Telemetry } from "../telemetry/index.js";
+
+/**
+ * Makes things fast and lets everybody hear. It isn't the truth: what must not be lost is in a spool or a journal first, and read from
+ * there where the bus is silent. Messages arrive at least once, as a rule in order; each receiver gets a copy of its own.
+ */
+export interface Bus {
+  /**
+   * Hands over one message; resolves when the bus has it, not when anybody has heard it. A message with the `id` of one that was
+   * published shortly before is dropped.
+   */
+  publish<M>(subject: Subject<M>, message: M, options?: { readonly id?: string }): Promise<void>;
+  /**
+   * Delivers what is published from now on, in batches, one batch at a time. A batch is acknowledged when the handler's promise
+   * resolves; when it rejects, the messages are delivered again after a back-off, before later ones.
+   *
+   * `durable` names the receiver: each durable gets every message once, and what arrives while its subscription is stopped waits for
+   * the next one of that name. One subscription at a time.
+   */
+  subscribe<M>(subject: Subject<M>, durable: string, handler: (messages: M[]) => Promise<void>): Promise<Subscription>;
+  /** Stops all subscriptions. Afterwards `publish` and `subscribe` reject. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** A receiver that hears. */
+export interface Subscription {
+  /** Resolves when the handler has finished its batch; it isn't called any more. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+/** What a bus needs. */
+export interface BusOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Publishing and delivering become spans; the delivery is linked with every publication in its batch. */
+  readonly telemetry?: Telemetry;
+  /** Messages that wait for one durable; beyond it the oldest is dropped and counted. Default: 10,000. */
+  readonly maxQueuedMessages?: number;
+}

@@ -1,0 +1,2 @@
+export { type HttpOptions, type HttpServer, PortInUse, type Readiness, type RouteHandler, startHttp } from "./server.js";
+export { renderMetrics } from "./metrics.js";
