@@ -1,0 +1,89 @@
+import type { TaskState } from "./task.js";
+
+/** What a run asks for, as far as it is checked. Numbers may be anything; checking them is the point. */
+export interface RunInput {
+  readonly kind: "command" | "handler" | "none";
+  readonly argv: readonly string[];
+  readonly shell: string;
+  readonly handler: string;
+  /** Argument of the handler, JSON text; empty for none. */
+  readonly payload: string;
+  readonly payloadBytes: number;
+  readonly env: Readonly<Record<string, string>>;
+  readonly secrets: readonly string[];
+  readonly cwd: string;
+  readonly stdinBytes: number;
+  /** undefined: no bound. */
+  readonly startToCloseMs: number | undefined;
+  readonly heartbeatMs: number | undefined;
+  readonly killGraceMs: number | undefined;
+  readonly logLimitBytes: number;
+}
+
+/** One task as it was sent. */
+export interface TaskInput {
+  readonly id: string;
+  readonly needs: readonly string[];
+  readonly pool: string;
+  readonly skill: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly priority: number;
+  readonly tenant: string;
+  readonly cpuMillis: number;
+  readonly memoryBytes: number;
+  readonly limits: Readonly<Record<string, number>>;
+  /** 0 or undefined takes the default of that field. */
+  readonly retry: { readonly maxAttempts: number; readonly backoffMs: number | undefined; readonly multiplier: number; readonly maxBackoffMs: number | undefined };
+  readonly startTimeoutMs: number | undefined;
+  readonly run: RunInput | undefined;
+  /** The whole specification, encoded; opaque here. */
+  readonly spec: Uint8Array;
+}
+
+/** A submission as it was sent. */
+export interface Submission {
+  /** Empty: the made-up id is used. */
+  readonly set: string;
+  readonly madeUpSet: string;
+  readonly displayName: string;
+  readonly tasks: readonly TaskInput[];
+  /** Empty for none. */
+  readonly requestId: string;
+  /** Digest of the whole request. */
+  readonly digest: string;
+  readonly traceParent: string;
+}
+
+/** An earlier submission under the same request id. */
+export interface RequestRecord {
+  readonly requestId: string;
+  readonly digest: string;
+  readonly set: string;
+  readonly taskCount: number;
+  readonly revision: number;
+  readonly timeMs: number;
+}
+
+/** A set that is stored. `counts` has its final tasks by state. */
+export interface SetRecord {
+  readonly set: string;
+  readonly displayName: string;
+  readonly createMs: number;
+  readonly counts: Readonly<Partial<Record<TaskState, number>>>;
+  readonly endMs: number;
+}
+
+/** What was read from rows for a submission. `drops` is the core's count at that moment: see `Leavers`. */
+export interface SubmitFacts {
+  readonly drops: number;
+  /** State of every stored task of the set that the submission names (as its own or as a need), by id. */
+  readonly existing: ReadonlyMap<string, TaskState>;
+  readonly set: SetRecord | undefined;
+  readonly request: RequestRecord | undefined;
+}
+
+/** One thing that is wrong. */
+export interface Violation {
+  readonly field: string;
+  readonly description: string;
+}

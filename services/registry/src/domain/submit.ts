@@ -1,0 +1,144 @@
+import { resolvePools } from "./check-spec.js";
+import { checkSubmission } from "./check-submission.js";
+import type { Outcome } from "./commands.js";
+import { LiveTask } from "./memory.js";
+import type { RequestRecord, Submission, SubmitFacts, TaskInput } from "./submission.js";
+import { isFinal, type Retry, type TaskHeader, type TaskState, type TaskStatus, taskKey } from "./task.js";
+import { skippedFor, type Transition } from "./transition.js";
+
+/** How long a request id is remembered. */
+export const requestMemoryMs = 24 * 3_600_000;
+
+/** Takes a submission, all or nothing. */
+export function submit(transition: Transition, submission: Submission, facts: SubmitFacts): Outcome {
+  const { memory, now, settings } = transition;
+  const earlier = memory.requests.get(submission.requestId) ?? facts.request;
+  if (submission.requestId !== "" && earlier && now.wallMs - earlier.timeMs < requestMemoryMs) return repeat(submission, earlier);
+
+  const set = submission.set === "" ? submission.madeUpSet : submission.set;
+  const { leavers, catalogue } = memory;
+  if (leavers.forgot(facts.drops) || (facts.set && !memory.sets.has(set) && leavers.drops !== facts.drops)) return { kind: "stale" };
+  if (!catalogue) {
+    return { kind: "refused", reason: "NOT_READY", message: "the pools and limits aren't known yet, because the pool-manager hasn't been reached since this data folder was made: try again" };
+  }
+  const stateOf = (id: string): TaskState | undefined => {
+    const key = taskKey(set, id);
+    return memory.tasks.get(key)?.status.state ?? leavers.since(key, facts.drops) ?? facts.existing.get(id);
+  };
+  const found = checkSubmission(submission, catalogue, settings, (id) => stateOf(id) !== undefined);
+  if (found.count > 0) return { kind: "invalid", violations: found.list, count: found.count };
+  for (const { needs } of submission.tasks) {
+    for (const need of needs) {
+      const state = stateOf(need);
+      // Live by its row, but not in memory: it left between the reading and now, and isn't remembered.
+      if (state && !isFinal(state) && !memory.tasks.has(taskKey(set, need))) return { kind: "stale" };
+    }
+  }
+
+  const revision = memory.revision;
+  if (!memory.sets.has(set)) {
+    const record = facts.set ?? { set, displayName: submission.displayName, createMs: now.wallMs, counts: {}, endMs: 0 };
+    memory.addSet(record);
+    transition.changes.push({ kind: "set", record });
+  }
+  const taken = submission.tasks.map((input) => enter(transition, set, input, submission.traceParent));
+  // Only when all are in memory does each know which of its needs are unfinished.
+  for (const task of taken) memory.add(task);
+  for (const task of taken) begin(transition, task, stateOf);
+  if (submission.requestId !== "") {
+    const record = { requestId: submission.requestId, digest: submission.digest, set, taskCount: taken.length, revision, timeMs: now.wallMs };
+    memory.addRequest(record);
+    transition.changes.push({ kind: "request", record });
+  }
+  return { kind: "submitted", set, taskCount: taken.length, revision, repeated: false };
+}
+
+function repeat(submission: Submission, earlier: RequestRecord): Outcome {
+  if (earlier.digest === submission.digest) return { kind: "submitted", set: earlier.set, taskCount: earlier.taskCount, revision: earlier.revision, repeated: true };
+  return {
+    kind: "refused",
+    reason: "REQUEST_ID_REUSED",
+    message: `request_id ${submission.requestId} was used for another submission (${earlier.taskCount} tasks into set ${earlier.set}): make a new id for new content`,
+  };
+}
+
+function enter(transition: Transition, set: string, input: TaskInput, traceParent: string): LiveTask {
+  const { memory, now, settings } = transition;
+  const key = taskKey(set, input.id);
+  const order = transition.nextRevision();
+  const header: TaskHeader = {
+    key,
+    set,
+    id: input.id,
+    order,
+    createMs: now.wallMs,
+    needs: input.needs,
+    pool: input.pool,
+    skill: input.skill,
+    pools: memory.catalogue ? resolvePools(input, memory.catalogue, settings) : [],
+    labels: input.labels,
+    limits: input.limits,
+    tenant: input.tenant,
+    priority: input.priority,
+    cpuMillis: input.cpuMillis,
+    memoryBytes: input.memoryBytes,
+    retry: resolveRetry(input.retry, settings.retry),
+    startTimeoutMs: input.startTimeoutMs ?? 0,
+    logLimitBytes: input.run?.logLimitBytes ?? 0,
+    traceParent,
+  };
+  const status: TaskStatus = {
+    state: "PENDING",
+    attempt: 0,
+    failureCount: 0,
+    lossCount: 0,
+    idleCount: 0,
+    reason: "",
+    readyMs: 0,
+    startMs: 0,
+    endMs: 0,
+    revision: order,
+    sequence: 0,
+    progress: 0,
+    progressMessage: "",
+    runner: "",
+    pool: "",
+    eventCount: 0,
+    forbid: null,
+  };
+  memory.fresh.set(key, input.spec);
+  memory.entering.add(key);
+  transition.changes.push({ kind: "entered", key });
+  return new LiveTask({ header, status, attempts: [], events: [] });
+}
+
+/** Defaults field by field. A first wait longer than the longest one is no contradiction: the longest wins. */
+function resolveRetry(asked: TaskInput["retry"], defaults: Retry): Retry {
+  return {
+    maxAttempts: asked.maxAttempts || defaults.maxAttempts,
+    backoffMs: asked.backoffMs ?? defaults.backoffMs,
+    multiplier: asked.multiplier || defaults.multiplier,
+    maxBackoffMs: asked.maxBackoffMs ?? defaults.maxBackoffMs,
+  };
+}
+
+function begin(transition: Transition, task: LiveTask, stateOf: (id: string) => TaskState | undefined): void {
+  // One of the same submission may have skipped it already.
+  if (task.status.state !== "PENDING") return;
+  transition.update(task, {}, null, [["TaskCreated"]]);
+  const { needs, set } = task.header;
+  const bad = needs.find((need) => {
+    const state = stateOf(need);
+    return state !== undefined && isFinal(state) && state !== "SUCCEEDED";
+  });
+  if (bad !== undefined) {
+    const needed = transition.memory.tasks.get(taskKey(set, bad));
+    transition.finish(task, "SKIPPED", needed ? skippedFor(needed) : `needs ${bad}, which ended ${stateOf(bad)}`);
+  } else if (task.waits.size === 0) transition.makeReady(task);
+  else transition.update(task, { reason: `waits for ${waitsText(task)}` }, null, []);
+}
+
+function waitsText(task: LiveTask): string {
+  const [first, ...more] = task.waits;
+  return more.length === 0 ? `${first}` : `${first} and ${more.length} more`;
+}
