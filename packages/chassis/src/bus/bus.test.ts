@@ -18,11 +18,18 @@ function start(options: Partial<BusOptions> = {}): { bus: InProcessBus; clock: M
   return { bus, clock };
 }
 
-const number = { name: "berth.test", encode: (value: number) => Uint8Array.of(value), decode: (bytes: Uint8Array) => bytes[0] ?? -1 };
+const number = {
+  name: "berth.test",
+  encode: (value: number) => Uint8Array.of(value),
+  decode: (bytes: Uint8Array) => bytes[0] ?? -1,
+};
 
 describe.each([
   ["the in-process bus", (bus: Bus) => bus],
-  ["a faulty bus without faults", (bus: Bus, clock: ManualClock) => new FaultyBus(bus, { clock, random: () => 0, faults: {} })],
+  [
+    "a faulty bus without faults",
+    (bus: Bus, clock: ManualClock) => new FaultyBus(bus, { clock, random: () => 0, faults: {} }),
+  ],
 ])("%s", (_, wrap) => {
   it.each(busConformance)("$name", async ({ run }) => {
     const { bus, clock } = start();

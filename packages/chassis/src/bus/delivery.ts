@@ -47,7 +47,11 @@ export class Delivery<M> {
       this.queue.shift();
       this.dropped += 1;
       // Once per thousand: a log line per lost message would be the next thing that overflows.
-      if (this.dropped % 1_000 === 1) this.options.logger.warn({ ...this.names(), dropped: this.dropped }, "the queue is full; the oldest messages are dropped");
+      if (this.dropped % 1_000 === 1)
+        this.options.logger.warn(
+          { ...this.names(), dropped: this.dropped },
+          "the queue is full; the oldest messages are dropped",
+        );
     }
     this.queue.push(parcel);
     this.wake?.();
@@ -80,7 +84,10 @@ export class Delivery<M> {
         if (messages.length > 0) await this.hand(messages, parcels, handler);
         backoffMs = firstBackoffMs;
       } catch (error) {
-        this.options.logger.warn({ error, ...this.names(), messages: parcels.length, backoffMs }, "a batch failed and will be delivered again");
+        this.options.logger.warn(
+          { error, ...this.names(), messages: parcels.length, backoffMs },
+          "a batch failed and will be delivered again",
+        );
         this.queue.unshift(...parcels);
         await delay(this.options.clock, backoffMs, stop);
         backoffMs = Math.min(backoffMs * 2, backoffMsMax);
@@ -112,14 +119,22 @@ export class Delivery<M> {
     return messages;
   }
 
-  private async hand(messages: M[], parcels: readonly Parcel[], handler: (messages: M[]) => Promise<void>): Promise<void> {
+  private async hand(
+    messages: M[],
+    parcels: readonly Parcel[],
+    handler: (messages: M[]) => Promise<void>,
+  ): Promise<void> {
     const telemetry = this.options.telemetry ?? noTelemetry;
     const links = [...new Set(parcels.map((parcel) => parcel.traceParent))].filter((link) => link !== "");
     const span = telemetry.startSpan(`process ${this.subject.name}`, {
       kind: "consumer",
       links,
       ...(links.length === 1 ? { parent: links[0] ?? "" } : {}),
-      attributes: { ...this.attributes(), "messaging.operation.type": "process", "messaging.batch.message_count": messages.length },
+      attributes: {
+        ...this.attributes(),
+        "messaging.operation.type": "process",
+        "messaging.batch.message_count": messages.length,
+      },
     });
     try {
       await span.run(() => handler(messages));

@@ -35,7 +35,12 @@ export class FaultyBus implements Bus {
   async publish<M>(subject: Subject<M>, message: M, options?: { readonly id?: string }): Promise<void> {
     const { drop = 0, double = 0, reorder = 0, delayMsMax = 0 } = this.faults;
     // Drawn always and in this order, so that changing one fault doesn't change what the others hit.
-    const [dropped, doubled, held, delayed] = [this.random() < drop, this.random() < double, this.random() < reorder, this.random() * delayMsMax];
+    const [dropped, doubled, held, delayed] = [
+      this.random() < drop,
+      this.random() < double,
+      this.random() < reorder,
+      this.random() * delayMsMax,
+    ];
     if (dropped) return;
     const copy = subject.decode(subject.encode(message));
     const send = async (): Promise<void> => {

@@ -27,18 +27,24 @@ export class InProcessBus implements Bus {
     });
     const bytes = subject.encode(message);
     if (this.isNew(subject.name, options.id)) {
-      for (const delivery of this.deliveries.get(subject.name)?.values() ?? []) delivery.push({ bytes, traceParent: span.traceParent });
+      for (const delivery of this.deliveries.get(subject.name)?.values() ?? [])
+        delivery.push({ bytes, traceParent: span.traceParent });
     }
     span.end();
   }
 
-  async subscribe<M>(subject: Subject<M>, durable: string, handler: (messages: M[]) => Promise<void>): Promise<Subscription> {
+  async subscribe<M>(
+    subject: Subject<M>,
+    durable: string,
+    handler: (messages: M[]) => Promise<void>,
+  ): Promise<Subscription> {
     this.refuseIfClosed();
     const ofSubject = this.deliveries.get(subject.name) ?? new Map<string, Delivery<M>>();
     this.deliveries.set(subject.name, ofSubject);
     const delivery: Delivery<M> = ofSubject.get(durable) ?? new Delivery(subject, durable, this.options);
     ofSubject.set(durable, delivery);
-    if (delivery.attached) throw new Error(`${durable} hears ${subject.name} already; stop that subscription first or take another name`);
+    if (delivery.attached)
+      throw new Error(`${durable} hears ${subject.name} already; stop that subscription first or take another name`);
     delivery.attach(handler);
     return { stop: () => delivery.detach() };
   }

@@ -1,4 +1,4 @@
-export type { Bus, BusOptions, Subscription } from "./port.js";
 export { type BusCase, busConformance } from "./conformance.js";
 export { type Faults, FaultyBus } from "./faulty.js";
 export { InProcessBus } from "./in-process.js";
+export type { Bus, BusOptions, Subscription } from "./port.js";

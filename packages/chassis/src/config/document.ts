@@ -26,7 +26,8 @@ export function readYaml(text: string, source: string): YamlText {
   try {
     document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
     const wrong = [...document.errors, ...document.warnings];
-    if (wrong.length > 0) refused(wrong.map((each) => ({ source, ...at(each.pos[0]), path: "", message: sentence(each) })));
+    if (wrong.length > 0)
+      refused(wrong.map((each) => ({ source, ...at(each.pos[0]), path: "", message: sentence(each) })));
     value = document.toJS({ maxAliasCount: aliasCountMax }) ?? {};
   } catch (error) {
     if (error instanceof ConfigError) throw error;
@@ -42,7 +43,8 @@ function sentence(error: { code: string; message: string }): string {
 }
 
 function overload(error: unknown): string {
-  if (error instanceof ReferenceError) return `aliases (*name) repeat more than ${aliasCountMax} times what they stand for, or for nothing; write it out`;
+  if (error instanceof ReferenceError)
+    return `aliases (*name) repeat more than ${aliasCountMax} times what they stand for, or for nothing; write it out`;
   if (error instanceof RangeError) return "nested too deeply";
   return `broken YAML: ${error instanceof Error ? error.message : String(error)}`;
 }

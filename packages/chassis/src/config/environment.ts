@@ -25,7 +25,11 @@ export function readEnvironment(
     if (!name.startsWith(prefix) || text === undefined || text === "" || options.allow.includes(name)) continue;
     const target = findSetting(schema, name.slice(prefix.length).split("__"), options.file);
     if (!target) {
-      problems.push({ source: "environment", path: name, message: `is not a known setting; known names begin ${beginnings(schema, prefix)}` });
+      problems.push({
+        source: "environment",
+        path: name,
+        message: `is not a known setting; known names begin ${beginnings(schema, prefix)}`,
+      });
       continue;
     }
     given.push({ source: `environment ${name}`, path: target.path, value: typed(target.schema, text) });
@@ -38,7 +42,11 @@ export function readEnvironment(
  * `MAX_CONCURRENCY` is `maxConcurrency`. Under free names (pools), the name in the file that reads the same is meant, else the part in
  * small letters with `-` for `_`.
  */
-function findSetting(schema: z.ZodType, parts: readonly string[], file: unknown): { path: string[]; schema: z.ZodType } | undefined {
+function findSetting(
+  schema: z.ZodType,
+  parts: readonly string[],
+  file: unknown,
+): { path: string[]; schema: z.ZodType } | undefined {
   const [part, ...rest] = parts;
   if (part === undefined) return { path: [], schema };
   if (part === "") return undefined;

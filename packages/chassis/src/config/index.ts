@@ -1,5 +1,5 @@
-export { describeConfig } from "./print.js";
 export { type LoadOptions, loadConfig } from "./load.js";
+export { describeConfig } from "./print.js";
 export { ConfigError, type Problem } from "./problem.js";
 export { bytes, cpu, duration, type QuantityBounds } from "./quantity.js";
 export { Secret, secret } from "./secret.js";

@@ -23,7 +23,9 @@ export function check<S extends z.ZodType>(schema: S, value: unknown): { data: z
 /** Whole numbers have bounds of their own (±2^53); where the schema's bound is broken too, that one alone is told. */
 function isTightest(issue: Issue, _: number, all: readonly Issue[]): boolean {
   if ((issue.code !== "too_big" && issue.code !== "too_small") || !("note" in issue)) return true;
-  return !all.some((other) => other !== issue && other.code === issue.code && String(other.path) === String(issue.path));
+  return !all.some(
+    (other) => other !== issue && other.code === issue.code && String(other.path) === String(issue.path),
+  );
 }
 
 /** Marks messages of ours; a message without it comes from the schema's author and follows the value. */
@@ -32,7 +34,12 @@ const own = "\u0000";
 function findings(issue: Issue, base: readonly PropertyKey[]): Finding[] {
   const path = [...base, ...issue.path];
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => ({ path: [...path, key], message: "is not known here", aboutKey: true, unknownKey: key }));
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      message: "is not known here",
+      aboutKey: true,
+      unknownKey: key,
+    }));
   }
   if (issue.code === "invalid_key") {
     const inner = issue.issues.flatMap((each) => findings(each, path));
@@ -47,13 +54,17 @@ function findings(issue: Issue, base: readonly PropertyKey[]): Finding[] {
 
 /** The alternative that was probably meant: the one that got past the type of the whole. None if all failed there. */
 function closestBranch(branches: readonly Issue[][]): Issue[] | undefined {
-  return branches.find((issues) => issues.length > 0 && issues.every((issue) => issue.path.length > 0 || issue.code !== "invalid_type"));
+  return branches.find(
+    (issues) => issues.length > 0 && issues.every((issue) => issue.path.length > 0 || issue.code !== "invalid_type"),
+  );
 }
 
 function message(issue: Issue): string {
   if (issue.message.startsWith(own)) return issue.message.slice(own.length);
   const scalar = issue.input !== undefined && (issue.input === null || typeof issue.input !== "object");
-  return scalar && !issue.message.startsWith(show(issue.input)) ? `${show(issue.input)} ${issue.message}` : issue.message;
+  return scalar && !issue.message.startsWith(show(issue.input))
+    ? `${show(issue.input)} ${issue.message}`
+    : issue.message;
 }
 
 const words: Readonly<Record<string, string>> = {
@@ -90,14 +101,23 @@ function describe(issue: Issue): string {
   }
 }
 
-function bound(origin: string, input: unknown, edge: number | bigint, inclusive: boolean, side: string, word: string): string {
+function bound(
+  origin: string,
+  input: unknown,
+  edge: number | bigint,
+  inclusive: boolean,
+  side: string,
+  word: string,
+): string {
   const sized = origin === "string" || origin === "array" || origin === "set" || origin === "map";
   const length = typeof input === "string" || Array.isArray(input) ? input.length : undefined;
   if (sized && length !== undefined) {
     const things = origin === "string" ? "characters" : "items";
     return `has ${length} ${things}, ${side} the ${word} of ${edge}`;
   }
-  return inclusive ? `${show(input)} is ${side} the ${word}, ${edge}` : `${show(input)} must be ${side === "below" ? "above" : "below"} ${edge}`;
+  return inclusive
+    ? `${show(input)} is ${side} the ${word}, ${edge}`
+    : `${show(input)} must be ${side === "below" ? "above" : "below"} ${edge}`;
 }
 
 function union(issue: z.core.$ZodIssueInvalidUnion): string {
@@ -106,7 +126,9 @@ function union(issue: z.core.$ZodIssueInvalidUnion): string {
     const given = (issue.input as Record<string, unknown> | undefined)?.[discriminator];
     return `${show(given)} is not one of: ${(options ?? []).map(String).join(", ")}`;
   }
-  const wanted = (issue.errors as Issue[][]).flat().map((each) => (each.code === "invalid_type" ? (words[each.expected] ?? each.expected) : undefined));
+  const wanted = (issue.errors as Issue[][])
+    .flat()
+    .map((each) => (each.code === "invalid_type" ? (words[each.expected] ?? each.expected) : undefined));
   const known = [...new Set(wanted.filter((each) => each !== undefined))];
   const start = issue.input === undefined ? "is missing; it must be" : `${show(issue.input)} is not`;
   return known.length > 0 ? `${start} ${known.join(" or ")}` : `${show(issue.input)} is not valid`;

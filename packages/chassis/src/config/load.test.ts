@@ -8,8 +8,12 @@ import { ConfigError, describeConfig, duration, loadConfig, Secret, secret } fro
 
 const schema = z.strictObject({
   name: z.string().default("berth"),
-  poolManager: z.strictObject({ port: z.int().min(0).max(65_535).default(50_052), heartbeatTimeout: duration().default(60_000) }).prefault({}),
-  pools: z.record(z.string(), z.strictObject({ maxConcurrency: z.int().min(0), labels: z.array(z.string()).default([]) })).default({}),
+  poolManager: z
+    .strictObject({ port: z.int().min(0).max(65_535).default(50_052), heartbeatTimeout: duration().default(60_000) })
+    .prefault({}),
+  pools: z
+    .record(z.string(), z.strictObject({ maxConcurrency: z.int().min(0), labels: z.array(z.string()).default([]) }))
+    .default({}),
   pretty: z.boolean().default(false),
   apiKey: secret().optional(),
 });
@@ -41,7 +45,11 @@ describe("loadConfig", () => {
     const path = file("name: file\npoolManager: {port: 1, heartbeatTimeout: 10s}\n");
     const environment = { BERTH_NAME: "environment", BERTH_POOL_MANAGER__PORT: "2" };
     const config = loadConfig({ schema, file: path, environment, flags: { "poolManager.port": "3", name: undefined } });
-    expect(config).toMatchObject({ name: "environment", poolManager: { port: 3, heartbeatTimeout: 10_000 }, pretty: false });
+    expect(config).toMatchObject({
+      name: "environment",
+      poolManager: { port: 3, heartbeatTimeout: 10_000 },
+      pretty: false,
+    });
   });
 
   it("reads numbers, truths, lists, spans and free names from the environment", () => {
@@ -81,7 +89,9 @@ describe("loadConfig", () => {
     expect(refusal({ file: path, environment: { BERTH_POOL_MANAGER__PORT: "-1" } })).toBe(
       "environment BERTH_POOL_MANAGER__PORT poolManager.port: -1 is below the least, 0",
     );
-    expect(refusal({ file: path, flags: { "poolManager.port": "many" } })).toBe('flag poolManager.port poolManager.port: "many" is not a number');
+    expect(refusal({ file: path, flags: { "poolManager.port": "many" } })).toBe(
+      'flag poolManager.port poolManager.port: "many" is not a number',
+    );
   });
 
   it("refuses variables with the prefix that nothing knows, except those it is told of", () => {
@@ -98,7 +108,9 @@ describe("loadConfig", () => {
   });
 
   it("says so when the file isn't there", () => {
-    expect(refusal({ file: join(folder, "none.yaml") })).toBe("/none.yaml: there is no such file; write it or name another");
+    expect(refusal({ file: join(folder, "none.yaml") })).toBe(
+      "/none.yaml: there is no such file; write it or name another",
+    );
   });
 });
 
@@ -107,13 +119,21 @@ describe("secrets", () => {
 
   it("are revealed only where asked for", () => {
     expect(config.apiKey?.reveal()).toBe("s3cret");
-    const shown = [String(config.apiKey), JSON.stringify(config), inspect(config), describeConfig(config), `${new Secret("s3cret")}`].join();
+    const shown = [
+      String(config.apiKey),
+      JSON.stringify(config),
+      inspect(config),
+      describeConfig(config),
+      `${new Secret("s3cret")}`,
+    ].join();
     expect(shown).not.toContain("s3cret");
     expect(describeConfig(config)).toContain('apiKey: "***"');
   });
 
   it("aren't repeated by a problem", () => {
-    expect(refusal({ flags: { apiKey: 12345 } })).toBe("flag apiKey apiKey: must be a text that isn't empty (the value isn't shown)");
+    expect(refusal({ flags: { apiKey: 12345 } })).toBe(
+      "flag apiKey apiKey: must be a text that isn't empty (the value isn't shown)",
+    );
   });
 
   it("are masked by their name too", () => {

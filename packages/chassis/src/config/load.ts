@@ -41,7 +41,8 @@ export function loadConfig<S extends z.ZodObject>(options: LoadOptions<S>): Read
   const merged = isMapping(file) ? given.reduce(place, file) : file;
   const checked = check(schema, merged);
   const problems = [...fromEnvironment.problems];
-  if ("findings" in checked) problems.push(...checked.findings.map((finding) => located(finding, options, yaml, given)));
+  if ("findings" in checked)
+    problems.push(...checked.findings.map((finding) => located(finding, options, yaml, given)));
   if (problems.length > 0 || !("data" in checked)) throw new ConfigError(problems);
   return deepFreeze(checked.data);
 }
@@ -60,8 +61,15 @@ function readFlags(schema: z.ZodType, flags: Readonly<Record<string, unknown>>):
   const present = Object.entries(flags).filter(([, value]) => value !== undefined);
   return present.map(([name, value]) => {
     const path = name.split(".");
-    const setting = path.reduce<z.ZodType | undefined>((at, key) => at && (fields(at)?.[key] ?? recordValue(at)), schema);
-    return { source: `flag ${name}`, path, value: setting && typeof value === "string" ? typed(setting, value) : value };
+    const setting = path.reduce<z.ZodType | undefined>(
+      (at, key) => at && (fields(at)?.[key] ?? recordValue(at)),
+      schema,
+    );
+    return {
+      source: `flag ${name}`,
+      path,
+      value: setting && typeof value === "string" ? typed(setting, value) : value,
+    };
   });
 }
 
@@ -74,12 +82,18 @@ function place(target: Record<string, unknown>, given: Given): Record<string, un
 }
 
 /** The last one that set the place, or something above it, is to blame; else the file. */
-function located(finding: Finding, options: LoadOptions<z.ZodObject>, yaml: YamlText | undefined, given: readonly Given[]): Problem {
+function located(
+  finding: Finding,
+  options: LoadOptions<z.ZodObject>,
+  yaml: YamlText | undefined,
+  given: readonly Given[],
+): Problem {
   const path = pathText(finding.path);
   const message = findingText(finding, options.schema);
   const blamed = given.findLast((each) => each.path.every((part, index) => part === String(finding.path[index])));
   if (blamed) return { source: blamed.source, path, message };
-  if (yaml && options.file !== undefined) return { source: options.file, ...yaml.place(finding.path, finding.aboutKey), path, message };
+  if (yaml && options.file !== undefined)
+    return { source: options.file, ...yaml.place(finding.path, finding.aboutKey), path, message };
   return { source: "configuration", path, message };
 }
 

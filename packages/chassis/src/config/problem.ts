@@ -36,7 +36,8 @@ function problemLine({ source, line, column, path, message }: Problem): string {
 /** `["tasks", 3, "needs"]` as people write it: `tasks[3].needs`. */
 export function pathText(path: readonly PropertyKey[]): string {
   let text = "";
-  for (const part of path) text += typeof part === "number" ? `[${part}]` : `${text === "" ? "" : "."}${shorten(String(part))}`;
+  for (const part of path)
+    text += typeof part === "number" ? `[${part}]` : `${text === "" ? "" : "."}${shorten(String(part))}`;
   return text;
 }
 

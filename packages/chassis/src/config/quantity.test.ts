@@ -20,9 +20,14 @@ describe("duration", () => {
     [0, 0],
   ])("%j is %d milliseconds", (given, ms) => expect(duration().parse(given)).toBe(ms));
 
-  it.each(["", "10", "10x", "-1s", "s", "1e3s", "ten seconds", Number.NaN, Number.POSITIVE_INFINITY, null, [], true])("%j isn't one", (given) => {
-    expect(refusal(duration(), given)).toMatch(/isn't a duration: write 500ms, 10s, 5m, 2h, 7d or a number of milliseconds$/);
-  });
+  it.each(["", "10", "10x", "-1s", "s", "1e3s", "ten seconds", Number.NaN, Number.POSITIVE_INFINITY, null, [], true])(
+    "%j isn't one",
+    (given) => {
+      expect(refusal(duration(), given)).toMatch(
+        /isn't a duration: write 500ms, 10s, 5m, 2h, 7d or a number of milliseconds$/,
+      );
+    },
+  );
 
   it("names value and bound", () => {
     expect(refusal(duration({ min: 1_000 }), "10ms")).toBe('"10ms" is below the least, 1000 ms');

@@ -34,7 +34,11 @@ export function secret(): z.ZodPipe<z.ZodUnknown, z.ZodTransform<Secret, unknown
   return z.unknown().transform((given, context) => {
     if (typeof given === "string" && given !== "") return new Secret(given);
     // No input in the issue: messages show that.
-    context.issues.push({ code: "custom", message: "must be a text that isn't empty (the value isn't shown)", input: undefined });
+    context.issues.push({
+      code: "custom",
+      message: "must be a text that isn't empty (the value isn't shown)",
+      input: undefined,
+    });
     return z.NEVER;
   });
 }

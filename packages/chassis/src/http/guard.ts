@@ -34,5 +34,7 @@ function withPort(name: string, port: number): string {
 
 function sameOrigin(origin: string, host: string): boolean {
   // An https Origin on our Host is a proxy that ends TLS in front of us.
-  return origin.toLowerCase() === `http://${host.toLowerCase()}` || origin.toLowerCase() === `https://${host.toLowerCase()}`;
+  return (
+    origin.toLowerCase() === `http://${host.toLowerCase()}` || origin.toLowerCase() === `https://${host.toLowerCase()}`
+  );
 }

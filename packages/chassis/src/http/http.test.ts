@@ -12,7 +12,13 @@ afterEach(async () => {
 });
 
 async function start(options: Partial<HttpOptions> = {}): Promise<HttpServer> {
-  const server = await startHttp({ port: 0, logger: silentLogger, metrics: new Registry(), ready: () => ({ ready: true, checks: {} }), ...options });
+  const server = await startHttp({
+    port: 0,
+    logger: silentLogger,
+    metrics: new Registry(),
+    ready: () => ({ ready: true, checks: {} }),
+    ...options,
+  });
   servers.push(server);
   return server;
 }
@@ -23,7 +29,11 @@ interface Answer {
   body: string;
 }
 
-function ask(server: HttpServer, path: string, options: { method?: string; headers?: Record<string, string> } = {}): Promise<Answer> {
+function ask(
+  server: HttpServer,
+  path: string,
+  options: { method?: string; headers?: Record<string, string> } = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = request({ host: "127.0.0.1", port: server.port, path, agent: false, ...options }, (response) => {
       let body = "";
@@ -66,13 +76,18 @@ describe("built-in paths", () => {
   });
 
   it("name what there is when nothing is at a path", async () => {
-    expect(await ask(await start(), "/nope")).toMatchObject({ status: 404, body: "There is nothing at /nope. Here are: /healthz, /readyz, /metrics.\n" });
+    expect(await ask(await start(), "/nope")).toMatchObject({
+      status: 404,
+      body: "There is nothing at /nope. Here are: /healthz, /readyz, /metrics.\n",
+    });
   });
 });
 
 describe("routes", () => {
   it("answer their own paths and methods", async () => {
-    const server = await start({ routes: { "/federate": (incoming, response) => void response.writeHead(200).end(incoming.method) } });
+    const server = await start({
+      routes: { "/federate": (incoming, response) => void response.writeHead(200).end(incoming.method) },
+    });
     expect(await ask(server, "/federate?match[]=up", { method: "POST" })).toMatchObject({ status: 200, body: "POST" });
   });
 
@@ -114,7 +129,10 @@ describe("Host and Origin", () => {
     const own = `http://127.0.0.1:${server.port}`;
     expect((await ask(server, "/healthz", { headers: { origin: own } })).status).toBe(200);
     for (const origin of ["http://evil.example", "null", "http://127.0.0.1:1"]) {
-      expect(await ask(server, "/healthz", { headers: { origin } })).toMatchObject({ status: 403, body: expect.stringMatching(/^Origin /) });
+      expect(await ask(server, "/healthz", { headers: { origin } })).toMatchObject({
+        status: 403,
+        body: expect.stringMatching(/^Origin /),
+      });
     }
   });
 });
@@ -147,7 +165,13 @@ describe("/metrics", () => {
     (metrics as unknown as Registry<OpenMetricsContentType>).setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
     const registers = [metrics];
     const labelNames = ["pool", "trace_id"] as const;
-    const counter = new Counter({ name: "berth_grants_total", help: 'Grants: "all"\nof them', labelNames, registers, enableExemplars: true });
+    const counter = new Counter({
+      name: "berth_grants_total",
+      help: 'Grants: "all"\nof them',
+      labelNames,
+      registers,
+      enableExemplars: true,
+    });
     counter.inc({ labels: { pool: 'a"b\\c\n' }, value: 3, exemplarLabels: { trace_id: "abc" } });
     new Counter({ name: "dispatcher_total_assignments", help: "Assignments", registers }).inc(2);
     new Gauge({ name: "berth_uptime_seconds", help: "Seconds", registers }).set(Number.POSITIVE_INFINITY);
@@ -185,9 +209,13 @@ describe("/metrics", () => {
     const metrics = registry();
     const server = await start({ metrics });
     const text = (await ask(server, "/metrics")).body;
-    const open = await ask(server, "/metrics", { headers: { accept: "application/openmetrics-text;version=1.0.0,text/plain;q=0.5" } });
+    const open = await ask(server, "/metrics", {
+      headers: { accept: "application/openmetrics-text;version=1.0.0,text/plain;q=0.5" },
+    });
     expect(open.headers["content-type"]).toMatch(/^application\/openmetrics-text/);
-    expect(open.body).toMatch(/# TYPE berth_grants counter\nberth_grants_total\{pool=.*\} 3 # \{trace_id="abc"\} 3 \d+/);
+    expect(open.body).toMatch(
+      /# TYPE berth_grants counter\nberth_grants_total\{pool=.*\} 3 # \{trace_id="abc"\} 3 \d+/,
+    );
     expect(open.body).toContain("# TYPE dispatcher_total_assignments unknown\ndispatcher_total_assignments 2\n");
     expect(open.body).toMatch(/# EOF\n$/);
     expect((await ask(server, "/metrics")).body).toBe(text);

@@ -1,2 +1,9 @@
-export { type HttpOptions, type HttpServer, PortInUse, type Readiness, type RouteHandler, startHttp } from "./server.js";
 export { renderMetrics } from "./metrics.js";
+export {
+  type HttpOptions,
+  type HttpServer,
+  PortInUse,
+  type Readiness,
+  type RouteHandler,
+  startHttp,
+} from "./server.js";

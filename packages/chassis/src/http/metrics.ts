@@ -3,7 +3,11 @@ import { type MetricObjectWithValues, type MetricValue, Registry } from "prom-cl
 /** One sample as prom-client keeps it; its types leave out two fields of histograms and counters. */
 interface Sample extends MetricValue<string> {
   readonly metricName?: string;
-  readonly exemplar?: { readonly labelSet: Readonly<Record<string, string | number>>; readonly value: number; readonly timestamp: number } | null;
+  readonly exemplar?: {
+    readonly labelSet: Readonly<Record<string, string | number>>;
+    readonly value: number;
+    readonly timestamp: number;
+  } | null;
 }
 
 /** Metrics as text, in the format that the Accept header prefers: OpenMetrics with exemplars, or Prometheus' text format 0.0.4. */
@@ -22,7 +26,10 @@ function family(metric: MetricObjectWithValues<Sample>, open: boolean): string {
   const lines = [`# HELP ${name} ${escapeHelp(metric.help, open)}`, `# TYPE ${name} ${type}`];
   for (const sample of metric.values) {
     const labels = sample.labels as Readonly<Record<string, string | number>>;
-    const exemplar = open && sample.exemplar ? ` # {${labelText(sample.exemplar.labelSet)}} ${number(sample.exemplar.value)} ${sample.exemplar.timestamp}` : "";
+    const exemplar =
+      open && sample.exemplar
+        ? ` # {${labelText(sample.exemplar.labelSet)}} ${number(sample.exemplar.value)} ${sample.exemplar.timestamp}`
+        : "";
     const braced = Object.keys(labels).length > 0 ? `{${labelText(labels)}}` : "";
     lines.push(`${sample.metricName ?? metric.name}${braced} ${number(sample.value)}${exemplar}`);
   }
@@ -33,12 +40,16 @@ function family(metric: MetricObjectWithValues<Sample>, open: boolean): string {
 function heading(metric: MetricObjectWithValues<Sample>, open: boolean): { name: string; type: string } {
   const type = String(metric.type);
   if (!open || type !== "counter") return { name: metric.name, type };
-  return metric.name.endsWith("_total") ? { name: metric.name.slice(0, -"_total".length), type } : { name: metric.name, type: "unknown" };
+  return metric.name.endsWith("_total")
+    ? { name: metric.name.slice(0, -"_total".length), type }
+    : { name: metric.name, type: "unknown" };
 }
 
 function labelText(labels: Readonly<Record<string, string | number>>): string {
   return Object.entries(labels)
-    .map(([name, value]) => `${name}="${String(value).replace(/\\/g, "\\\\").replace(/\n/g, "\\n").replace(/"/g, '\\"')}"`)
+    .map(
+      ([name, value]) => `${name}="${String(value).replace(/\\/g, "\\\\").replace(/\n/g, "\\n").replace(/"/g, '\\"')}"`,
+    )
     .join(",");
 }
 

@@ -48,7 +48,9 @@ export class PortInUse extends Error {
   readonly port: number;
 
   constructor(what: string, host: string, port: number) {
-    super(`${what} can't listen on ${host}:${port}: something else does already. Stop it (is a Berth running?) or choose another port.`);
+    super(
+      `${what} can't listen on ${host}:${port}: something else does already. Stop it (is a Berth running?) or choose another port.`,
+    );
     this.port = port;
   }
 }
@@ -70,8 +72,16 @@ const stopGraceMs = 2_000;
  */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const { host = "127.0.0.1", logger } = options;
-  const routes = new Map<string, RouteHandler>([...Object.entries(builtIn(options)), ...Object.entries(options.routes ?? {})]);
-  const limits = { maxHeaderSize: headerBytesMax, headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs, keepAliveTimeout: keepAliveTimeoutMs };
+  const routes = new Map<string, RouteHandler>([
+    ...Object.entries(builtIn(options)),
+    ...Object.entries(options.routes ?? {}),
+  ]);
+  const limits = {
+    maxHeaderSize: headerBytesMax,
+    headersTimeout: headersTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+  };
   const server = createServer(limits, (request, response) => {
     answer(request, response, routes, options.allowedHosts ?? []).catch((error: unknown) => {
       logger.error({ error, path: request.url }, "a request failed");
@@ -92,7 +102,12 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, routes: Map<string, RouteHandler>, allowedHosts: readonly string[]): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  routes: Map<string, RouteHandler>,
+  allowedHosts: readonly string[],
+): Promise<void> {
   // Nothing here needs a body; what is sent anyway is thrown away so that the connection can be used again.
   response.on("finish", () => request.resume());
   const refusal = refusalOf(request, allowedHosts);
@@ -101,7 +116,12 @@ async function answer(request: IncomingMessage, response: ServerResponse, routes
   const handler = routes.get(path);
   if (!handler) {
     const known = [...routes.keys()].join(", ");
-    return send(response, 404, "text/plain; charset=utf-8", `There is nothing at ${path.slice(0, 200)}. Here are: ${known}.\n`);
+    return send(
+      response,
+      404,
+      "text/plain; charset=utf-8",
+      `There is nothing at ${path.slice(0, 200)}. Here are: ${known}.\n`,
+    );
   }
   await handler(request, response);
 }

@@ -9,7 +9,12 @@ function recorder(): { seen: string[]; part(name: string, overrides?: Partial<Co
   const note = (line: string) => async (): Promise<void> => void seen.push(line);
   return {
     seen,
-    part: (name, overrides) => ({ start: note(`start ${name}`), drain: note(`drain ${name}`), stop: note(`stop ${name}`), ...overrides }),
+    part: (name, overrides) => ({
+      start: note(`start ${name}`),
+      drain: note(`drain ${name}`),
+      stop: note(`stop ${name}`),
+      ...overrides,
+    }),
   };
 }
 
@@ -80,7 +85,10 @@ class Host extends EventEmitter {
   }
 }
 
-function run(components: readonly Component[] | ((fail: Fail) => readonly Component[]), clock = new ManualClock()): Host {
+function run(
+  components: readonly Component[] | ((fail: Fail) => readonly Component[]),
+  clock = new ManualClock(),
+): Host {
   const host = new Host();
   void runProcess({ name: "test", logger: silentLogger, components, graceMs: 1_000, clock, host });
   return host;

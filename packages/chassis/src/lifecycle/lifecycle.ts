@@ -46,7 +46,7 @@ export class Lifecycle implements Component {
 
   private async startAll(): Promise<void> {
     for (const component of this.components) {
-      if (this.stopping) throw new Error("stopped before it had started");
+      if (this.stopping !== undefined) throw new Error("stopped before it had started");
       this.touched.push(component);
       try {
         await component.start();
@@ -74,6 +74,7 @@ export class Lifecycle implements Component {
       }
     }
     if (errors.length === 1) throw errors[0];
-    if (errors.length > 1) throw new AggregateError(errors, `${errors.length} components failed: ${errors.map(String).join("; ")}`);
+    if (errors.length > 1)
+      throw new AggregateError(errors, `${errors.length} components failed: ${errors.map(String).join("; ")}`);
   }
 }

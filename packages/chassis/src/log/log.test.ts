@@ -5,7 +5,11 @@ import { createLogger, type Logger, silentLogger } from "./index.js";
 
 function captured(options: { pretty?: boolean; level?: string } = {}): { logger: Logger; lines: string[] } {
   const lines: string[] = [];
-  const logger = createLogger({ service: "registry", destination: { write: (line) => void lines.push(line) }, ...options });
+  const logger = createLogger({
+    service: "registry",
+    destination: { write: (line) => void lines.push(line) },
+    ...options,
+  });
   return { logger, lines };
 }
 
@@ -25,7 +29,11 @@ describe("createLogger", () => {
     installContext();
     const { logger, lines } = captured();
     context.with(trace.setSpan(context.active(), span), () => logger.info("inside"));
-    expect(JSON.parse(lines[0] ?? "")).toMatchObject({ trace_id: "a".repeat(32), span_id: "b".repeat(16), trace_flags: "01" });
+    expect(JSON.parse(lines[0] ?? "")).toMatchObject({
+      trace_id: "a".repeat(32),
+      span_id: "b".repeat(16),
+      trace_flags: "01",
+    });
   });
 
   it("keeps the stack of an error", () => {

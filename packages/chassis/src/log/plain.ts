@@ -18,7 +18,9 @@ function plain(line: string): string {
   const time = String(fields["time"] ?? "").slice(11, 23);
   const level = String(fields["level"] ?? "").padEnd(5);
   const rest = Object.entries(fields).filter(([name]) => !placed.has(name));
-  const pairs = rest.map(([name, value]) => ` ${name}=${typeof value === "string" ? quoted(value) : JSON.stringify(value)}`);
+  const pairs = rest.map(
+    ([name, value]) => ` ${name}=${typeof value === "string" ? quoted(value) : JSON.stringify(value)}`,
+  );
   const head = `${time} ${level} ${String(fields["service"] ?? "")}: ${oneLine(String(fields["msg"] ?? ""))}${pairs.join("")}`;
   return `${head}${failure(fields["error"] ?? fields["err"])}\n`;
 }

@@ -10,7 +10,9 @@ export function traceEndpoint(environment: NodeJS.ProcessEnv): string | undefine
 
 function checked(variable: string, value: string, address: string): string {
   if (URL.canParse(address) && /^https?:$/.test(new URL(address).protocol)) return address;
-  throw new Error(`${variable}: ${JSON.stringify(value)} is not an http address; give one such as http://127.0.0.1:4318`);
+  throw new Error(
+    `${variable}: ${JSON.stringify(value)} is not an http address; give one such as http://127.0.0.1:4318`,
+  );
 }
 
 /** `OTEL_RESOURCE_ATTRIBUTES`: `name=value,name=value`, values percent-encoded. What can't be read is left out. */
@@ -40,13 +42,16 @@ export function sampling(environment: NodeJS.ProcessEnv): Sampling {
   const name = environment["OTEL_TRACES_SAMPLER"] || "parentbased_always_on";
   const match = /^(parentbased_)?(always_on|always_off|traceidratio)$/.exec(name);
   if (!match) {
-    throw new Error(`OTEL_TRACES_SAMPLER: ${JSON.stringify(name)} is unknown; use always_on, always_off, traceidratio or one of them after parentbased_`);
+    throw new Error(
+      `OTEL_TRACES_SAMPLER: ${JSON.stringify(name)} is unknown; use always_on, always_off, traceidratio or one of them after parentbased_`,
+    );
   }
   const parentBased = match[1] !== undefined;
   if (match[2] === "always_on") return { parentBased, ratio: 1 };
   if (match[2] === "always_off") return { parentBased, ratio: 0 };
   const given = environment["OTEL_TRACES_SAMPLER_ARG"] || "1";
   const ratio = Number(given);
-  if (!(ratio >= 0 && ratio <= 1)) throw new Error(`OTEL_TRACES_SAMPLER_ARG: ${JSON.stringify(given)} is not a share from 0 to 1`);
+  if (!(ratio >= 0 && ratio <= 1))
+    throw new Error(`OTEL_TRACES_SAMPLER_ARG: ${JSON.stringify(given)} is not a share from 0 to 1`);
   return { parentBased, ratio };
 }

@@ -1,4 +1,14 @@
-import { context, diag, DiagLogLevel, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from "@opentelemetry/api";
+import {
+  context,
+  DiagLogLevel,
+  diag,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { defaultResource, resourceFromAttributes } from "@opentelemetry/resources";
 import {
@@ -130,7 +140,11 @@ let reporting = false;
 function reportTo(logger: Logger): void {
   if (reporting) return;
   reporting = true;
-  const report = (message: string, ...rest: unknown[]): void => logger.warn({ detail: rest.map(String) }, `tracing: ${message}`);
+  const report = (message: string, ...rest: unknown[]): void =>
+    logger.warn({ detail: rest.map(String) }, `tracing: ${message}`);
   const quiet = (): void => {};
-  diag.setLogger({ error: report, warn: report, info: quiet, debug: quiet, verbose: quiet }, { logLevel: DiagLogLevel.WARN });
+  diag.setLogger(
+    { error: report, warn: report, info: quiet, debug: quiet, verbose: quiet },
+    { logLevel: DiagLogLevel.WARN },
+  );
 }

@@ -11,7 +11,9 @@ afterEach(async () => {
   for (const each of opened.splice(0)) await each.stop();
 });
 
-async function inMemory(environment: NodeJS.ProcessEnv = {}): Promise<{ telemetry: Telemetry; exporter: InMemorySpanExporter }> {
+async function inMemory(
+  environment: NodeJS.ProcessEnv = {},
+): Promise<{ telemetry: Telemetry; exporter: InMemorySpanExporter }> {
   const exporter = new InMemorySpanExporter();
   const telemetry = await startTelemetry({ service: "registry", environment, exporter });
   opened.push(telemetry);
@@ -41,10 +43,18 @@ describe("tracing that is off", () => {
 describe("spans", () => {
   it("continue the trace of a given traceparent", async () => {
     const { telemetry, exporter } = await inMemory();
-    const span = telemetry.startSpan("berth.pool.v1.BidService/Bid", { parent, kind: "server", attributes: { "rpc.system.name": "grpc" } });
+    const span = telemetry.startSpan("berth.pool.v1.BidService/Bid", {
+      parent,
+      kind: "server",
+      attributes: { "rpc.system.name": "grpc" },
+    });
     span.end();
     const [seen] = exporter.getFinishedSpans();
-    expect(seen).toMatchObject({ name: "berth.pool.v1.BidService/Bid", kind: SpanKind.SERVER, attributes: { "rpc.system.name": "grpc" } });
+    expect(seen).toMatchObject({
+      name: "berth.pool.v1.BidService/Bid",
+      kind: SpanKind.SERVER,
+      attributes: { "rpc.system.name": "grpc" },
+    });
     expect(seen?.spanContext().traceId).toBe("a".repeat(32));
     expect(seen?.parentSpanContext?.spanId).toBe("b".repeat(16));
     expect(span.traceParent).toBe(`00-${"a".repeat(32)}-${seen?.spanContext().spanId}-01`);
@@ -70,8 +80,13 @@ describe("spans", () => {
 
   it("begin a new trace when the parent is empty or malformed", async () => {
     const { telemetry, exporter } = await inMemory();
-    for (const bad of ["", "garbage", `00-${"0".repeat(32)}-${"b".repeat(16)}-01`]) telemetry.startSpan("x", { parent: bad }).end();
-    expect(exporter.getFinishedSpans().map((span) => span.parentSpanContext)).toEqual([undefined, undefined, undefined]);
+    for (const bad of ["", "garbage", `00-${"0".repeat(32)}-${"b".repeat(16)}-01`])
+      telemetry.startSpan("x", { parent: bad }).end();
+    expect(exporter.getFinishedSpans().map((span) => span.parentSpanContext)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
   });
 
   it("carry links, given moments and failures, and end once", async () => {
@@ -89,13 +104,22 @@ describe("spans", () => {
   });
 
   it("name the service as the environment asks", async () => {
-    const { telemetry, exporter } = await inMemory({ OTEL_SERVICE_NAME: "berth-one", OTEL_RESOURCE_ATTRIBUTES: "team=a%20b,broken=%,=x" });
+    const { telemetry, exporter } = await inMemory({
+      OTEL_SERVICE_NAME: "berth-one",
+      OTEL_RESOURCE_ATTRIBUTES: "team=a%20b,broken=%,=x",
+    });
     telemetry.startSpan("x").end();
-    expect(exporter.getFinishedSpans()[0]?.resource.attributes).toMatchObject({ "service.name": "berth-one", team: "a b" });
+    expect(exporter.getFinishedSpans()[0]?.resource.attributes).toMatchObject({
+      "service.name": "berth-one",
+      team: "a b",
+    });
   });
 
   it("are sampled as the environment asks", async () => {
-    const { telemetry, exporter } = await inMemory({ OTEL_TRACES_SAMPLER: "parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG: "0" });
+    const { telemetry, exporter } = await inMemory({
+      OTEL_TRACES_SAMPLER: "parentbased_traceidratio",
+      OTEL_TRACES_SAMPLER_ARG: "0",
+    });
     telemetry.startSpan("own root").end();
     telemetry.startSpan("sampled parent", { parent }).end();
     expect(exporter.getFinishedSpans().map((span) => span.name)).toEqual(["sampled parent"]);
@@ -107,7 +131,14 @@ describe("the environment", () => {
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: "localhost:4318" }, "OTEL_EXPORTER_OTLP_ENDPOINT"],
     [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "nowhere" }, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"],
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1", OTEL_TRACES_SAMPLER: "some" }, "OTEL_TRACES_SAMPLER"],
-    [{ OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1", OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "NaN" }, "OTEL_TRACES_SAMPLER_ARG"],
+    [
+      {
+        OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1",
+        OTEL_TRACES_SAMPLER: "traceidratio",
+        OTEL_TRACES_SAMPLER_ARG: "NaN",
+      },
+      "OTEL_TRACES_SAMPLER_ARG",
+    ],
   ])("with a value that can't be used is refused by name: %j", async (environment, variable) => {
     await expect(startTelemetry({ service: "registry", environment })).rejects.toThrow(`${variable}: `);
   });
@@ -140,7 +171,10 @@ describe("OTLP over HTTP", () => {
     await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
     opened.push({ stop: () => new Promise((resolve) => receiver.close(() => resolve())) });
     const { port } = receiver.address() as AddressInfo;
-    const telemetry = await startTelemetry({ service: "registry", environment: { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}/` } });
+    const telemetry = await startTelemetry({
+      service: "registry",
+      environment: { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}/` },
+    });
     telemetry.startSpan("submit").end();
     await telemetry.stop();
     await telemetry.stop();
@@ -149,7 +183,10 @@ describe("OTLP over HTTP", () => {
   });
 
   it("stops in time when nobody listens", async () => {
-    const telemetry = await startTelemetry({ service: "registry", environment: { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://127.0.0.1:1/v1/traces" } });
+    const telemetry = await startTelemetry({
+      service: "registry",
+      environment: { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://127.0.0.1:1/v1/traces" },
+    });
     telemetry.startSpan("submit").end();
     await telemetry.stop();
   });

@@ -20,7 +20,9 @@ export function isTraceParent(text: string): boolean {
 
 /** The traceparent that names a span. */
 export function formatTraceParent(span: SpanContext): string {
-  return isSpanContextValid(span) ? `00-${span.traceId}-${span.spanId}-${span.traceFlags.toString(16).padStart(2, "0")}` : "";
+  return isSpanContextValid(span)
+    ? `00-${span.traceId}-${span.spanId}-${span.traceFlags.toString(16).padStart(2, "0")}`
+    : "";
 }
 
 /** Traceparent of the active span; empty without one. */
