@@ -1,0 +1,49 @@
+import { createLogger } from "@berth/chassis/log";
+import { createRunner } from "@berth/runner";
+import { pairFlags, wholeNumber } from "../arguments.js";
+import { type GlobalOptions, withClient } from "../connection.js";
+import { type Io, printJson, say } from "../io.js";
+
+/** Flags of `berth runner`. */
+export interface RunnerOptions extends GlobalOptions {
+  readonly pool: string[];
+  readonly capacity: string;
+  readonly label: string[];
+  readonly id?: string;
+  readonly folder: string;
+  readonly secrets?: string;
+}
+
+/** `berth runner`: takes work until Ctrl-C, then finishes what it holds; a second Ctrl-C stops that too. */
+export function runner(options: RunnerOptions, io: Io): Promise<number> {
+  const capacity = wholeNumber("--capacity", options.capacity, 1, 10_000);
+  const labels = pairFlags("--label", options.label);
+  return withClient(options, io, async (client) => {
+    const { addresses, token } = client.endpoints;
+    const runner = createRunner({
+      dataFolder: options.folder,
+      poolManagerAddress: addresses.poolManager,
+      schedulerAddress: addresses.scheduler,
+      registryAddress: addresses.registry,
+      pools: options.pool,
+      capacity,
+      labels,
+      logger: createLogger({ service: "runner", level: "warn" }),
+      ...(token === "" ? {} : { token }),
+      ...(options.id === undefined ? {} : { id: options.id }),
+      ...(options.secrets === undefined ? {} : { secretsFolder: options.secrets }),
+    });
+    await runner.start();
+    if (options.json === true) printJson(io, { runner: runner.id, pools: options.pool, capacity, pid: process.pid }, { oneLine: true });
+    else say(io, `runner ${runner.id} takes up to ${capacity} tasks of ${options.pool.join(", ")}; Ctrl-C lets them finish and leaves`);
+    await new Promise<void>((resolve) => {
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+    });
+    const hurry = () => void runner.stop();
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, hurry);
+    io.writeError("finishing what runs; Ctrl-C again stops it\n");
+    await runner.drain();
+    await runner.stop();
+    return 0;
+  });
+}

@@ -1,0 +1,114 @@
+// `berth with`: a command of the user's, here, with this terminal, under a lease. The CLI attaches as a runner of its own that
+// takes no pool's work, bids for itself until it is granted, and its runner keeps the lease and guards the command.
+import { randomBytes, randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
+import { delay, systemClock } from "@berth/chassis/clock";
+import type { BerthClient } from "@berth/client";
+import { pool, runner as wire } from "@berth/contracts";
+import { createRunner, type Runner } from "@berth/runner";
+import { durationFlag, weightFlags, wholeNumber } from "../arguments.js";
+import { type GlobalOptions, withClient } from "../connection.js";
+import { UsageError } from "../errors.js";
+import { type Io, printJson } from "../io.js";
+
+// Nothing stands at the pool-manager while this waits, so it asks again and again, ever slower.
+const firstDelayMs = 100;
+const longestDelayMs = 1_000;
+const attachMs = 10_000;
+/** Exit code for "try again later", by sysexits. */
+const waitedTooLong = 75;
+
+/** Flags of `berth with`. */
+export interface WithOptions extends GlobalOptions {
+  readonly limit: string[];
+  readonly tenant?: string;
+  readonly priority?: string;
+  readonly wait?: string;
+}
+
+/** `berth with --limit NAME -- COMMAND`: exits with the command's code. */
+export function withLease(command: readonly string[], options: WithOptions, io: Io): Promise<number> {
+  if (command.length === 0) throw new UsageError("give the command behind --, such as: berth with --limit repo:web -- git pull");
+  const weights = Object.entries(weightFlags("--limit", options.limit)).map(([limit, weight]) => ({ limit, weight: BigInt(weight) }));
+  const priority = options.priority === undefined ? 0 : wholeNumber("--priority", options.priority, -1_000, 1_000);
+  const waitMs = options.wait === undefined ? Number.POSITIVE_INFINITY : durationFlag("--wait", options.wait);
+  return withClient(options, io, async (client) => {
+    const id = `with-${randomBytes(5).toString("hex")}`;
+    const folder = mkdtempSync(join(tmpdir(), "berth-with-"));
+    const { addresses, token } = client.endpoints;
+    const runner = createRunner({ dataFolder: folder, id, capacity: 1, poolManagerAddress: addresses.poolManager, envAllow: ["*"], ...(token === "" ? {} : { token }) });
+    const stop = new AbortController();
+    const onSignal = () => {
+      stop.abort();
+      void runner.stop();
+    };
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal);
+    try {
+      await runner.start();
+      await attached(runner, stop.signal);
+      // A task of its own each time: one attempt has one lease, for ever.
+      const bid = pool.Bid.fromPartial({ task: `with/${randomUUID()}`, attempt: 1, runner: id, weights, tenant: options.tenant ?? "", priority, readyTime: new Date(systemClock.wallMs()) });
+      const lease = await granted(client, bid, waitMs, stop.signal, io);
+      if (lease === undefined) return stop.signal.aborted ? 130 : waitedTooLong;
+      const run = { kind: { $case: "command" as const, value: { argv: [...command] } }, cwd: process.cwd() };
+      const work = wire.Work.fromPartial({ lease: lease.lease, token: lease.token, task: lease.task, attempt: 1, slot: lease.slot, tenant: lease.tenant, run });
+      const outcome = await runner.accept(work, { inherit: true });
+      await runner.drain();
+      if (options.json === true) printJson(io, { lease: lease.lease, outcome }, { oneLine: true });
+      return exitCode(outcome, stop.signal.aborted, io);
+    } finally {
+      await runner.stop();
+      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(signal, onSignal);
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+}
+
+async function attached(runner: Runner, signal: AbortSignal): Promise<void> {
+  const until = systemClock.monoMs() + attachMs;
+  while (!runner.health().ready && !signal.aborted) {
+    if (systemClock.monoMs() > until) {
+      const wrong = Object.entries(runner.health().checks).filter(([, check]) => check !== "ok");
+      throw new UsageError(`this command can't attach to the pool-manager: ${wrong.map(([part, check]) => `${part}: ${check}`).join("; ")}`, 1);
+    }
+    await delay(systemClock, 20, signal);
+  }
+}
+
+/** Asks until it is granted. Undefined if it was aborted or waited too long. */
+async function granted(client: BerthClient, bid: pool.Bid, waitMs: number, signal: AbortSignal, io: Io): Promise<pool.Lease | undefined> {
+  const until = systemClock.monoMs() + waitMs;
+  let told = "";
+  for (let delayMs = firstDelayMs; !signal.aborted; delayMs = Math.min(delayMs * 2, longestDelayMs)) {
+    const result = (await client.bids.placeBids({ bids: [bid] })).results[0];
+    if (result?.verdict === pool.BidResult_Verdict.GRANTED && result.lease !== undefined) return result.lease;
+    if (result?.verdict !== pool.BidResult_Verdict.REFUSED) throw new UsageError(result?.message || "the pool-manager gave no answer to the bid", 1);
+    const never = result.refusals.find((each) => each.reason === pool.Refusal_Reason.LIMIT_TOO_SMALL);
+    if (never !== undefined) throw new UsageError(`limit ${never.limit} has a capacity of ${never.capacity}; ${never.wanted} can never be granted`, 1);
+    const why = result.refusals.map(refusalLine).join("; ");
+    if (why !== told) io.writeError(`waiting: ${why}\n`);
+    told = why;
+    if (systemClock.monoMs() + delayMs > until) {
+      io.writeError(`gave up after ${Math.round(waitMs / 1_000)} s\n`);
+      return undefined;
+    }
+    await delay(systemClock, delayMs, signal);
+  }
+  return undefined;
+}
+
+function refusalLine(refusal: pool.Refusal): string {
+  const holders = refusal.holders.slice(0, 3).map((holder) => holder.task);
+  const by = holders.length === 0 ? "" : `, held by ${holders.join(", ")}${refusal.holders.length > 3 ? " and others" : ""}`;
+  return `${refusal.limit || refusal.pool || "runner"} ${refusal.reason.replace(/^REASON_/, "").toLowerCase().replaceAll("_", " ")} (${refusal.used} of ${refusal.capacity} in use${by})`;
+}
+
+function exitCode(outcome: wire.Outcome, stopped: boolean, io: Io): number {
+  if (outcome.exitCode !== undefined) return outcome.exitCode;
+  if (outcome.message !== "") io.writeError(`berth: ${outcome.message}\n`);
+  if (stopped) return 130;
+  const signal = constants.signals[outcome.signal as NodeJS.Signals] as number | undefined;
+  return signal === undefined ? 1 : 128 + signal;
+}
