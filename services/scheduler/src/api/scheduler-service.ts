@@ -1,0 +1,79 @@
+import type { Clock } from "@berth/chassis/clock";
+import { FieldCheck, ReasonError } from "@berth/chassis/grpc";
+import type { pool, scheduler } from "@berth/contracts";
+import type { SchedulerCore } from "../domain/core.js";
+import type { Entry } from "../domain/entry.js";
+import { explain } from "../domain/explain.js";
+import { aheadOf, inOrder, queueNumbers } from "../domain/look.js";
+import type { Ranked } from "../domain/ranked-set.js";
+import { duration, queuedTask, refusalFacts, wireBid } from "./translate.js";
+
+/** What the service asks. */
+export interface SchedulerServiceParts {
+  readonly core: SchedulerCore;
+  readonly clock: Clock;
+  /** True while the registry and the pool-manager answer. */
+  readonly connected: () => boolean;
+  /** What refuses a bid now, asked of the pool-manager. */
+  readonly refusalsOf: (bid: pool.Bid) => Promise<pool.Refusal[]>;
+}
+
+const pageItems = { most: 1_000, usual: 100 };
+
+/** Answers what waits and why. */
+export function schedulerService({ core, clock, connected, refusalsOf }: SchedulerServiceParts): scheduler.SchedulerServiceImplementation {
+  return {
+    async getQueueStatus() {
+      const numbers = queueNumbers(core);
+      const { oldestReadyWallMs, queueSizeByPool } = numbers;
+      const averageMs = core.waits.meanMs;
+      return {
+        policy: core.policy.name,
+        queueSize: BigInt(numbers.queueSize),
+        queueSizeByPool: Object.fromEntries([...queueSizeByPool].map(([name, size]) => [name, BigInt(size)])),
+        oldestWait: oldestReadyWallMs === undefined ? undefined : duration(Math.max(0, clock.wallMs() - oldestReadyWallMs)),
+        averageWait: averageMs === undefined ? undefined : duration(averageMs),
+        assignmentsTotal: BigInt(core.assignmentsTotal),
+        standingBids: BigInt(numbers.standingBids),
+        classCount: numbers.classCount,
+        connected: connected(),
+      };
+    },
+
+    async listQueuedTasks({ pageSize, pageToken, pool: poolName }) {
+      new FieldCheck().range("page_size", pageSize, 0, 2 ** 31 - 1).throwIfAny();
+      const most = Math.min(pageItems.most, pageSize || pageItems.usual);
+      const found = inOrder(core, most + 1, pageToken === "" ? undefined : afterToken(pageToken), poolName);
+      const tasks = found.slice(0, most);
+      return { tasks: tasks.map(queuedTask), nextPageToken: found.length > most ? tokenAfter(tasks.at(-1) as Entry) : "" };
+    },
+
+    async explainTask({ task }) {
+      new FieldCheck().length("task", task, 1, 256).throwIfAny();
+      const entry = core.entries.get(task);
+      if (!entry) return { queued: false, ahead: 0n, refusals: [], summary: "isn't in a queue: it runs, has ended, waits for others, or isn't there; GetTask says which" };
+      const { phase, grant, message } = entry;
+      const queued = phase === "waiting" || phase === "standing" || phase === "withdrawing";
+      const ahead = queued ? aheadOf(entry) : 0;
+      const facts = { phase, ahead, runner: grant?.runner ?? "", message, refusals: [] };
+      if (!queued) return { queued: phase === "aside", ahead: 0n, refusals: [], summary: explain(facts) };
+      try {
+        const refusals = await refusalsOf(wireBid({ task: entry.task, rank: entry.rank }));
+        return { queued, ahead: BigInt(ahead), refusals, summary: explain({ ...facts, refusals: refusals.map(refusalFacts) }) };
+      } catch (error) {
+        const { message: why } = ReasonError.from(error);
+        return { queued, ahead: BigInt(ahead), refusals: [], summary: `waits for the pool-manager, which doesn't answer (${why})` };
+      }
+    },
+  };
+}
+
+function tokenAfter({ rank, name }: Ranked): string {
+  return Buffer.from(`${rank} ${name}`).toString("base64url");
+}
+
+function afterToken(token: string): Ranked {
+  const [rank = "", name = ""] = Buffer.from(token, "base64url").toString().split(" ");
+  new FieldCheck().that(/^\d+$/.test(rank) && name !== "", "page_token", "isn't one of this method: pass on next_page_token as it came").throwIfAny();
+  return { rank: Number(rank), name };
+}
