@@ -48,7 +48,8 @@ export class RegistryCore implements Core<Command, Outcome, Change, Row> {
     // Everything but tasks is written with its commit, and so are the rows of tasks that ended or came in.
     if (change.kind !== "task") return;
     const task = this.memory.tasks.get(change.key);
-    if (task) this.memory.change(task, change.status, change.attempt, change.events);
+    // A row may be newer than a change of the journal; its revision tells.
+    if (task && change.status.revision > task.status.revision) this.memory.change(task, change.status, change.attempt, change.events);
   }
 
   rowKey(change: Change): string | undefined {

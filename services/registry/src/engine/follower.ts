@@ -1,0 +1,130 @@
+import { type Clock, delay } from "@berth/chassis/clock";
+import type { Logger } from "@berth/chassis/log";
+import type { LeaseEventBatch, PoolsPort } from "./pools.js";
+import type { Registry } from "./registry.js";
+
+/** Settings of the followers. */
+export interface FollowerOptions {
+  readonly registry: Registry;
+  readonly pools: PoolsPort;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const retryMs = { first: 100, most: 2_000 };
+
+/** Follows the journal of lease events from the cursor, for ever; acknowledges after the commit. */
+export class LeaseFollower {
+  private readonly options: FollowerOptions;
+  private readonly stopping = new AbortController();
+  private running: Promise<void> | undefined;
+  private waiting = new AbortController();
+  private acknowledged = 0;
+  /** Wall clock of the last moment when nothing was behind; 0 before the first. */
+  caughtUpMs = 0;
+
+  constructor(options: FollowerOptions) {
+    this.options = options;
+  }
+
+  /** Begins to follow. */
+  start(): void {
+    const { clock, logger } = this.options;
+    this.running ??= forEver(clock, logger, this.stopping.signal, "lease events", () => this.follow(), () => {
+      this.waiting = new AbortController();
+      return this.waiting.signal;
+    });
+  }
+
+  /** Ends; waits for the commit in flight. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.running;
+  }
+
+  /**
+   * Says that there are new events. Only a wake-up: positions have gaps of their own, so a message of the bus can't show whether one before it was
+   * lost; the stream, which can, is connected at once if it was waiting to connect again.
+   */
+  hint(): void {
+    this.waiting.abort();
+  }
+
+  private async follow(): Promise<void> {
+    const { registry, pools } = this.options;
+    let first = true;
+    for await (const batch of pools.watchLeaseEvents(registry.core.memory.cursor, this.stopping.signal)) {
+      if (first) await this.compareIfCut(batch);
+      first = false;
+      await this.take(batch);
+    }
+  }
+
+  private async take({ events, nextPosition }: LeaseEventBatch): Promise<void> {
+    const { registry, pools, clock } = this.options;
+    const { cursor } = registry.core.memory;
+    const after = Math.max(nextPosition, events.at(-1)?.position ?? 0);
+    if (after > cursor) await registry.leaseEvents(events, after);
+    this.caughtUpMs = clock.wallMs();
+    if (after > this.acknowledged) await pools.acknowledge(registry.core.memory.cursor);
+    this.acknowledged = Math.max(this.acknowledged, after);
+  }
+
+  /** The journal is kept until this registry acknowledges it. Where it is shorter all the same, it was lost: the leases themselves are asked. */
+  private async compareIfCut({ firstPosition }: LeaseEventBatch): Promise<void> {
+    const { registry, pools, logger } = this.options;
+    const { cursor, tasks } = registry.core.memory;
+    if (firstPosition <= cursor + 1) return;
+    const open = [...tasks.values()].filter(({ status }) => ["READY", "ASSIGNED", "RUNNING", "CANCELLING"].includes(status.state));
+    if (open.length === 0) return;
+    logger.warn({ cursor, firstPosition, tasks: open.length }, "the journal of lease events begins behind the cursor; comparing live tasks with the leases");
+    for (const { header, status } of open) {
+      const leases = (await pools.leasesOf(header.key)).filter(({ attempt }) => attempt === status.attempt);
+      // These are states, not entries of the journal: they are behind every cursor, and move none.
+      if (leases.length > 0) await registry.leaseEvents(leases.map((event) => ({ ...event, position: Number.MAX_SAFE_INTEGER })), cursor);
+    }
+  }
+}
+
+/** Keeps the catalogue of pools and limits up to date. */
+export class CatalogueFollower {
+  private readonly options: FollowerOptions;
+  private readonly stopping = new AbortController();
+  private running: Promise<void> | undefined;
+
+  constructor(options: FollowerOptions) {
+    this.options = options;
+  }
+
+  start(): void {
+    const { clock, logger } = this.options;
+    this.running ??= forEver(clock, logger, this.stopping.signal, "pools and limits", async () => {
+      const { registry, pools } = this.options;
+      for await (const catalogue of pools.watchCatalogue(this.stopping.signal)) {
+        if (registry.core.memory.catalogue?.catalogue.version === catalogue.version) continue;
+        await registry.command({ kind: "catalogue", catalogue });
+      }
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.running;
+  }
+}
+
+/** Does something again and again, with growing waits while it fails. */
+async function forEver(clock: Clock, logger: Logger, signal: AbortSignal, what: string, follow: () => Promise<void>, wakeUp?: () => AbortSignal): Promise<void> {
+  for (let waitMs = retryMs.first; !signal.aborted; ) {
+    const beganMs = clock.monoMs();
+    try {
+      await follow();
+    } catch (error) {
+      if (signal.aborted) return;
+      logger.debug({ err: error }, `the stream of ${what} broke; connecting again`);
+    }
+    waitMs = clock.monoMs() - beganMs > 10_000 ? retryMs.first : Math.min(waitMs * 2, retryMs.most);
+    const woken = wakeUp?.();
+    await delay(clock, waitMs, woken ? AbortSignal.any([signal, woken]) : signal);
+  }
+}

@@ -1,0 +1,197 @@
+import type { Clock } from "@berth/chassis/clock";
+import { type Commit, Engine } from "@berth/chassis/engine";
+import { ReasonError } from "@berth/chassis/grpc";
+import type { Logger } from "@berth/chassis/log";
+import { firstUnknown } from "../domain/check-spec.js";
+import type { Change, Command, Filter, ForbidAnswer, Outcome, Query, Row, RowFacts } from "../domain/commands.js";
+import { RegistryCore } from "../domain/core.js";
+import type { LeaseEvent } from "../domain/lease-event.js";
+import type { SetRecord, Submission } from "../domain/submission.js";
+import type { TaskSnapshot } from "../domain/task.js";
+import type { CoreSettings } from "../domain/transition.js";
+import { Feed } from "./feed.js";
+import type { PoolsPort } from "./pools.js";
+import type { RegistryStore } from "./store.js";
+
+/** What the registry is made of. */
+export interface RegistryOptions {
+  readonly store: RegistryStore;
+  readonly settings: CoreSettings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly pools: Pick<PoolsPort, "readCatalogue">;
+  readonly onFailed: (error: Error) => void;
+}
+
+/** Times that facts are read again before a caller is asked to come back. */
+const readingsMax = 5;
+
+/** The engine with its readings: every command of the registry, with the facts that it needs from rows. */
+export class Registry {
+  readonly core: RegistryCore;
+  readonly feed = new Feed();
+  readonly store: RegistryStore;
+  private readonly engine: Engine<Command, Outcome, Change, Row>;
+  private readonly options: RegistryOptions;
+
+  constructor(options: RegistryOptions) {
+    this.options = options;
+    this.store = options.store;
+    this.core = new RegistryCore(options.settings);
+    this.engine = new Engine<Command, Outcome, Change, Row>({
+      core: this.core,
+      store: options.store,
+      load: (rows) => this.core.load(rows),
+      clock: options.clock,
+      logger: options.logger,
+      name: "registry",
+      onFailed: options.onFailed,
+    });
+    this.engine.onCommit(({ changes }) => {
+      for (const change of changes) if (change.kind === "task") this.feed.note(change);
+    });
+  }
+
+  /** Takes the leadership and loads. */
+  async start(): Promise<void> {
+    await this.engine.start();
+    this.core.finishLoading();
+    this.feed.revision = this.core.memory.revision;
+  }
+
+  /** Answers what waits and closes the store. */
+  stop(): Promise<void> {
+    return this.engine.stop();
+  }
+
+  /** Calls back after each commit that changed something. */
+  onCommit(listener: (commit: Commit<Change>) => void): () => void {
+    return this.engine.onCommit(listener);
+  }
+
+  /** Where the engine stands, and its figures. */
+  get state(): Engine<Command, Outcome, Change, Row>["state"] {
+    return this.engine.state;
+  }
+  get figures(): Engine<Command, Outcome, Change, Row>["figures"] {
+    return this.engine.figures;
+  }
+
+  /** Takes a submission; reads the catalogue again first if that lacks something the submission names. */
+  async submit(submission: Submission): Promise<Extract<Outcome, { kind: "submitted" }>> {
+    await this.refreshFor(submission);
+    const outcome = await this.withFacts(async () => {
+      const set = submission.set === "" ? submission.madeUpSet : submission.set;
+      const { drops } = this.core.memory.leavers;
+      const own = submission.tasks.map(({ id }) => id);
+      const ids = new Set([...own, ...submission.tasks.flatMap(({ needs }) => needs)]);
+      const record = await this.store.set(set);
+      // A set that isn't there has no tasks: most submissions need no look at all.
+      const existing = record ? await this.store.states(set, [...ids].slice(0, 100_000)) : new Map<string, never>();
+      const request = submission.requestId === "" ? undefined : await this.store.request(submission.requestId);
+      return { kind: "submit", submission, facts: { drops, existing, set: record, request } };
+    });
+    if (outcome.kind === "submitted") return outcome;
+    if (outcome.kind === "invalid") {
+      const shown = outcome.violations.slice(0, 20).map(({ field, description }) => `${field}: ${description}`);
+      const rest = outcome.count - shown.length;
+      throw new ReasonError("INVALID_FIELD", `${shown.join("; ")}${rest > 0 ? `; and ${rest} more` : ""}`, { fields: outcome.violations });
+    }
+    throw unexpected(outcome);
+  }
+
+  /** Takes lease events and the cursor behind them. */
+  leaseEvents(events: readonly LeaseEvent[], cursor: number): Promise<Outcome> {
+    return this.withFacts(async () => {
+      const { memory } = this.core;
+      const { drops } = memory.leavers;
+      const late = events.filter(({ kind, key }) => kind === "late_result" && !memory.tasks.has(key));
+      return { kind: "leaseEvents", events, cursor, facts: { drops, rows: await this.store.tasks(late.map(({ key }) => key)) } };
+    });
+  }
+
+  /** Cancels what matches. */
+  async cancel(filter: Filter, text: string): Promise<{ changed: number }> {
+    const outcome = await this.engine.submit({ kind: "cancel", filter, text });
+    if (outcome.kind !== "counted") throw unexpected(outcome);
+    return outcome;
+  }
+
+  /** Lets what matches begin anew. */
+  async retry(filter: Filter): Promise<{ changed: number; unchanged: number }> {
+    const outcome = await this.withFacts(async () => ({ kind: "retry", filter, facts: await this.retryFacts(filter) }));
+    if (outcome.kind !== "counted") throw unexpected(outcome);
+    return outcome;
+  }
+
+  /** Accepts a late result. */
+  async acceptLate(key: string, attempt: number): Promise<void> {
+    const outcome = await this.withFacts(async () => {
+      const { drops } = this.core.memory.leavers;
+      return { kind: "acceptLate", key, attempt, facts: { drops, rows: await this.store.tasks([key]) } };
+    });
+    if (outcome.kind !== "done") throw unexpected(outcome);
+  }
+
+  /** Takes answers about forbidden attempts. */
+  forbidden(answers: readonly ForbidAnswer[]): Promise<Outcome> {
+    return this.engine.submit({ kind: "forbidden", answers });
+  }
+
+  /** Takes any other command. */
+  command(command: Extract<Command, { kind: "catalogue" | "progress" | "tick" }>): Promise<Outcome> {
+    return this.engine.submit(command);
+  }
+
+  /** Answers a question about live tasks, as of a commit. */
+  async live(query: Exclude<Query, { kind: "sets" }>): Promise<{ tasks: readonly TaskSnapshot[]; revision: number }> {
+    const outcome = await this.engine.submit({ kind: "read", query });
+    if (outcome.kind !== "tasks") throw unexpected(outcome);
+    return outcome;
+  }
+
+  /** Sets by name with the counts of all their tasks, live and final. */
+  async sets(names: readonly string[]): Promise<Map<string, SetRecord>> {
+    const outcome = await this.engine.submit({ kind: "read", query: { kind: "sets", sets: names } });
+    if (outcome.kind !== "sets") throw unexpected(outcome);
+    return new Map(outcome.sets.map((record) => [record.set, record]));
+  }
+
+  private async retryFacts(filter: Filter): Promise<RowFacts> {
+    const { drops } = this.core.memory.leavers;
+    const names = new Set(filter.keys.map((key) => key.slice(0, key.indexOf("/"))));
+    if (filter.set !== "") names.add(filter.set);
+    const rows: TaskSnapshot[] = [];
+    const sets: SetRecord[] = [];
+    for (const set of names) {
+      const record = await this.store.set(set);
+      if (!record) continue;
+      sets.push(record);
+      rows.push(...(await this.store.finals({ set, states: ["FAILED", "CANCELLED", "SKIPPED"], pool: "", tenant: "", keys: [] }, Number.MAX_SAFE_INTEGER, 200_000)));
+    }
+    return { drops, rows, sets };
+  }
+
+  private async withFacts(read: () => Promise<Command>): Promise<Outcome> {
+    for (let reading = 0; reading < readingsMax; reading++) {
+      const outcome = await this.engine.submit(await read());
+      if (outcome.kind !== "stale") return outcome;
+    }
+    throw new ReasonError("QUEUE_FULL", "the tasks concerned change faster than they can be read: try again", { retryAfterMs: 200 });
+  }
+
+  private async refreshFor({ tasks }: Submission): Promise<void> {
+    const { catalogue } = this.core.memory;
+    if (catalogue && firstUnknown(tasks, catalogue, this.options.settings) === undefined) return;
+    try {
+      await this.command({ kind: "catalogue", catalogue: await this.options.pools.readCatalogue() });
+    } catch (error) {
+      this.options.logger.warn({ err: error }, "the pool-manager can't be asked for pools and limits; the stored ones decide");
+    }
+  }
+}
+
+function unexpected(outcome: Outcome): Error {
+  if (outcome.kind === "refused") return new ReasonError(outcome.reason, outcome.message);
+  return new Error(`unexpected outcome ${outcome.kind}`);
+}
