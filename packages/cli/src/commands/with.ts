@@ -68,9 +68,9 @@ export function withLease(command: readonly string[], options: WithOptions, io: 
 
 async function attached(runner: Runner, signal: AbortSignal): Promise<void> {
   const until = systemClock.monoMs() + attachMs;
-  while (!runner.health().ready && !signal.aborted) {
+  while (!runner.health.ready && !signal.aborted) {
     if (systemClock.monoMs() > until) {
-      const wrong = Object.entries(runner.health().checks).filter(([, check]) => check !== "ok");
+      const wrong = Object.entries(runner.health.checks).filter(([, check]) => check !== "ok");
       throw new UsageError(`this command can't attach to the pool-manager: ${wrong.map(([part, check]) => `${part}: ${check}`).join("; ")}`, 1);
     }
     await delay(systemClock, 20, signal);
