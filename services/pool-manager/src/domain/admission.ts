@@ -1,0 +1,132 @@
+import { type Holder, type Order, type Refusal, type RefusalReason, goesBefore } from "./bid.js";
+import type { Demand } from "./demand.js";
+import type { Weight } from "./lease.js";
+import { type Limit, canEverFit, fits, sparesReserve } from "./limits.js";
+import { limitNames } from "./pool.js";
+import { freeSlot, pickRunner, poolKey } from "./runners.js";
+import type { Moment, Session, State } from "./state.js";
+
+/** Where a bid would go. */
+export interface Placement {
+  readonly pool: string;
+  readonly session: Session;
+  readonly slot: string;
+  readonly weights: readonly Weight[];
+}
+
+/** One thing that stands in the way. */
+export interface Block {
+  readonly reason: RefusalReason;
+  /** What has to change: a limit, or a pool's runners. */
+  readonly key: string;
+  readonly limit: string;
+  readonly pool: string;
+  readonly wanted: number;
+  readonly used: number;
+  readonly capacity: number;
+}
+
+/** What admission says: all or nothing over every limit that the bid touches. */
+export type Admission = { readonly placement: Placement } | { readonly blocks: readonly Block[]; readonly keepable: readonly string[] };
+
+/** Holders that a refusal names. */
+const holdersShown = 10;
+/** Refusals that keeping limits for the bid can cure. */
+const curable: ReadonlySet<RefusalReason> = new Set<RefusalReason>(["LIMIT_FULL", "KEPT_FOR_ANOTHER", "RUNNERS_FULL", "NO_SLOT"]);
+
+/** Says where a bid of this demand would go now, or everything that refuses it. Takes nothing. */
+export function admit(state: State, demand: Demand, order: Order, now: Moment): Admission {
+  const common = limitBlocks(state, demand.common, demand.priority, "", order, now);
+  const blocks: Block[] = [];
+  let keepable: readonly string[] = [];
+  for (const option of demand.pools) {
+    const inPool = limitBlocks(state, option.weights, demand.priority, option.pool, order, now);
+    const found = inPool.length === 0 ? findPlace(state, demand, option.pool, now) : placeBlock(state, demand, option.pool, now);
+    if (found && "key" in found) inPool.push(found);
+    else if (found && inPool.length === 0 && common.length === 0) {
+      const runner: Weight = [limitNames.runner(found.session.record.runner), 1];
+      return { placement: { ...found, weights: [...demand.common, ...option.weights, runner] } };
+    }
+    if (keepable.length === 0) keepable = keepableLimits([...common, ...inPool]);
+    blocks.push(...inPool);
+  }
+  return { blocks: [...common, ...blocks], keepable };
+}
+
+/** Says which limits refuse these weights. */
+function limitBlocks(state: State, weights: readonly Weight[], priority: number, pool: string, order: Order, now: Moment): Block[] {
+  const blocks: Block[] = [];
+  for (const [name, wanted] of weights) {
+    const used = state.ledger.used(name);
+    const limit = state.limits.get(name);
+    const reason = limit ? limitReason(state, limit, used, wanted, priority, order, now) : absentReason(name, pool);
+    if (reason) blocks.push({ reason, key: name, limit: name, pool, wanted, used, capacity: limit?.capacity ?? 0 });
+  }
+  return blocks;
+}
+
+function limitReason(state: State, limit: Limit, used: number, wanted: number, priority: number, order: Order, now: Moment): RefusalReason | undefined {
+  if (!canEverFit(limit, wanted)) return "LIMIT_TOO_SMALL";
+  if (!fits(limit, used, wanted)) return "LIMIT_FULL";
+  if (!sparesReserve(limit, used, wanted, priority)) return "RESERVED";
+  const kept = state.standing.kept.get(limit.name);
+  if (kept && goesBefore(kept, order)) return "KEPT_FOR_ANOTHER";
+  if (limit.rate > 0 && !(state.starts.nextMs(limit, now.wallMs) <= now.wallMs)) return "RATE_SPENT";
+  return undefined;
+}
+
+/** A tenant, and a pool's CPU and memory, are counted without a bound while nobody set one. Any other limit has to exist. */
+function absentReason(name: string, pool: string): RefusalReason | undefined {
+  if (name.startsWith("tenant:")) return undefined;
+  if (pool !== "" && (name === limitNames.cpu(pool) || name === limitNames.memory(pool))) return undefined;
+  return "LIMIT_TOO_SMALL";
+}
+
+/** Where the limits refuse already, only what no waiting for them would cure is worth saying too. */
+function placeBlock(state: State, demand: Demand, pool: string, now: Moment): Block | undefined {
+  const found = findPlace(state, demand, pool, now);
+  return "key" in found ? found : undefined;
+}
+
+function findPlace(state: State, demand: Demand, pool: string, now: Moment): Omit<Placement, "weights"> | Block {
+  const block = (reason: RefusalReason, used = 0, capacity = 0): Block => ({ reason, key: poolKey(pool), limit: "", pool, wanted: 1, used, capacity });
+  if (pool !== "" && state.pools.get(pool)?.paused) return block("POOL_PAUSED");
+  const pick = pickRunner(state, pool, demand, now);
+  if (!("session" in pick)) return block(pick.reason, pick.used, pick.capacity);
+  const slot = freeSlot(state, pool, pick.session);
+  if (slot === undefined) {
+    const slots = state.pools.get(pool)?.slots.length ?? 0;
+    return block("NO_SLOT", slots, slots);
+  }
+  return { pool, session: pick.session, slot };
+}
+
+/** The limits to keep for a bid, if keeping them can help it: not while something else is in the way as well. */
+function keepableLimits(blocks: readonly Block[]): readonly string[] {
+  if (!blocks.every((block) => curable.has(block.reason))) return [];
+  return blocks.filter((block) => block.limit !== "").map((block) => block.limit);
+}
+
+/** The refusals of a bid, for people: with the oldest holders of each limit. */
+export function refusalsOf(state: State, blocks: readonly Block[]): Refusal[] {
+  return blocks.map(({ reason, limit, pool, wanted, used, capacity }) => ({
+    reason,
+    limit,
+    pool,
+    wanted,
+    used,
+    capacity,
+    holders: limit === "" ? [] : holdersOf(state, limit, holdersShown),
+  }));
+}
+
+/** The oldest holders of a limit. */
+export function holdersOf(state: State, limit: string, max: number): Holder[] {
+  const holders: Holder[] = [];
+  for (const [id, weight] of state.ledger.use(limit)?.holders ?? []) {
+    if (holders.length >= max) break;
+    const lease = state.ledger.leases.get(id)?.lease;
+    if (lease) holders.push({ lease: id, task: lease.task, runner: lease.runner, weight, grantMs: lease.grantMs });
+  }
+  return holders;
+}

@@ -1,0 +1,39 @@
+import type { Bid } from "./bid.js";
+import type { Weight } from "./lease.js";
+import { limitNames } from "./pool.js";
+
+/** What the bids of a class ask for, worked out once. */
+export interface Demand {
+  /** Weights that are the same in every pool: global, tenant, named limits. */
+  readonly common: readonly Weight[];
+  /** Acceptable pools, best first, with what a lease weighs there. One entry without a name for a bid that names its runner only. */
+  readonly pools: readonly { readonly pool: string; readonly weights: readonly Weight[]; readonly cpu: number; readonly memory: number }[];
+  readonly labels: readonly (readonly [string, string])[];
+  readonly runner: string;
+  readonly priority: number;
+  readonly tenant: string;
+}
+
+/** Works out what a bid asks for. Named weights on the same limit add up. */
+export function demandOf(bid: Bid): Demand {
+  const common = new Map<string, number>([[limitNames.global, 1]]);
+  if (bid.tenant !== "") common.set(limitNames.tenant(bid.tenant), 1);
+  for (const [limit, weight] of bid.weights) common.set(limit, (common.get(limit) ?? 0) + weight);
+  const pools = bid.pools.length > 0 ? bid.pools : [""];
+  return {
+    common: [...common],
+    pools: pools.map((pool) => ({ pool, weights: poolWeights(pool, bid), cpu: bid.cpuMillis, memory: bid.memoryBytes })),
+    labels: Object.entries(bid.labels),
+    runner: bid.runner,
+    priority: bid.priority,
+    tenant: bid.tenant,
+  };
+}
+
+function poolWeights(pool: string, bid: Bid): Weight[] {
+  if (pool === "") return [];
+  const weights: Weight[] = [[limitNames.pool(pool), 1]];
+  if (bid.cpuMillis > 0) weights.push([limitNames.cpu(pool), bid.cpuMillis]);
+  if (bid.memoryBytes > 0) weights.push([limitNames.memory(pool), bid.memoryBytes]);
+  return weights;
+}

@@ -1,0 +1,101 @@
+import { admit, type Block, type Placement } from "./admission.js";
+import { goesBefore } from "./bid.js";
+import { Heap } from "./heap.js";
+import type { Lease } from "./lease.js";
+import type { Queue, StandingBid } from "./standing.js";
+import type { State, Turn } from "./state.js";
+
+/**
+ * Grants what can be granted. Only classes that something happened to are looked at, in the order of their heads; a class whose head is
+ * refused is left, so that a saturated limit never blocks another. A class that isn't looked at is still refused by what refused it.
+ */
+export function grantPass(state: State, turn: Turn): void {
+  const { standing } = state;
+  if (!standing.hasAwake || state.stopReason !== "") return;
+  const waiting = new Heap<{ queue: Queue; head: StandingBid }>((left, right) => goesBefore(left.head, right.head));
+  const inside = new Set<Queue>();
+  const fill = (): void => {
+    for (const queue of standing.takeAwake()) {
+      const head = queue.head();
+      if (!head || inside.has(queue)) continue;
+      inside.add(queue);
+      waiting.push({ queue, head });
+    }
+  };
+  fill();
+  for (let next = waiting.pop(); next; next = waiting.pop()) {
+    const { queue, head } = next;
+    inside.delete(queue);
+    const admission = admit(state, queue.demand, head, turn.now);
+    if ("placement" in admission) {
+      standing.unblock(queue);
+      standing.remove(head);
+      const lease = grant(state, turn, head, admission.placement);
+      countOvertakings(state, lease, head);
+      const following = queue.head();
+      if (following) {
+        inside.add(queue);
+        waiting.push({ queue, head: following });
+      }
+    } else {
+      refuse(state, queue, head, admission.blocks, admission.keepable);
+    }
+    if (standing.hasAwake) fill();
+  }
+}
+
+/** Makes the lease. The token is the number of the grant, so it only grows. */
+function grant(state: State, turn: Turn, { bid }: StandingBid, { pool, session, slot, weights }: Placement): Lease {
+  const token = state.meta.granted + 1;
+  state.meta = { ...state.meta, granted: token };
+  const lease: Lease = {
+    id: `${state.meta.dataId}-${token.toString(36)}`,
+    task: bid.task,
+    attempt: bid.attempt,
+    token,
+    state: "ACTIVE",
+    pool,
+    runner: session.record.runner,
+    incarnation: session.record.incarnation,
+    slot,
+    tenant: bid.tenant,
+    weights,
+    grantMs: turn.now.wallMs,
+    revokeReason: "",
+    traceParent: bid.traceParent,
+    ordinal: 0,
+  };
+  state.ledger.put(lease, turn.now.monoMs);
+  for (const [name] of weights) {
+    const limit = state.limits.get(name);
+    if (limit && limit.rate > 0) state.starts.add(limit, turn.now.wallMs);
+  }
+  turn.changes.push({ k: "lease", e: "GRANTED", l: lease });
+  return lease;
+}
+
+/** Notes what refuses the head of a class, and keeps it for that head if it was overtaken too often. */
+function refuse(state: State, queue: Queue, head: StandingBid, blocks: readonly Block[], keepable: readonly string[]): void {
+  const { standing } = state;
+  standing.block(queue, [...new Set(blocks.map((block) => block.key))], keepable);
+  if (head.overtaken < state.settings.overtakeLimit) return;
+  // Something that waiting can't cure is in the way: what was kept would only lie idle.
+  if (keepable.length === 0) standing.release(head);
+  else standing.keep(head, keepable);
+}
+
+/** Counts the grant against every better or earlier bid that one of the same limits refuses. */
+function countOvertakings(state: State, lease: Lease, granted: StandingBid): void {
+  const { standing } = state;
+  const counted = new Set<Queue>();
+  for (const [limit] of lease.weights) {
+    for (const queue of standing.blockedAt(limit)) {
+      if (counted.has(queue) || !queue.keepable.includes(limit)) continue;
+      const head = queue.head();
+      if (!head || !goesBefore(head, granted)) continue;
+      counted.add(queue);
+      head.overtaken++;
+      if (head.overtaken >= state.settings.overtakeLimit) standing.keep(head, queue.keepable);
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import { type Lease, type ReleaseReason, attemptKey, outcomeMark } from "./lease.js";
+
+/** What is remembered of a released lease. */
+export interface Remembered {
+  readonly id: string;
+  readonly key: string;
+  readonly token: number;
+  readonly runner: string;
+  readonly reason: ReleaseReason;
+  readonly ordinal: number;
+  readonly mark: string;
+  readonly lateMark: string;
+}
+
+/** The short form of a released lease. */
+export function remember(lease: Lease): Remembered {
+  return {
+    id: lease.id,
+    key: attemptKey(lease.task, lease.attempt),
+    token: lease.token,
+    runner: lease.runner,
+    reason: lease.reason ?? "COMPLETED",
+    ordinal: lease.ordinal,
+    mark: outcomeMark(lease.outcome),
+    lateMark: outcomeMark(lease.lateOutcome),
+  };
+}
+
+/**
+ * The latest released leases: whole until their row is committed, in short form after. Bounded; what has been forgotten is in the store,
+ * and `forgottenThrough` lets a decision see that what a caller read there before may be out of date.
+ */
+export class Recent {
+  /** Released leases whose row isn't committed yet. */
+  readonly unwritten = new Map<string, Lease>();
+  private readonly byId = new Map<string, Remembered>();
+  private readonly byKey = new Map<string, Remembered>();
+  private readonly max: number;
+  /** Number of the latest release that has been forgotten. */
+  forgottenThrough = 0;
+
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  /** Adds a lease that was just released, or replaces it by one with a late result. */
+  add(lease: Lease): void {
+    const short = remember(lease);
+    this.unwritten.set(lease.id, lease);
+    this.byId.set(short.id, short);
+    this.byKey.set(short.key, short);
+  }
+
+  /** Its row is committed: what is beyond the bound may go. */
+  written(id: string): void {
+    this.unwritten.delete(id);
+    if (this.byId.size <= this.max) return;
+    const oldest = this.byId.values().next().value as Remembered;
+    if (this.unwritten.has(oldest.id)) return;
+    this.byId.delete(oldest.id);
+    this.byKey.delete(oldest.key);
+    this.forgottenThrough = Math.max(this.forgottenThrough, oldest.ordinal);
+  }
+
+  /** Finds by lease id. */
+  get(id: string): Remembered | undefined {
+    return this.byId.get(id);
+  }
+
+  /** Finds by attempt. */
+  ofAttempt(key: string): Remembered | undefined {
+    return this.byKey.get(key);
+  }
+}

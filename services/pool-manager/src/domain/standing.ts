@@ -1,0 +1,217 @@
+import { type Bid, type Order, goesBefore } from "./bid.js";
+import { type Demand, demandOf } from "./demand.js";
+import { Heap } from "./heap.js";
+import { attemptKey } from "./lease.js";
+
+/** A bid that waits. */
+export interface StandingBid extends Order {
+  readonly key: string;
+  readonly bid: Bid;
+  /** Stream that placed it; empty for none. */
+  readonly session: string;
+  readonly queue: Queue;
+  /** Grants that went to others behind it while it was refused. */
+  overtaken: number;
+  gone: boolean;
+}
+
+/** A class: bids that ask for exactly the same, so that what refuses the first of them refuses them all. */
+export class Queue {
+  readonly id: string;
+  readonly demand: Demand;
+  /** What has to change before its head can be granted: keys of limits and pools. */
+  blockedBy: readonly string[] = [];
+  /** Limits that could be kept for its head; empty where that would not help it. */
+  keepable: readonly string[] = [];
+  private readonly heap = new Heap<StandingBid>(goesBefore);
+  private goneInside = 0;
+
+  constructor(id: string, demand: Demand) {
+    this.id = id;
+    this.demand = demand;
+  }
+
+  /** Bids in it. */
+  get size(): number {
+    return this.heap.size - this.goneInside;
+  }
+
+  push(bid: StandingBid): void {
+    this.heap.push(bid);
+  }
+
+  /** The first of them. */
+  head(): StandingBid | undefined {
+    for (;;) {
+      const head = this.heap.peek();
+      if (!head?.gone) return head;
+      this.heap.pop();
+      this.goneInside--;
+    }
+  }
+
+  /** Marks one as gone. It is taken out when it comes to the top, or when half of the queue is like it. */
+  drop(bid: StandingBid): void {
+    bid.gone = true;
+    if (++this.goneInside * 2 <= this.heap.size || this.goneInside < 64) return;
+    this.heap.filter((one) => !one.gone);
+    this.goneInside = 0;
+  }
+}
+
+/** The standing bids in their classes, and which of the classes may have become grantable. */
+export class Standing {
+  private readonly queues = new Map<string, Queue>();
+  private readonly byKey = new Map<string, StandingBid>();
+  private readonly byTask = new Map<string, StandingBid>();
+  private readonly bySession = new Map<string, Set<StandingBid>>();
+  private readonly blocked = new Map<string, Set<Queue>>();
+  private readonly awake = new Set<Queue>();
+  /** Limits kept for one bid that was overtaken too often. */
+  readonly kept = new Map<string, StandingBid>();
+  private arrivals = 0;
+
+  /** Bids that stand. */
+  get size(): number {
+    return this.byKey.size;
+  }
+
+  /** Finds a bid by its attempt. */
+  get(key: string): StandingBid | undefined {
+    return this.byKey.get(key);
+  }
+
+  /** Finds the bid of a task, whatever its attempt. */
+  ofTask(task: string): StandingBid | undefined {
+    return this.byTask.get(task);
+  }
+
+  /** Every class. */
+  get all(): Iterable<Queue> {
+    return this.queues.values();
+  }
+
+  /** Every bid. */
+  get bids(): Iterable<StandingBid> {
+    return this.byKey.values();
+  }
+
+  /** Keys of the bids of a stream. */
+  ofSession(session: string): StandingBid[] {
+    return [...(this.bySession.get(session) ?? [])];
+  }
+
+  /** Places a bid, or replaces the one of the same attempt: it keeps its place among equals if it asks for the same. */
+  place(bid: Bid, session: string): StandingBid {
+    const key = attemptKey(bid.task, bid.attempt);
+    const id = classId(bid);
+    const old = this.byKey.get(key);
+    if (old) this.remove(old);
+    let queue = this.queues.get(id);
+    if (!queue) this.queues.set(id, (queue = new Queue(id, demandOf(bid))));
+    const same = old?.queue.id === id;
+    const arrival = same ? old.arrival : this.arrivals++;
+    const standing: StandingBid = { key, bid, session, queue, rank: bid.rank, arrival, overtaken: same ? old.overtaken : 0, gone: false };
+    queue.push(standing);
+    this.byKey.set(key, standing);
+    this.byTask.set(bid.task, standing);
+    let ofSession = this.bySession.get(session);
+    if (!ofSession) this.bySession.set(session, (ofSession = new Set()));
+    ofSession.add(standing);
+    // A class that is known to be blocked stays so for its new head; unless something is kept, which is a matter of rank.
+    if (queue.blockedBy.length === 0 || this.kept.size > 0) this.awake.add(queue);
+    return standing;
+  }
+
+  /** Takes a bid out. */
+  remove(standing: StandingBid): void {
+    this.byKey.delete(standing.key);
+    this.byTask.delete(standing.bid.task);
+    const ofSession = this.bySession.get(standing.session);
+    ofSession?.delete(standing);
+    if (ofSession?.size === 0) this.bySession.delete(standing.session);
+    this.release(standing);
+    const { queue } = standing;
+    queue.drop(standing);
+    if (queue.size > 0) return;
+    this.unblock(queue);
+    this.awake.delete(queue);
+    this.queues.delete(queue.id);
+  }
+
+  /** Wakes the classes that were blocked by `key`. */
+  wake(key: string): void {
+    const queues = this.blocked.get(key);
+    if (queues) for (const queue of queues) this.awake.add(queue);
+  }
+
+  /** Wakes every class: something changed that may concern all. */
+  wakeAll(): void {
+    for (const queue of this.queues.values()) this.awake.add(queue);
+  }
+
+  /** Takes the classes that are awake. */
+  takeAwake(): Queue[] {
+    const queues = [...this.awake];
+    this.awake.clear();
+    return queues;
+  }
+
+  /** True if some class is awake. */
+  get hasAwake(): boolean {
+    return this.awake.size > 0;
+  }
+
+  /** Notes what blocks the head of a class. */
+  block(queue: Queue, by: readonly string[], keepable: readonly string[]): void {
+    this.unblock(queue);
+    queue.blockedBy = by;
+    queue.keepable = keepable;
+    for (const key of by) {
+      const queues = this.blocked.get(key);
+      if (queues) queues.add(queue);
+      else this.blocked.set(key, new Set([queue]));
+    }
+  }
+
+  /** Forgets what blocked a class. */
+  unblock(queue: Queue): void {
+    for (const key of queue.blockedBy) {
+      const queues = this.blocked.get(key);
+      queues?.delete(queue);
+      if (queues?.size === 0) this.blocked.delete(key);
+    }
+    queue.blockedBy = [];
+    queue.keepable = [];
+  }
+
+  /** Classes blocked by `key`. */
+  blockedAt(key: string): Iterable<Queue> {
+    return this.blocked.get(key) ?? [];
+  }
+
+  /** Keeps limits for a bid, unless a better one has them. */
+  keep(standing: StandingBid, limits: readonly string[]): void {
+    for (const limit of limits) {
+      const other = this.kept.get(limit);
+      if (other === standing || (other && goesBefore(other, standing))) continue;
+      this.kept.set(limit, standing);
+    }
+  }
+
+  /** Gives back what was kept for a bid, and wakes who waited for it. */
+  release(standing: StandingBid): void {
+    if (this.kept.size === 0) return;
+    for (const [limit, other] of this.kept) {
+      if (other !== standing) continue;
+      this.kept.delete(limit);
+      this.wake(limit);
+    }
+  }
+}
+
+function classId(bid: Bid): string {
+  const labels = Object.entries(bid.labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  const weights = [...bid.weights].sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([bid.pools, labels, weights, bid.tenant, bid.cpuMillis, bid.memoryBytes, bid.runner, bid.priority]);
+}

@@ -1,0 +1,1 @@
+export { PoolCore } from "./domain/core.js";

@@ -1,0 +1,187 @@
+import { CommitRefused, type Group, LeadLost, type Loaded } from "@berth/chassis/engine";
+import { asCommitError, openSqlite, type SqliteDatabase, SqliteLead } from "@berth/chassis/sqlite";
+import type { Change, Meta, Row } from "../domain/changes.js";
+import { attemptKey, type Lease } from "../domain/lease.js";
+import type { JournalPage, LeaseFilter, LimitChangeRow, PoolStore } from "../engine/ports.js";
+import { emptyMeta, startsOf } from "./memory.js";
+import { replayOccupying } from "./replay.js";
+import { migrations } from "./schema.js";
+
+type Body = { readonly body: string };
+
+/** The store in one SQLite file. Every call is synchronous inside, so what it reads is as of one commit. */
+export class SqlitePoolStore implements PoolStore {
+  private readonly database: SqliteDatabase;
+  private readonly leader: SqliteLead;
+  private readonly statements;
+  private closed = false;
+
+  /** Opens the file, creating it if it isn't there. */
+  constructor(path: string) {
+    const database = openSqlite(path, migrations);
+    this.database = database;
+    this.leader = new SqliteLead(database);
+    this.statements = {
+      // A late result rewrites a row; the attempt and the token stay what they are, and no other lease may take them.
+      putLease: database.prepare(
+        `INSERT INTO lease (id, attempt_key, token, ordinal, task, runner, slot, pool, grant_ms, release_ms, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET ordinal = excluded.ordinal, release_ms = excluded.release_ms, body = excluded.body`,
+      ),
+      putConfig: database.prepare("INSERT INTO config (kind, name, body) VALUES (?, ?, ?) ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body"),
+      dropConfig: database.prepare("DELETE FROM config WHERE kind = ? AND name = ?"),
+      putTombstone: database.prepare("INSERT INTO tombstone (key, wall_ms) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET wall_ms = excluded.wall_ms"),
+      dropTombstone: database.prepare("DELETE FROM tombstone WHERE key = ?"),
+      putChange: database.prepare("INSERT INTO limit_change (id, limit_name, revision, body) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"),
+      live: database.prepare("SELECT body FROM lease WHERE release_ms IS NULL ORDER BY token"),
+      byKey: database.prepare("SELECT body FROM lease WHERE attempt_key = ? AND release_ms IS NOT NULL"),
+      byId: database.prepare("SELECT body FROM lease WHERE id = ? AND release_ms IS NOT NULL"),
+      totals: database.prepare("SELECT (SELECT max(token) FROM lease) AS granted, (SELECT max(ordinal) FROM lease) AS released"),
+      config: database.prepare("SELECT kind, name, body FROM config"),
+      tombstones: database.prepare("SELECT key, wall_ms AS wallMs FROM tombstone"),
+      recentGrants: database.prepare("SELECT body FROM lease WHERE grant_ms >= ? ORDER BY token"),
+      changes: database.prepare("SELECT body, revision FROM limit_change WHERE id < ?1 AND (?2 = '' OR limit_name = ?2) ORDER BY id DESC LIMIT ?3"),
+      prune: database.prepare("DELETE FROM lease WHERE id IN (SELECT id FROM lease WHERE release_ms < ? LIMIT ?)"),
+    };
+  }
+
+  async lead(holder: string): Promise<Loaded<Change, Row>> {
+    return this.database.transaction(() => {
+      const { epoch, n, replayFrom } = this.leader.take(holder);
+      const groups = this.leader.from(replayFrom).map((row) => ({ n: row.n, changes: JSON.parse(row.changes) as Change[] }));
+      return { epoch, n, rows: this.liveRows(), groups };
+    })();
+  }
+
+  async commit(group: Group<Change, Row>): Promise<void> {
+    try {
+      this.database.transaction(() => {
+        this.leader.move(group.epoch, group.n, group.replayFrom);
+        if (group.changes.length > 0) this.leader.append(group.n, group.epoch, group.wallMs, JSON.stringify(group.changes));
+        for (const row of group.rows) this.write(row, group.n);
+      })();
+    } catch (error) {
+      if (error instanceof LeadLost || error instanceof CommitRefused) throw error;
+      throw asCommitError(error);
+    }
+  }
+
+  async position(): Promise<{ epoch: number; n: number }> {
+    const { epoch, n } = this.leader.position();
+    return { epoch, n };
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    this.database.close();
+  }
+
+  async finishedByKeys(keys: readonly string[]): Promise<Lease[]> {
+    return keys.flatMap((key) => leases(this.statements.byKey.all(key) as Body[]));
+  }
+
+  async finishedByIds(ids: readonly string[]): Promise<Lease[]> {
+    return ids.flatMap((id) => leases(this.statements.byId.all(id) as Body[]));
+  }
+
+  async listFinished(filter: LeaseFilter, beforeToken: number, max: number): Promise<Lease[]> {
+    const clauses = ["release_ms IS NOT NULL", "token < ?"];
+    const values: (string | number)[] = [beforeToken];
+    const add = (clause: string, value: string | number | undefined): void => {
+      if (value === undefined) return;
+      clauses.push(clause);
+      values.push(value);
+    };
+    add("task = ?", filter.task);
+    add("runner = ?", filter.runner);
+    add("slot = ?", filter.slot);
+    add("pool = ?", filter.pool);
+    add("EXISTS (SELECT 1 FROM json_each(body, '$.weights') WHERE json_extract(value, '$[0]') = ?)", filter.limit);
+    add("release_ms >= ?", filter.fromMs);
+    add("grant_ms < ?", filter.toMs);
+    const sql = `SELECT body FROM lease WHERE ${clauses.join(" AND ")} ORDER BY token DESC LIMIT ?`;
+    return leases(this.database.prepare(sql).all(...values, max) as Body[]);
+  }
+
+  async listLimitChanges(limit: string, beforeId: number, max: number): Promise<LimitChangeRow[]> {
+    const rows = this.statements.changes.all(beforeId, limit, max) as (Body & { revision: number })[];
+    return rows.map(({ body, revision }) => ({ ...(JSON.parse(body) as LimitChangeRow), revision }));
+  }
+
+  async journalAfter(n: number, max: number): Promise<JournalPage> {
+    const rows = this.leader.from(n + 1, max + 1);
+    const groups = rows.slice(0, max).map((row) => ({ n: row.n, wallMs: row.wallMs, changes: JSON.parse(row.changes) as Change[] }));
+    return { groups, firstN: this.leader.first() ?? this.leader.position().n + 1, more: rows.length > max };
+  }
+
+  async occupying(): Promise<{ n: number; leases: readonly Lease[] }> {
+    const { n, replayFrom } = this.leader.position();
+    const groups = this.leader.from(replayFrom).map((row) => JSON.parse(row.changes) as Change[]);
+    return { n, leases: replayOccupying(leases(this.statements.live.all() as Body[]), groups) };
+  }
+
+  async prune(bounds: { journalBelow: number; endedBeforeMs: number; max: number }): Promise<number> {
+    const { replayFrom } = this.leader.position();
+    const commits = this.leader.prune(Math.min(bounds.journalBelow, replayFrom), bounds.max);
+    return commits + this.statements.prune.run(bounds.endedBeforeMs, bounds.max).changes;
+  }
+
+  private liveRows(): Row[] {
+    const rows: Row[] = leases(this.statements.live.all() as Body[]).map((lease) => ({ t: "lease", lease }));
+    let meta: Meta = emptyMeta;
+    let longestMs = 0;
+    const rated = new Set<string>();
+    for (const { body } of this.statements.config.all() as Body[]) {
+      const row = JSON.parse(body) as Row;
+      if (row.t === "meta") meta = row.meta;
+      else rows.push(row);
+      if (row.t !== "limit" || !row.limit || row.limit.rate === 0) continue;
+      rated.add(row.name);
+      longestMs = Math.max(longestMs, row.limit.ratePeriodMs);
+    }
+    for (const { key, wallMs } of this.statements.tombstones.all() as { key: string; wallMs: number }[]) rows.push({ t: "tombstone", key, wallMs });
+    if (rated.size > 0) {
+      const newest = (this.database.prepare("SELECT max(grant_ms) AS ms FROM lease").get() as { ms: number | null }).ms ?? 0;
+      for (const lease of leases(this.statements.recentGrants.all(newest - longestMs) as Body[])) rows.push(...startsOf(lease, rated));
+    }
+    const totals = this.statements.totals.get() as { granted: number | null; released: number | null };
+    rows.push({ t: "meta", meta: { ...meta, granted: Math.max(meta.granted, totals.granted ?? 0), released: Math.max(meta.released, totals.released ?? 0) } });
+    return rows;
+  }
+
+  private write(row: Row, n: number): void {
+    const { statements } = this;
+    switch (row.t) {
+      case "lease": {
+        const { id, task, attempt, token, ordinal, runner, slot, pool, grantMs, releaseMs } = row.lease;
+        const released = releaseMs === undefined ? null : Math.round(releaseMs);
+        return void statements.putLease.run(id, attemptKey(task, attempt), token, ordinal, task, runner, slot, pool, Math.round(grantMs), released, JSON.stringify(row.lease));
+      }
+      case "pool":
+        return this.config(row, row.name, row.pool !== undefined);
+      case "limit":
+        return this.config(row, row.name, row.limit !== undefined);
+      case "runner":
+        return this.config(row, row.runner, row.record !== undefined);
+      case "meta":
+        return this.config(row, "", true);
+      case "limitChange":
+        return void statements.putChange.run(row.change.id, row.change.limit, n, JSON.stringify(row.change));
+      case "tombstone":
+        if (row.wallMs === undefined) statements.dropTombstone.run(row.key);
+        else statements.putTombstone.run(row.key, Math.round(row.wallMs));
+        return;
+      case "start":
+        throw new CommitRefused("a start is only read");
+    }
+  }
+
+  private config(row: Row, name: string, exists: boolean): void {
+    if (exists) this.statements.putConfig.run(row.t, name, JSON.stringify(row));
+    else this.statements.dropConfig.run(row.t, name);
+  }
+}
+
+function leases(rows: readonly Body[]): Lease[] {
+  return rows.map(({ body }) => JSON.parse(body) as Lease);
+}
