@@ -9,7 +9,10 @@ export default defineConfig({
     projects: [
       {
         ...fromSource,
-        test: { name: "unit", include: ["packages/*/src/**/*.test.ts", "services/*/src/**/*.test.ts", "test/house/**/*.test.ts"] },
+        test: {
+          name: "unit",
+          include: ["packages/*/src/**/*.test.ts", "services/*/src/**/*.test.ts", "test/house/**/*.test.ts"],
+        },
       },
       {
         ...fromSource,

@@ -66,9 +66,13 @@ export async function benchDrain(args: readonly string[]): Promise<void> {
     const twice = [...delivered.values()].filter((count) => count !== 1).length;
     const exact = delivered.size === taskCount && twice === 0 && done === BigInt(taskCount);
     console.log(`drain tasks=${taskCount} slots=${slots} limits=global,pool,runner,tenant,named`);
-    console.log(`  delivered ${delivered.size}, more than once ${twice}, succeeded ${done}: ${exact ? "exact" : "NOT EXACT"}`);
+    console.log(
+      `  delivered ${delivered.size}, more than once ${twice}, succeeded ${done}: ${exact ? "exact" : "NOT EXACT"}`,
+    );
     console.log(`  submit ${perSecond(taskCount, submitMs)} tasks/s`);
-    console.log(`  drain  ${perSecond(taskCount, tookMs)} tasks/s, ${Math.round((after.cpu - before.cpu) / taskCount)} us of processor per task`);
+    console.log(
+      `  drain  ${perSecond(taskCount, tookMs)} tasks/s, ${Math.round((after.cpu - before.cpu) / taskCount)} us of processor per task`,
+    );
     printHops(before.pages, after.pages);
     if (!exact) process.exitCode = 1;
   } finally {
@@ -81,7 +85,9 @@ export async function benchDrain(args: readonly string[]): Promise<void> {
 type Pages = Record<(typeof services)[number], Map<string, number>>;
 
 async function pagesOf(http: (service: (typeof services)[number]) => string): Promise<Pages> {
-  const entries = await Promise.all(services.map(async (service) => [service, await readPage(`${http(service)}/metrics`)] as const));
+  const entries = await Promise.all(
+    services.map(async (service) => [service, await readPage(`${http(service)}/metrics`)] as const),
+  );
   return Object.fromEntries(entries) as Pages;
 }
 
@@ -104,11 +110,13 @@ function printHops(before: Pages, after: Pages): void {
       const items = (to.get(series) ?? 0) - (from.get(series) ?? 0);
       const countSeries = series.replace("_sum{", "_count{");
       const messages = (to.get(countSeries) ?? 0) - (from.get(countSeries) ?? 0);
-      if (messages > 0) console.log(`  ${service} ${hop}: ${(items / messages).toFixed(1)} items per message (${messages} messages)`);
+      if (messages > 0)
+        console.log(`  ${service} ${hop}: ${(items / messages).toFixed(1)} items per message (${messages} messages)`);
     }
     const commits = sumOf(to, "berth_engine_commits_total") - sumOf(from, "berth_engine_commits_total");
     const changes = sumOf(to, "berth_engine_changes_total") - sumOf(from, "berth_engine_changes_total");
-    if (commits > 0) console.log(`  ${service}: ${(changes / commits).toFixed(1)} changes per commit (${commits} commits)`);
+    if (commits > 0)
+      console.log(`  ${service}: ${(changes / commits).toFixed(1)} changes per commit (${commits} commits)`);
   }
 }
 

@@ -1,7 +1,14 @@
-import { Client, credentials, Server, ServerCredentials, type ServerDuplexStream, type ServiceDefinition } from "@grpc/grpc-js";
 import { createChannel, createClient, GrpcServer, PushStream } from "@berth/chassis/grpc";
 import { silentLogger } from "@berth/chassis/log";
 import { pool } from "@berth/contracts";
+import {
+  Client,
+  credentials,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServiceDefinition,
+} from "@grpc/grpc-js";
 import { Registry } from "prom-client";
 
 /**
@@ -19,14 +26,22 @@ export async function benchGrpcLayer(): Promise<void> {
     }
     const [plainRate, chassisRate] = [median(rates.plain), median(rates.chassis)];
     const ratio = (chassisRate / plainRate).toFixed(2);
-    console.log(`grpc-layer items/message=${itemsPerMessage} plain=${Math.round(plainRate)}/s chassis=${Math.round(chassisRate)}/s ratio=${ratio}`);
+    console.log(
+      `grpc-layer items/message=${itemsPerMessage} plain=${Math.round(plainRate)}/s chassis=${Math.round(chassisRate)}/s ratio=${ratio}`,
+    );
   }
 }
 
 const windowMessages = 32;
 
 function requestOf(items: number): pool.StreamBidsRequest {
-  const bid = pool.Bid.fromPartial({ task: "bench/task-000001", attempt: 1, pools: ["default"], tenant: "a", rank: 1n });
+  const bid = pool.Bid.fromPartial({
+    task: "bench/task-000001",
+    attempt: 1,
+    pools: ["default"],
+    tenant: "a",
+    rank: 1n,
+  });
   return pool.StreamBidsRequest.fromPartial({ bids: Array.from({ length: items }, () => bid) });
 }
 
@@ -58,7 +73,9 @@ async function plain(request: pool.StreamBidsRequest, messages: number): Promise
     },
   });
   const port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound))),
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    ),
   );
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
   const codec = definition.streamBids as NonNullable<(typeof definition)["streamBids"]>;

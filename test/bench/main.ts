@@ -9,7 +9,9 @@ const benches: Record<string, (args: readonly string[]) => Promise<void>> = {
 const [name = "", ...args] = process.argv.slice(2);
 const bench = benches[name];
 if (!bench) {
-  console.error(`bench: ${name === "" ? "which one?" : `there is no ${name}.`} One of: ${Object.keys(benches).join(", ")}`);
+  console.error(
+    `bench: ${name === "" ? "which one?" : `there is no ${name}.`} One of: ${Object.keys(benches).join(", ")}`,
+  );
   process.exitCode = 2;
 } else {
   await bench(args);

@@ -5,7 +5,7 @@ import { pool } from "@berth/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Berth, scratchFolder, startBerth, startProcess } from "./harness/berth.js";
 import { isAlive } from "./harness/processes.js";
-import { mostOverlapping, nowNs, readRuns, type Run } from "./harness/records.js";
+import { mostOverlapping, nowNs, type Run, readRuns } from "./harness/records.js";
 import { until } from "./harness/until.js";
 
 const workload = fileURLToPath(new URL("harness/record.mjs", import.meta.url));
@@ -42,7 +42,9 @@ async function liveRunners(): Promise<string[]> {
 /** Submits one long task and returns its first run once that has begun. */
 async function startLongTask(file: string): Promise<{ task: string; first: Run }> {
   writeFileSync(file, "");
-  const { set } = await berth.client.submit([{ id: "long", pool: "away", run: [process.execPath, workload, file, "1500"] }]);
+  const { set } = await berth.client.submit([
+    { id: "long", pool: "away", run: [process.execPath, workload, file, "1500"] },
+  ]);
   await until("the task to run", () => readRuns(file).length === 1);
   return { task: `${set}/long`, first: readRuns(file)[0] as Run };
 }
@@ -87,7 +89,9 @@ describe("a runner that dies", () => {
       ["c", "completed"],
     ]);
     expect(tookMs).toBeLessThan(ttlMs + 2_000);
-    console.log(`kill-runner: without a restart the task ran elsewhere after ${Math.round(tookMs)} ms (TTL ${ttlMs} ms)`);
+    console.log(
+      `kill-runner: without a restart the task ran elsewhere after ${Math.round(tookMs)} ms (TTL ${ttlMs} ms)`,
+    );
   });
 
   it("by SIGSTOP beyond its TTL has had its workloads killed by the guard before the slot is granted again", async () => {
@@ -103,19 +107,30 @@ describe("a runner that dies", () => {
     await until("the other runner to attach", async () => (await liveRunners()).includes("d"));
     stopped?.child.kill("SIGSTOP");
     let deadNs = 0n;
-    await until("the guard to kill the workload", () => {
-      if (!isAlive(first.pid)) deadNs ||= nowNs();
-      return deadNs !== 0n;
-    }, 2 * ttlMs);
+    await until(
+      "the guard to kill the workload",
+      () => {
+        if (!isAlive(first.pid)) deadNs ||= nowNs();
+        return deadNs !== 0n;
+      },
+      2 * ttlMs,
+    );
     await until("the task to run elsewhere", () => readRuns(file).length === 2, 3 * ttlMs);
     const second = readRuns(file)[1] as Run;
     expect(deadNs).toBeLessThan(second.startNs);
-    expect(mostOverlapping([{ ...first, endNs: deadNs }, { ...second, endNs: nowNs() }])).toBe(1);
+    expect(
+      mostOverlapping([
+        { ...first, endNs: deadNs },
+        { ...second, endNs: nowNs() },
+      ]),
+    ).toBe(1);
     const task = await berth.client.task(`${set}/held`);
     expect(task.attempts[0]?.releaseReason).toBe("expired");
     stopped?.child.kill("SIGCONT");
     await berth.client.cancel(`${set}/held`);
-    await until("the task to be cancelled", async () => (await berth.client.task(`${set}/held`)).state.endsWith("CANCELLED"));
+    await until("the task to be cancelled", async () =>
+      (await berth.client.task(`${set}/held`)).state.endsWith("CANCELLED"),
+    );
     const marginMs = Number(second.startNs - deadNs) / 1e6;
     console.log(`kill-runner: the workload was dead ${Math.round(marginMs)} ms before its successor began`);
   });

@@ -55,6 +55,8 @@ describe("kill -9 of the standalone process in mid-run", () => {
     const status = await berth.client.pools.getStatus({});
     expect([status.runningCount, status.drift]).toEqual([0n, 0n]);
     const tookMs = Number(deadNs - killedNs) / 1e6;
-    console.log(`kill-standalone: ${runs.length} runs for 60 tasks; what ran was dead ${Math.round(tookMs)} ms after the kill`);
+    console.log(
+      `kill-standalone: ${runs.length} runs for 60 tasks; what ran was dead ${Math.round(tookMs)} ms after the kill`,
+    );
   });
 });

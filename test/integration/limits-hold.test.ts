@@ -56,8 +56,14 @@ async function watchCounts(berth: Berth, signal: AbortSignal, disagreements: str
     const status = await berth.client.pools.getStatus({});
     const inPools = status.pools.reduce((sum, pool) => sum + pool.runningCount, 0n);
     const global = status.limits.find((limit) => limit.limit === "global");
-    const facts = { running: status.runningCount, inPools, global: global?.used, open: status.grantedTotal - status.releasedTotal };
-    if (new Set(Object.values(facts)).size !== 1) disagreements.push(`GetStatus at ${status.revision}: ${Object.values(facts)}`);
+    const facts = {
+      running: status.runningCount,
+      inPools,
+      global: global?.used,
+      open: status.grantedTotal - status.releasedTotal,
+    };
+    if (new Set(Object.values(facts)).size !== 1)
+      disagreements.push(`GetStatus at ${status.revision}: ${Object.values(facts)}`);
     if (status.drift !== 0n) disagreements.push(`drift ${status.drift}`);
     for (const service of ["poolManager", "metrics"] as const) {
       const samples = await scrape(`${berth.http(service)}/metrics`);
@@ -67,7 +73,8 @@ async function watchCounts(berth: Berth, signal: AbortSignal, disagreements: str
       if (running !== sum) disagreements.push(`${service} /metrics: global ${running}, pools together ${sum}`);
       if (samples.get("berth_pool_count_drift") !== 0) disagreements.push(`${service} /metrics: drift`);
       const utilization = samples.get("dispatcher_global_utilization");
-      if (utilization !== (running ?? -1) / 5) disagreements.push(`${service} /metrics: utilization ${utilization} with ${running} running`);
+      if (utilization !== (running ?? -1) / 5)
+        disagreements.push(`${service} /metrics: utilization ${utilization} with ${running} running`);
     }
   }
   return polls;
@@ -77,5 +84,7 @@ async function watchCounts(berth: Berth, signal: AbortSignal, disagreements: str
 async function scrape(url: string): Promise<Map<string, number>> {
   const text = await (await fetch(url)).text();
   const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-  return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]),
+  );
 }

@@ -1,5 +1,9 @@
 /** Waits until `condition` holds; fails after `withinMs` saying what it waited for. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, withinMs = 30_000): Promise<void> {
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  withinMs = 30_000,
+): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`waited ${withinMs} ms in vain for ${what}`);

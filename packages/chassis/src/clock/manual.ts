@@ -59,7 +59,8 @@ export class ManualClock implements Clock {
     let first: Waiting | undefined;
     for (const timer of this.waiting) {
       if (timer.dueMs > targetMs) continue;
-      if (!first || timer.dueMs < first.dueMs || (timer.dueMs === first.dueMs && timer.order < first.order)) first = timer;
+      if (!first || timer.dueMs < first.dueMs || (timer.dueMs === first.dueMs && timer.order < first.order))
+        first = timer;
     }
     return first;
   }

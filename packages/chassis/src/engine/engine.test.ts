@@ -48,7 +48,12 @@ class DiskStore implements EngineStore<Change, Row> {
   async lead(): Promise<Loaded<Change, Row>> {
     this.disk.epoch++;
     const rows = [...this.disk.rows.values()].filter((row) => !row.final);
-    return { epoch: this.disk.epoch, n: this.disk.n, rows, groups: this.disk.journal.filter((group) => group.n >= this.disk.replayFrom) };
+    return {
+      epoch: this.disk.epoch,
+      n: this.disk.n,
+      rows,
+      groups: this.disk.journal.filter((group) => group.n >= this.disk.replayFrom),
+    };
   }
   async commit(group: Group<Change, Row>) {
     const { disk } = this;
@@ -74,7 +79,16 @@ async function begin(disk = new Disk(), extra: { checkpointAfterGroups?: number;
   const failures: Error[] = [];
   const load = (rows: readonly Row[]) => rows.forEach((row) => core.apply(row));
   const onFailed = (error: Error) => void failures.push(error);
-  const engine = new Engine({ core, store: new DiskStore(disk), load, clock, logger: silentLogger, name: "test", onFailed, ...extra });
+  const engine = new Engine({
+    core,
+    store: new DiskStore(disk),
+    load,
+    clock,
+    logger: silentLogger,
+    name: "test",
+    onFailed,
+    ...extra,
+  });
   await engine.start();
   return { clock, core, disk, engine, failures };
 }
@@ -83,7 +97,9 @@ describe("the engine", () => {
   it("commits everything that came in one turn as one group and answers in order", async () => {
     const { engine, disk } = await begin();
     const answered: number[] = [];
-    await Promise.all([1, 2, 3].map((value) => engine.submit({ key: "a", value }).then((outcome) => answered.push(outcome))));
+    await Promise.all(
+      [1, 2, 3].map((value) => engine.submit({ key: "a", value }).then((outcome) => answered.push(outcome))),
+    );
     expect(answered).toEqual([1, 2, 3]);
     expect(disk.journal.map((group) => group.changes.length)).toEqual([3]);
   });
@@ -149,7 +165,10 @@ describe("the engine", () => {
   it("refuses commands above its bound with a delay to wait", async () => {
     const { engine } = await begin(new Disk(), { maxQueuedCommands: 2 });
     const first = [engine.submit({ key: "a", value: 1 }), engine.submit({ key: "a", value: 2 })];
-    await expect(engine.submit({ key: "a", value: 3 })).rejects.toMatchObject({ reason: "QUEUE_FULL", details: { retryAfterMs: 100 } });
+    await expect(engine.submit({ key: "a", value: 3 })).rejects.toMatchObject({
+      reason: "QUEUE_FULL",
+      details: { retryAfterMs: 100 },
+    });
     expect(await Promise.all(first)).toEqual([1, 2]);
   });
 

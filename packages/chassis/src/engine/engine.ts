@@ -116,7 +116,10 @@ export class Engine<Command, Outcome, Change, Row> {
     this.currentN = loaded.n;
     this.current = "running";
     const tookMs = Math.round(clock.monoMs() - beganMs);
-    logger.info({ epoch: loaded.epoch, n: loaded.n, rows: loaded.rows.length, replayed: loaded.groups.length, tookMs }, `${name} leads`);
+    logger.info(
+      { epoch: loaded.epoch, n: loaded.n, rows: loaded.rows.length, replayed: loaded.groups.length, tookMs },
+      `${name} leads`,
+    );
   }
 
   /** Decides a command and resolves with its outcome after the commit that it rests on. */
@@ -160,9 +163,13 @@ export class Engine<Command, Outcome, Change, Row> {
         return this.stalledError();
       case "running":
         if (this.queue.length < maxQueuedCommands) return undefined;
-        return new ReasonError("QUEUE_FULL", `the ${name} has ${maxQueuedCommands} commands waiting, its bound; try again`, {
-          retryAfterMs: 100,
-        });
+        return new ReasonError(
+          "QUEUE_FULL",
+          `the ${name} has ${maxQueuedCommands} commands waiting, its bound; try again`,
+          {
+            retryAfterMs: 100,
+          },
+        );
     }
   }
 
@@ -182,7 +189,8 @@ export class Engine<Command, Outcome, Change, Row> {
     try {
       // The end of the event-loop turn: everything that arrived together goes into one group.
       await new Promise<void>((resolve) => setImmediate(resolve));
-      while (this.queue.length > 0 && (this.current === "running" || this.current === "stopped")) await this.commitOne();
+      while (this.queue.length > 0 && (this.current === "running" || this.current === "stopped"))
+        await this.commitOne();
     } catch (error) {
       this.fail(error instanceof Error ? error : new Error(String(error)));
     } finally {
@@ -209,7 +217,14 @@ export class Engine<Command, Outcome, Change, Row> {
     const { rows, keys, finals } = this.rowsToWrite(changes, n);
     // With the written rows gone from the dirty ones, the oldest left tells how far back a replay must begin.
     for (const key of keys) this.dirty.delete(key);
-    const group: Group<Change, Row> = { epoch: this.currentEpoch, n, wallMs: now.wallMs, changes, rows, replayFrom: this.dirty.oldest ?? n + 1 };
+    const group: Group<Change, Row> = {
+      epoch: this.currentEpoch,
+      n,
+      wallMs: now.wallMs,
+      changes,
+      rows,
+      replayFrom: this.dirty.oldest ?? n + 1,
+    };
     if (!(await this.commitSurely(group))) return;
     this.currentN = n;
     this.counted.commits++;
@@ -246,7 +261,8 @@ export class Engine<Command, Outcome, Change, Row> {
       if (key !== undefined) touched.add(key);
     }
     for (const key of touched) take(key, false);
-    for (const key of this.dirty.before(n - checkpointAfterGroups, checkpointRowsMax)) if (!touched.has(key)) take(key, true);
+    for (const key of this.dirty.before(n - checkpointAfterGroups, checkpointRowsMax))
+      if (!touched.has(key)) take(key, true);
     return { rows, keys, finals };
   }
 
@@ -280,7 +296,8 @@ export class Engine<Command, Outcome, Change, Row> {
 
   private async isCommitted(group: Group<Change, Row>): Promise<boolean> {
     const { epoch, n } = await this.options.store.position();
-    if (epoch !== group.epoch) throw new LeadLost(`the leader row is at epoch ${epoch}, this leader has ${group.epoch}`);
+    if (epoch !== group.epoch)
+      throw new LeadLost(`the leader row is at epoch ${epoch}, this leader has ${group.epoch}`);
     if (n === group.n) return true;
     if (n === group.n - 1) return false;
     throw new LeadLost(`the leader row is at commit ${n}, this leader is about to make ${group.n}`);
@@ -314,8 +331,13 @@ export class Engine<Command, Outcome, Change, Row> {
     if (this.current === "failed") return;
     this.current = "failed";
     const { name, logger, onFailed } = this.options;
-    logger.fatal({ err: error, epoch: this.currentEpoch, n: this.currentN }, `${name} has failed and must be started anew`);
-    const refusal = new ReasonError("NOT_READY", `the ${name} has lost its leadership or its store; try again`, { retryAfterMs: 1_000 });
+    logger.fatal(
+      { err: error, epoch: this.currentEpoch, n: this.currentN },
+      `${name} has failed and must be started anew`,
+    );
+    const refusal = new ReasonError("NOT_READY", `the ${name} has lost its leadership or its store; try again`, {
+      retryAfterMs: 1_000,
+    });
     for (const waiting of [...this.waitingGroup, ...this.queue.splice(0)]) waiting.reject(refusal);
     this.waitingGroup = [];
     onFailed(error);

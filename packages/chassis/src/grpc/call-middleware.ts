@@ -59,10 +59,19 @@ function authorize(expected: Buffer | undefined, service: string, method: string
   const bytes = Buffer.from(given ?? "");
   if (bytes.length === expected.length && timingSafeEqual(bytes, expected)) return;
   const what = given === undefined ? "needs a token" : "was called with a wrong token";
-  throw new ReasonError("UNAUTHENTICATED", `${method} ${what}: send the header "authorization: Bearer <token>"; the token lies in the file "token" of the data folder`);
+  throw new ReasonError(
+    "UNAUTHENTICATED",
+    `${method} ${what}: send the header "authorization: Bearer <token>"; the token lies in the file "token" of the data folder`,
+  );
 }
 
-async function traced<Result>(telemetry: Telemetry, service: string, method: string, context: CallContext, handle: () => Promise<Result>): Promise<Result> {
+async function traced<Result>(
+  telemetry: Telemetry,
+  service: string,
+  method: string,
+  context: CallContext,
+  handle: () => Promise<Result>,
+): Promise<Result> {
   const name = `${service}/${method}`;
   const parent = context.metadata.get("traceparent");
   const attributes = { "rpc.system.name": "grpc", "rpc.method": name };
@@ -82,7 +91,14 @@ async function traced<Result>(telemetry: Telemetry, service: string, method: str
 }
 
 /** Statuses that are the server's fault; the others are answers. (OpenTelemetry's conventions for gRPC.) */
-const serverFaults = new Set([Status.UNKNOWN, Status.DEADLINE_EXCEEDED, Status.UNIMPLEMENTED, Status.INTERNAL, Status.UNAVAILABLE, Status.DATA_LOSS]);
+const serverFaults = new Set([
+  Status.UNKNOWN,
+  Status.DEADLINE_EXCEEDED,
+  Status.UNIMPLEMENTED,
+  Status.INTERNAL,
+  Status.UNAVAILABLE,
+  Status.DATA_LOSS,
+]);
 
 function asServerError(error: unknown, { logger, stopping }: CallMiddlewareOptions, method: string): ServerError {
   if (error instanceof ServerError) return error;
@@ -91,7 +107,10 @@ function asServerError(error: unknown, { logger, stopping }: CallMiddlewareOptio
     return error.toServerError();
   }
   if (error instanceof Error && error.name === "AbortError") {
-    if (stopping.aborted) return new ReasonError("NOT_READY", "the service is stopping; connect again", { retryAfterMs: 500 }).toServerError();
+    if (stopping.aborted)
+      return new ReasonError("NOT_READY", "the service is stopping; connect again", {
+        retryAfterMs: 500,
+      }).toServerError();
     return new ReasonError("CANCELLED", "the caller went away").toServerError();
   }
   logger.error({ err: error, method }, "a call failed");
@@ -115,8 +134,18 @@ function linkedSignal(first: AbortSignal, second: AbortSignal): { readonly signa
 function callMeter(registry: Registry): (service: string, method: string, stream: boolean) => (status: Status) => void {
   const labels = ["grpc_service", "grpc_method", "grpc_type"] as const;
   const registers = [registry];
-  const started = new Counter({ name: "grpc_server_started_total", help: "Calls that began.", labelNames: labels, registers });
-  const handled = new Counter({ name: "grpc_server_handled_total", help: "Calls that ended.", labelNames: [...labels, "grpc_code"], registers });
+  const started = new Counter({
+    name: "grpc_server_started_total",
+    help: "Calls that began.",
+    labelNames: labels,
+    registers,
+  });
+  const handled = new Counter({
+    name: "grpc_server_handled_total",
+    help: "Calls that ended.",
+    labelNames: [...labels, "grpc_code"],
+    registers,
+  });
   const seconds = new Histogram({
     name: "grpc_server_handling_seconds",
     help: "Time that unary calls took.",

@@ -1,7 +1,12 @@
 import type { Channel } from "@grpc/grpc-js";
-import { type Client, type CompatServiceDefinition, createChannel as createNiceChannel, createClientFactory } from "nice-grpc";
-import { type ClientMiddleware, Metadata, Status } from "nice-grpc-common";
+import {
+  type Client,
+  type CompatServiceDefinition,
+  createClientFactory,
+  createChannel as createNiceChannel,
+} from "nice-grpc";
 import { type DeadlineOptions, deadlineMiddleware } from "nice-grpc-client-middleware-deadline";
+import { type ClientMiddleware, Metadata, Status } from "nice-grpc-common";
 import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
 import { delay, systemClock } from "../clock/index.js";
 import { noTelemetry, type Telemetry } from "../telemetry/index.js";
@@ -31,16 +36,28 @@ export function createChannel(address: string): Channel {
 }
 
 /** A typed client of one service. Its calls fail with {@link ReasonError}. */
-export function createClient<Service extends CompatServiceDefinition>(definition: Service, channel: Channel, options: ClientOptions = {}): Client<Service> {
+export function createClient<Service extends CompatServiceDefinition>(
+  definition: Service,
+  channel: Channel,
+  options: ClientOptions = {},
+): Client<Service> {
   // The middleware attached last is the outermost.
-  const factory = createClientFactory().use(errorDetailsClientMiddleware).use(deadlineMiddleware).use(callMiddleware(options));
+  const factory = createClientFactory()
+    .use(errorDetailsClientMiddleware)
+    .use(deadlineMiddleware)
+    .use(callMiddleware(options));
   return factory.create(definition, channel) as unknown as Client<Service>;
 }
 
 const retries = { attempts: 5, firstMs: 50, factor: 3 };
 
 /** Around every call: token, trace parent, deadline, retries; every error becomes a ReasonError. */
-function callMiddleware({ token, timeoutMs = 10_000, retry = false, telemetry = noTelemetry }: ClientOptions): ClientMiddleware<DeadlineOptions, DeadlineOptions> {
+function callMiddleware({
+  token,
+  timeoutMs = 10_000,
+  retry = false,
+  telemetry = noTelemetry,
+}: ClientOptions): ClientMiddleware<DeadlineOptions, DeadlineOptions> {
   return async function* middleware(call, options) {
     const isStream = call.requestStream || call.responseStream;
     const metadata = callMetadata(options.metadata, token, telemetry);

@@ -34,13 +34,21 @@ export class FieldCheck {
   /** Demands a whole number from `min` to `max`, both included. */
   range(field: string, value: number | bigint, min: number | bigint, max: number | bigint): this {
     const whole = typeof value === "bigint" || Number.isSafeInteger(value);
-    return this.that(whole && value >= min && value <= max, field, `${value} is out of bounds: a whole number from ${min} to ${max} is needed`);
+    return this.that(
+      whole && value >= min && value <= max,
+      field,
+      `${value} is out of bounds: a whole number from ${min} to ${max} is needed`,
+    );
   }
 
   /** Demands a length from `min` to `max`, both included: characters, items or bytes. */
   length(field: string, value: string | readonly unknown[] | Uint8Array, min: number, max: number): this {
     const unit = typeof value === "string" ? "characters" : value instanceof Uint8Array ? "bytes" : "items";
-    return this.that(value.length >= min && value.length <= max, field, `${value.length} ${unit}: ${min} to ${max} are needed`);
+    return this.that(
+      value.length >= min && value.length <= max,
+      field,
+      `${value.length} ${unit}: ${min} to ${max} are needed`,
+    );
   }
 
   /** Demands a condition. */

@@ -45,8 +45,13 @@ describe("a gRPC server and client", () => {
     });
     const client = createClient(MetricsServiceDefinition, channel);
     const wrong = await client.listSamples({}).catch((error: unknown) => error as ReasonError);
-    expect(wrong).toMatchObject({ reason: "INVALID_FIELD", details: { fields: [{ field: "page_size" }, { field: "limit" }] } });
-    expect((wrong as ReasonError).message).toContain("page_size: -1 is out of bounds: a whole number from 0 to 1000 is needed");
+    expect(wrong).toMatchObject({
+      reason: "INVALID_FIELD",
+      details: { fields: [{ field: "page_size" }, { field: "limit" }] },
+    });
+    expect((wrong as ReasonError).message).toContain(
+      "page_size: -1 is out of bounds: a whole number from 0 to 1000 is needed",
+    );
     await expect(client.getConcurrency({})).rejects.toMatchObject({
       reason: "QUEUE_FULL",
       details: { retryAfterMs: 150, metadata: { bound: "10" } },
@@ -59,7 +64,9 @@ describe("a gRPC server and client", () => {
         throw new Error("the password is hunter2");
       },
     });
-    const error = await createClient(MetricsServiceDefinition, channel).getConcurrency({}).catch((reason: unknown) => reason as ReasonError);
+    const error = await createClient(MetricsServiceDefinition, channel)
+      .getConcurrency({})
+      .catch((reason: unknown) => reason as ReasonError);
     expect(error).toMatchObject({ reason: "INTERNAL" });
     expect((error as ReasonError).message).not.toContain("hunter2");
   });
@@ -104,9 +111,14 @@ describe("a gRPC server and client", () => {
   it("list services and call them by reflection, as grpcurl does", async () => {
     const { port } = await open({ getConcurrency: async () => GetConcurrencyResponse.fromPartial({ revision: 42n }) });
     const common = ["curl", "--protocol", "grpc", "--http2-prior-knowledge"];
-    const buf = async (...args: string[]) => (await promisify(execFile)("node_modules/.bin/buf", [...common, ...args])).stdout;
-    expect(await buf(`http://127.0.0.1:${port}`, "--list-methods")).toContain("berth.metrics.v1.MetricsService/GetConcurrency");
-    expect(await buf("-d", "{}", `http://127.0.0.1:${port}/berth.metrics.v1.MetricsService/GetConcurrency`)).toContain('"revision": "42"');
+    const buf = async (...args: string[]) =>
+      (await promisify(execFile)("node_modules/.bin/buf", [...common, ...args])).stdout;
+    expect(await buf(`http://127.0.0.1:${port}`, "--list-methods")).toContain(
+      "berth.metrics.v1.MetricsService/GetConcurrency",
+    );
+    expect(await buf("-d", "{}", `http://127.0.0.1:${port}/berth.metrics.v1.MetricsService/GetConcurrency`)).toContain(
+      '"revision": "42"',
+    );
   });
 
   it("name a port that is taken, and what to do", async () => {
@@ -114,7 +126,9 @@ describe("a gRPC server and client", () => {
     await new Promise((resolve) => taken.once("listening", resolve));
     const { port } = taken.address() as { port: number };
     const server = new GrpcServer({ logger: silentLogger, metrics: new Registry() });
-    await expect(server.listen("127.0.0.1", port)).rejects.toThrow(`port ${port} on 127.0.0.1 is in use by another process: stop it, or choose another port`);
+    await expect(server.listen("127.0.0.1", port)).rejects.toThrow(
+      `port ${port} on 127.0.0.1 is in use by another process: stop it, or choose another port`,
+    );
     await server.stop();
     taken.close();
   });
@@ -129,7 +143,9 @@ describe("the token", () => {
     expect((await read.getPool({ pool: "a" })).pool?.pool).toBe("a");
     await expect(read.deletePool({ pool: "a" })).rejects.toMatchObject({ reason: "UNAUTHENTICATED" });
     const wrong = createClient(pool.PoolServiceDefinition, channel, { token: "guess" });
-    await expect(wrong.deletePool({ pool: "a" })).rejects.toMatchObject({ message: expect.stringContaining("wrong token") });
+    await expect(wrong.deletePool({ pool: "a" })).rejects.toMatchObject({
+      message: expect.stringContaining("wrong token"),
+    });
     await createClient(pool.PoolServiceDefinition, channel, { token: "secret" }).deletePool({ pool: "a" });
   });
 });

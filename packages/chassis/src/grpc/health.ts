@@ -29,7 +29,8 @@ export class Health implements health.HealthServiceImplementation {
   }
 
   async check(request: health.HealthCheckRequest): Promise<health.HealthCheckResponse> {
-    if (!this.services.has(request.service)) throw new ReasonError("NOT_FOUND", `no service ${JSON.stringify(request.service)} here`);
+    if (!this.services.has(request.service))
+      throw new ReasonError("NOT_FOUND", `no service ${JSON.stringify(request.service)} here`);
     return this.answer();
   }
 

@@ -1,5 +1,13 @@
-import { ClientError, ServerError, Status } from "nice-grpc-common";
-import { BadRequest, type ErrorDetails, ErrorInfo, QuotaFailure, RetryInfo, RichClientError, RichServerError } from "nice-grpc-error-details";
+import { ClientError, type ServerError, Status } from "nice-grpc-common";
+import {
+  BadRequest,
+  type ErrorDetails,
+  ErrorInfo,
+  QuotaFailure,
+  RetryInfo,
+  RichClientError,
+  RichServerError,
+} from "nice-grpc-error-details";
 
 /**
  * Every reason that Berth gives for an error, with its gRPC status: the one table. What to do by status: UNAVAILABLE, repeat the
@@ -92,8 +100,10 @@ export class ReasonError extends Error {
   toServerError(): ServerError {
     const { fields, quotas, metadata, retryAfterMs } = this.details;
     const extra: ErrorDetails[] = [ErrorInfo.fromPartial({ reason: this.reason, domain, metadata: { ...metadata } })];
-    if (fields?.length) extra.push(BadRequest.fromPartial({ fieldViolations: fields.map((violation) => ({ ...violation })) }));
-    if (quotas?.length) extra.push(QuotaFailure.fromPartial({ violations: quotas.map((violation) => ({ ...violation })) }));
+    if (fields?.length)
+      extra.push(BadRequest.fromPartial({ fieldViolations: fields.map((violation) => ({ ...violation })) }));
+    if (quotas?.length)
+      extra.push(QuotaFailure.fromPartial({ violations: quotas.map((violation) => ({ ...violation })) }));
     if (retryAfterMs !== undefined) extra.push(RetryInfo.fromPartial({ retryDelay: durationOf(retryAfterMs) }));
     return new RichServerError(this.status, this.message, extra);
   }
@@ -105,8 +115,10 @@ export class ReasonError extends Error {
   static from(error: unknown): ReasonError {
     if (error instanceof ReasonError) return error;
     if (error instanceof RichClientError) return fromRich(error);
-    if (error instanceof ClientError) return new ReasonError(nearestReason(error.code), error.details, { cause: error });
-    if (error instanceof Error && error.name === "AbortError") return new ReasonError("CANCELLED", "the call was cancelled", { cause: error });
+    if (error instanceof ClientError)
+      return new ReasonError(nearestReason(error.code), error.details, { cause: error });
+    if (error instanceof Error && error.name === "AbortError")
+      return new ReasonError("CANCELLED", "the call was cancelled", { cause: error });
     return new ReasonError("INTERNAL", error instanceof Error ? error.message : String(error), { cause: error });
   }
 }

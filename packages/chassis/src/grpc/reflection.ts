@@ -1,4 +1,4 @@
-import { descriptorSetBase64, reflection } from "@berth/contracts";
+import { descriptorSetBase64, type reflection } from "@berth/contracts";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type DescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { Status } from "nice-grpc-common";
@@ -33,16 +33,23 @@ export class Reflection {
   }
 
   /** Both versions of the protocol are the same messages under two names. */
-  async *serverReflectionInfo(requests: AsyncIterable<reflection.ServerReflectionRequest>): AsyncGenerator<reflection.ServerReflectionResponse> {
+  async *serverReflectionInfo(
+    requests: AsyncIterable<reflection.ServerReflectionRequest>,
+  ): AsyncGenerator<reflection.ServerReflectionResponse> {
     for await (const request of requests) {
       yield { validHost: request.host, originalRequest: request, messageResponse: this.answer(request.messageRequest) };
     }
   }
 
-  private answer(request: reflection.ServerReflectionRequest["messageRequest"]): reflection.ServerReflectionResponse["messageResponse"] {
+  private answer(
+    request: reflection.ServerReflectionRequest["messageRequest"],
+  ): reflection.ServerReflectionResponse["messageResponse"] {
     switch (request?.$case) {
       case "listServices":
-        return { $case: "listServicesResponse", value: { service: [...this.services].sort().map((name) => ({ name })) } };
+        return {
+          $case: "listServicesResponse",
+          value: { service: [...this.services].sort().map((name) => ({ name })) },
+        };
       case "fileByFilename":
         return this.filesFrom(request.value, request.value);
       case "fileContainingSymbol":
@@ -50,7 +57,10 @@ export class Reflection {
       case "fileContainingExtension":
       case "allExtensionNumbersOfType":
       case undefined:
-        return { $case: "errorResponse", value: { errorCode: Status.UNIMPLEMENTED, errorMessage: "there are no extensions here" } };
+        return {
+          $case: "errorResponse",
+          value: { errorCode: Status.UNIMPLEMENTED, errorMessage: "there are no extensions here" },
+        };
       default:
         return request satisfies never;
     }
@@ -59,12 +69,18 @@ export class Reflection {
   /** A file and everything it imports, so that a caller needs one question only. */
   private filesFrom(name: string | undefined, asked: string): reflection.ServerReflectionResponse["messageResponse"] {
     if (name === undefined || !this.files.has(name)) {
-      return { $case: "errorResponse", value: { errorCode: Status.NOT_FOUND, errorMessage: `${JSON.stringify(asked)} isn't known here` } };
+      return {
+        $case: "errorResponse",
+        value: { errorCode: Status.NOT_FOUND, errorMessage: `${JSON.stringify(asked)} isn't known here` },
+      };
     }
     const names = new Set([name]);
     for (const each of names) for (const imported of this.files.get(each)?.imports ?? []) names.add(imported);
     const found = [...names].map((each) => this.files.get(each)?.bytes).filter((bytes) => bytes !== undefined);
-    return { $case: "fileDescriptorResponse", value: { fileDescriptorProto: found.map((bytes) => Buffer.from(bytes)) } };
+    return {
+      $case: "fileDescriptorResponse",
+      value: { fileDescriptorProto: found.map((bytes) => Buffer.from(bytes)) },
+    };
   }
 }
 

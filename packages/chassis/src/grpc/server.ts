@@ -1,4 +1,4 @@
-import { health as healthContract, reflection as reflectionContract, reflectionAlpha } from "@berth/contracts";
+import { health as healthContract, reflectionAlpha, reflection as reflectionContract } from "@berth/contracts";
 import { type CompatServiceDefinition, createServer, type Server, type ServiceImplementation } from "nice-grpc";
 import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
 import type { Registry } from "prom-client";
@@ -41,11 +41,17 @@ export class GrpcServer {
     this.server = createServer(serverChannelOptions).use(errorDetailsServerMiddleware).use(middleware);
     this.add(healthContract.HealthDefinition, this.health);
     this.add(reflectionContract.ServerReflectionDefinition, this.reflection);
-    this.add(reflectionAlpha.ServerReflectionDefinition, this.reflection as unknown as reflectionAlpha.ServerReflectionServiceImplementation);
+    this.add(
+      reflectionAlpha.ServerReflectionDefinition,
+      this.reflection as unknown as reflectionAlpha.ServerReflectionServiceImplementation,
+    );
   }
 
   /** Adds a service. Before `listen` only. */
-  add<Service extends CompatServiceDefinition & { readonly fullName: string }>(definition: Service, implementation: ServiceImplementation<Service>): this {
+  add<Service extends CompatServiceDefinition & { readonly fullName: string }>(
+    definition: Service,
+    implementation: ServiceImplementation<Service>,
+  ): this {
     this.server.add(definition, implementation);
     this.health.addService(definition.fullName);
     this.reflection.addService(definition.fullName);
@@ -62,7 +68,9 @@ export class GrpcServer {
       return await this.server.listen(`${host}:${port}`);
     } catch (error) {
       if (error instanceof Error && /EADDRINUSE|No address added/.test(error.message)) {
-        throw new PortInUse(`port ${port} on ${host} is in use by another process: stop it, or choose another port`, { cause: error });
+        throw new PortInUse(`port ${port} on ${host} is in use by another process: stop it, or choose another port`, {
+          cause: error,
+        });
       }
       throw error;
     }

@@ -1,3 +1,3 @@
 export { asCommitError, type JournalRow, type LeadPosition, SqliteLead } from "./lead.js";
-export { FolderLocked, type FolderLock, lockFolder } from "./lock.js";
+export { type FolderLock, FolderLocked, lockFolder } from "./lock.js";
 export { type Migration, openSqlite, type SqliteDatabase } from "./open.js";

@@ -45,7 +45,9 @@ export class SqliteLead {
 
   constructor(database: SqliteDatabase) {
     this.statements = {
-      take: database.prepare("UPDATE leader SET epoch = epoch + 1, holder = ? WHERE id = 1 RETURNING epoch, n, replay_from AS replayFrom"),
+      take: database.prepare(
+        "UPDATE leader SET epoch = epoch + 1, holder = ? WHERE id = 1 RETURNING epoch, n, replay_from AS replayFrom",
+      ),
       move: database.prepare("UPDATE leader SET n = ?, replay_from = ? WHERE id = 1 AND epoch = ? AND n = ?"),
       position: database.prepare("SELECT epoch, n, replay_from AS replayFrom FROM leader WHERE id = 1"),
       append: database.prepare("INSERT INTO journal (n, epoch, wall_ms, changes) VALUES (?, ?, ?, ?)"),

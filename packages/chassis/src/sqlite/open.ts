@@ -20,7 +20,11 @@ const busyTimeoutMs = 2_000;
  *
  * @throws Error if the file was written by a newer version of the program; it is left untouched.
  */
-export function openSqlite(path: string, migrations: readonly Migration[], options: { synchronous?: "FULL" | "NORMAL" } = {}): SqliteDatabase {
+export function openSqlite(
+  path: string,
+  migrations: readonly Migration[],
+  options: { synchronous?: "FULL" | "NORMAL" } = {},
+): SqliteDatabase {
   const database = new Database(path);
   try {
     database.pragma("journal_mode = WAL");
@@ -39,7 +43,9 @@ function migrate(database: SqliteDatabase, migrations: readonly Migration[], pat
   const newest = migrations.at(-1)?.version ?? 0;
   const version = userVersion(database);
   if (version > newest) {
-    throw new Error(`${path} has schema version ${version}, this program knows up to ${newest}: start a program at least as new as the one that wrote it`);
+    throw new Error(
+      `${path} has schema version ${version}, this program knows up to ${newest}: start a program at least as new as the one that wrote it`,
+    );
   }
   for (const migration of migrations) {
     if (migration.version <= version) continue;

@@ -69,7 +69,9 @@ describe("lockFolder", () => {
   `;
 
   it("keeps a second process out, and lets it in once the first was killed", async () => {
-    const child = spawn(process.execPath, ["-e", holder, join(folder, "lock.db")], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, ["-e", holder, join(folder, "lock.db")], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     await new Promise((resolve) => child.stdout.once("data", resolve));
     expect(() => lockFolder(folder)).toThrow(/is in use by .*choose another data folder/);
     const exited = new Promise((resolve) => child.once("exit", resolve));
