@@ -77,7 +77,9 @@ async function begin(disk = new Disk(), extra: { checkpointAfterGroups?: number;
   const clock = new ManualClock();
   const core = new Cells();
   const failures: Error[] = [];
-  const load = (rows: readonly Row[]) => rows.forEach((row) => core.apply(row));
+  const load = (rows: readonly Row[]) => {
+    for (const row of rows) core.apply(row);
+  };
   const onFailed = (error: Error) => void failures.push(error);
   const engine = new Engine({
     core,

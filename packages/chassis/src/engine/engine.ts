@@ -234,7 +234,7 @@ export class Engine<Command, Outcome, Change, Row> {
     for (const key of finals) core.written?.(key);
     if (changes.length > 0) for (const listener of this.listeners) listener({ n, wallMs: now.wallMs, changes });
     this.waitingGroup = [];
-    batch.forEach((waiting, index) => waiting.resolve(outcomes[index] as Outcome));
+    for (const [index, waiting] of batch.entries()) waiting.resolve(outcomes[index] as Outcome);
   }
 
   private markDirty(change: Change, n: number): void {
