@@ -1,0 +1,122 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "@berth/chassis/clock";
+import { createChannel, GrpcServer } from "@berth/chassis/grpc";
+import { type HttpServer, type RouteHandler, startHttp } from "@berth/chassis/http";
+import type { Component } from "@berth/chassis/lifecycle";
+import type { Logger } from "@berth/chassis/log";
+import { noTelemetry, type Telemetry } from "@berth/chassis/telemetry";
+import { metrics as contract } from "@berth/contracts";
+import { Counter, Registry } from "prom-client";
+import { exposition } from "./api/exposition.js";
+import { metricsService } from "./api/metrics-service.js";
+import { statusSource } from "./api/status-source.js";
+import type { MetricsConfig } from "./config.js";
+import { familiesOf } from "./domain/families.js";
+import { Sampler } from "./engine/sampler.js";
+import type { SampleStore } from "./engine/store.js";
+import { SqliteSampleStore } from "./store/sqlite.js";
+
+/** What the metrics service is made of. */
+export interface MetricsOptions {
+  readonly config: MetricsConfig;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Default: off. */
+  readonly telemetry?: Telemetry;
+  /** Where the history is kept. Default: `metrics.sqlite` in the data folder, whose lock the caller holds. */
+  readonly store?: SampleStore;
+  /** Further HTTP paths, matched exactly. */
+  readonly routes?: Readonly<Record<string, RouteHandler>>;
+}
+
+/** The metrics service as a part of a process. */
+export interface Metrics extends Component {
+  /** gRPC port; known once started. */
+  readonly port: number;
+  /** HTTP port; known once started. */
+  readonly httpPort: number;
+  /** Whether samples are being taken, as `/readyz` says it. */
+  ready(): { ready: boolean; checks: Record<string, string> };
+}
+
+/** Composes the metrics service. `start` resolves when it listens and rejects with PortInUse naming the port; the others may come later. */
+export function createMetrics(options: MetricsOptions): Metrics {
+  const { config, clock, logger, telemetry = noTelemetry, routes = {} } = options;
+  const own = new Registry();
+  const poolChannel = createChannel(config.poolManagerAddress);
+  const schedulerChannel = createChannel(config.schedulerAddress);
+  const source = statusSource(poolChannel, schedulerChannel, logger);
+
+  let store: SampleStore | undefined;
+  let sampler: Sampler | undefined;
+  let server: GrpcServer | undefined;
+  let http: HttpServer | undefined;
+  let port = 0;
+  let started = false;
+  let stopped: Promise<void> | undefined;
+
+  new Counter({
+    name: "berth_metrics_rounds_total",
+    help: "Rounds of samples that were kept.",
+    registers: [own],
+    collect() {
+      this.reset();
+      this.inc(sampler?.rounds ?? 0);
+    },
+  });
+
+  const ready = (): { ready: boolean; checks: Record<string, string> } => {
+    const checks = sampler?.checks ?? { "pool-manager": "not asked yet", scheduler: "not asked yet", store: "not open yet" };
+    // Without the scheduler the limits are sampled all the same.
+    return { ready: !stopped && checks["pool-manager"] === "ok" && checks.store === "ok", checks };
+  };
+
+  const scrape: RouteHandler = async (request, response) => {
+    const { type, body } = await exposition(familiesOf(await source.read()), own, request.headers.accept);
+    response.writeHead(200, { "Content-Type": type, "Content-Length": Buffer.byteLength(body), "Cache-Control": "no-store" });
+    response.end(request.method === "HEAD" ? undefined : body);
+  };
+
+  return {
+    get port() {
+      return port;
+    },
+    get httpPort() {
+      return http?.port ?? 0;
+    },
+    ready,
+    async start() {
+      if (started) return;
+      started = true;
+      store = options.store ?? openStore(config);
+      sampler = new Sampler({ source, store, clock, logger, intervalMs: config.sampleInterval });
+      const token = config.token?.reveal();
+      server = new GrpcServer({ logger, metrics: own, telemetry, ...(token === undefined ? {} : { token }) });
+      server.add(contract.MetricsServiceDefinition, metricsService(store, clock));
+      port = await server.listen(config.host, config.port);
+      http = await startHttp({ host: config.host, port: config.httpPort, logger, metrics: own, ready, routes: { "/metrics": scrape, ...routes } });
+      sampler.start();
+      server.setServing(true);
+      logger.info({ port, httpPort: http.port }, "the metrics service listens");
+    },
+    stop() {
+      stopped ??= stopAll();
+      return stopped;
+    },
+  };
+
+  async function stopAll(): Promise<void> {
+    await sampler?.stop();
+    await server?.stop();
+    await http?.stop();
+    await store?.close();
+    poolChannel.close();
+    schedulerChannel.close();
+  }
+}
+
+function openStore({ dataFolder, keepSamples, keepMinutes }: MetricsConfig): SampleStore {
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  return new SqliteSampleStore(join(dataFolder, "metrics.sqlite"), { rawMs: keepSamples, minutesMs: Math.max(keepSamples, keepMinutes) });
+}
