@@ -44,10 +44,13 @@ export class Watcher {
   async take(max: number, signal: AbortSignal): Promise<TaskSnapshot[]> {
     while (this.waiting.size === 0 && !signal.aborted && !this.overflowed) {
       await new Promise<void>((resolve) => {
-        this.wake = resolve;
-        signal.addEventListener("abort", () => resolve(), { once: true });
+        this.wake = () => {
+          signal.removeEventListener("abort", this.wake as () => void);
+          this.wake = undefined;
+          resolve();
+        };
+        signal.addEventListener("abort", this.wake, { once: true });
       });
-      this.wake = undefined;
     }
     const taken: TaskSnapshot[] = [];
     for (const [key, { task }] of this.waiting) {

@@ -28,6 +28,7 @@ export class Forbidder {
   private readonly stopping = new AbortController();
   private running: Promise<void> | undefined;
   private wake: (() => void) | undefined;
+  private againAtMs = 0;
 
   constructor(options: TodoOptions) {
     this.options = options;
@@ -61,7 +62,7 @@ export class Forbidder {
       try {
         const fresh = await this.forbidSome();
         // What was answered "released" once is asked again when its event has had time to arrive.
-        if (!fresh) await delay(clock, forbidAgainMs, signal);
+        if (!fresh && forbids.size > 0) await this.pause();
       } catch (error) {
         if (signal.aborted) return;
         logger.warn({ err: error, waiting: forbids.size }, "the pool-manager can't be asked to forbid attempts; asking again");
@@ -70,15 +71,26 @@ export class Forbidder {
     }
   }
 
+  /** Waits until it is time to ask again, or something changed. */
+  private async pause(): Promise<void> {
+    const woken = new AbortController();
+    this.wake = () => woken.abort();
+    await delay(this.options.clock, forbidAgainMs, AbortSignal.any([this.stopping.signal, woken.signal]));
+    this.wake = undefined;
+  }
+
   /** Returns false if only attempts that were answered before are left. */
   private async forbidSome(): Promise<boolean> {
-    const { registry, pools } = this.options;
+    const { registry, pools, clock } = this.options;
     const { forbids, tasks } = registry.core.memory;
     const open = [...forbids].flatMap((key) => {
       const status = tasks.get(key)?.status;
       return status?.forbid ? [{ key, attempt: status.attempt, text: status.forbid.text, asked: status.forbid.answer !== "none" }] : [];
     });
     const fresh = open.filter(({ asked }) => !asked);
+    // A commit woke this loop early: what was answered before isn't asked again until its time.
+    if (fresh.length === 0 && clock.monoMs() < this.againAtMs) return false;
+    this.againAtMs = clock.monoMs() + forbidAgainMs;
     const chosen = (fresh.length > 0 ? fresh : open).slice(0, forbidMax);
     // Reasons differ from task to task; the call has one. Those with the first one's reason go together.
     const text = chosen[0]?.text ?? "";

@@ -1,0 +1,70 @@
+import { FieldCheck, ReasonError } from "@berth/chassis/grpc";
+import { registry as wire } from "@berth/contracts";
+import type { CallContext } from "nice-grpc-common";
+import { isOffered } from "../domain/read.js";
+import type { Registry } from "../engine/registry.js";
+import { pagePlace, pageSize, pageToken } from "./pages.js";
+import { showReady } from "./show.js";
+
+const batchMax = 500;
+/** Bytes of one answer with what to run. */
+const runBytesMax = 2 * 1024 * 1024;
+
+/** ReadyService: the scheduler's side. */
+export class ReadyApi implements wire.ReadyServiceImplementation {
+  private readonly registry: Registry;
+
+  constructor(registry: Registry) {
+    this.registry = registry;
+  }
+
+  async *watchReadyTasks(_request: wire.WatchReadyTasksRequest, context: CallContext): AsyncGenerator<wire.WatchReadyTasksResponse> {
+    const { registry } = this;
+    const watcher = registry.feed.open(() => true, false);
+    // What this watch has been told is ready: only those can be gone.
+    const told = new Set<string>();
+    try {
+      const { tasks } = await registry.live({ kind: "ready", afterSequence: 0, max: Number.MAX_SAFE_INTEGER });
+      for (let at = 0; at < tasks.length; at += batchMax) {
+        const page = tasks.slice(at, at + batchMax);
+        for (const { header } of page) told.add(header.key);
+        yield { ready: page.map(showReady), gone: [], complete: false };
+      }
+      yield { ready: [], gone: [], complete: true };
+      while (!context.signal.aborted) {
+        const changed = await watcher.take(batchMax, context.signal);
+        if (watcher.overflowed) throw new ReasonError("READER_TOO_SLOW", "more than 100000 changed tasks wait for this watch: watch anew");
+        const ready = changed.filter(isOffered);
+        const gone = changed.filter((task) => !isOffered(task) && told.delete(task.header.key)).map(({ header }) => header.key);
+        for (const { header } of ready) told.add(header.key);
+        if (ready.length + gone.length > 0) yield { ready: ready.map(showReady), gone, complete: false };
+      }
+    } finally {
+      registry.feed.close(watcher);
+    }
+  }
+
+  async listReadyTasks(request: wire.ListReadyTasksRequest): Promise<wire.ListReadyTasksResponse> {
+    const max = pageSize(request.pageSize);
+    const after = pagePlace(request.pageToken)?.[0];
+    const { tasks } = await this.registry.live({ kind: "ready", afterSequence: typeof after === "number" ? after : 0, max: max + 1 });
+    const page = tasks.slice(0, max);
+    const last = page.at(-1);
+    return { tasks: page.map(showReady), nextPageToken: tasks.length > max && last ? pageToken([last.status.sequence]) : "" };
+  }
+
+  async listRuns(request: wire.ListRunsRequest): Promise<wire.ListRunsResponse> {
+    new FieldCheck().length("tasks", request.tasks, 0, 500).throwIfAny();
+    const specs = await this.registry.store.specs(request.tasks);
+    const runs: wire.TaskRun[] = [];
+    let bytes = 0;
+    for (const task of request.tasks) {
+      const spec = specs.get(task);
+      if (!spec) continue;
+      bytes += spec.length;
+      if (runs.length > 0 && bytes > runBytesMax) break;
+      runs.push({ task, run: wire.TaskSpec.decode(spec).run });
+    }
+    return { runs };
+  }
+}

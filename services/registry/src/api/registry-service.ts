@@ -1,0 +1,185 @@
+import { createHash, randomUUID } from "node:crypto";
+import { FieldCheck, ReasonError, taskIdPattern } from "@berth/chassis/grpc";
+import type { Telemetry } from "@berth/chassis/telemetry";
+import { registry as wire } from "@berth/contracts";
+import type { CallContext } from "nice-grpc-common";
+import type { Filter } from "../domain/commands.js";
+import { matcher } from "../domain/filter.js";
+import type { TaskSnapshot } from "../domain/task.js";
+import type { Registry } from "../engine/registry.js";
+import { pagePlace, pageSize, pageToken } from "./pages.js";
+import { showSet, showTask } from "./show.js";
+import { filterOf, taskInput } from "./translate.js";
+
+/** What the service needs beside the registry. */
+export interface RegistryServiceOptions {
+  readonly registry: Registry;
+  readonly telemetry: Telemetry;
+  /** Throws NO_SPACE when the disk is nearly full. */
+  readonly checkSpace: () => Promise<void>;
+}
+
+const watchBatch = 500;
+
+/** RegistryService: translate, call, translate. */
+export class RegistryApi implements wire.RegistryServiceImplementation {
+  private readonly options: RegistryServiceOptions;
+
+  constructor(options: RegistryServiceOptions) {
+    this.options = options;
+  }
+
+  async submitTasks(request: wire.SubmitTasksRequest): Promise<wire.SubmitTasksResponse> {
+    await this.options.checkSpace();
+    const submission = {
+      set: request.set,
+      madeUpSet: `s-${randomUUID().replaceAll("-", "").slice(0, 16)}`,
+      displayName: request.displayName,
+      // Beyond the bound only the count matters; the domain refuses by it.
+      tasks: request.tasks.map(taskInput),
+      requestId: request.requestId,
+      digest: createHash("sha256").update(wire.SubmitTasksRequest.encode(request).finish()).digest("hex"),
+      traceParent: this.options.telemetry.activeTraceParent(),
+    };
+    const done = await this.options.registry.submit(submission);
+    return { set: done.set, taskCount: done.taskCount, repeatedRequest: done.repeated, revision: BigInt(done.revision) };
+  }
+
+  async getTask(request: wire.GetTaskRequest): Promise<wire.GetTaskResponse> {
+    checkKey("task", request.task);
+    const task = await this.find(request.task);
+    const full = request.view !== wire.View.BASIC;
+    return { task: (await this.show([task], full))[0] };
+  }
+
+  async listTasks(request: wire.ListTasksRequest): Promise<wire.ListTasksResponse> {
+    const filter = checkedFilter(request.filter, false);
+    const max = pageSize(request.pageSize);
+    const before = pagePlace(request.pageToken)?.[0];
+    const beforeOrder = typeof before === "number" ? before : Number.MAX_SAFE_INTEGER;
+    const { registry } = this.options;
+    const { tasks: live } = await registry.live({ kind: "select", filter, beforeOrder, max: max + 1 });
+    const finals = await registry.store.finals(filter, beforeOrder, max + 1);
+    const merged = new Map([...live, ...finals].map((task) => [task.header.key, task]));
+    const sorted = [...merged.values()].sort((a, b) => b.header.order - a.header.order);
+    const page = sorted.slice(0, max);
+    const last = page.at(-1);
+    const nextPageToken = sorted.length > max && last ? pageToken([last.header.order]) : "";
+    return { tasks: await this.show(page, request.view === wire.View.FULL), nextPageToken };
+  }
+
+  async *watchTasks(request: wire.WatchTasksRequest, context: CallContext): AsyncGenerator<wire.WatchTasksResponse> {
+    const { registry } = this.options;
+    const filter = checkedFilter(request.filter, false);
+    const full = request.view === wire.View.FULL;
+    const resume = Number(request.resumeRevision);
+    if (resume < 0 || resume > registry.core.memory.revision) {
+      throw new ReasonError("REVISION_GONE", `resume_revision: ${resume} isn't one of this registry, which is at ${registry.core.memory.revision}: list, then watch anew`);
+    }
+    const watcher = registry.feed.open(matcher(filter), full);
+    try {
+      const { tasks: live, revision: start } = await registry.live({ kind: "changed", filter, afterRevision: resume });
+      let sent = resume;
+      for (let after = resume; ; ) {
+        const finals = await registry.store.finalsSince(filter, after, watchBatch);
+        if (finals.length === 0) break;
+        after = finals.at(-1)?.status.revision ?? after;
+        yield { tasks: await this.show(finals, full), revision: BigInt(sent) };
+      }
+      for (let at = 0; at < live.length; at += watchBatch) yield { tasks: await this.show(live.slice(at, at + watchBatch), full), revision: BigInt(sent) };
+      sent = Math.max(sent, watcher.seen(start));
+      yield { tasks: [], revision: BigInt(sent) };
+      while (!context.signal.aborted) {
+        const tasks = await watcher.take(watchBatch, context.signal);
+        if (watcher.overflowed) throw new ReasonError("READER_TOO_SLOW", `more than 100000 changed tasks wait for this watch: resume from revision ${sent}`);
+        sent = Math.max(sent, watcher.seen(registry.feed.revision));
+        if (tasks.length > 0) yield { tasks: await this.show(tasks, full), revision: BigInt(sent) };
+      }
+    } finally {
+      registry.feed.close(watcher);
+    }
+  }
+
+  async cancelTasks(request: wire.CancelTasksRequest): Promise<wire.CancelTasksResponse> {
+    new FieldCheck().length("reason", request.reason, 0, 1_024).throwIfAny();
+    const filter = checkedFilter(request.filter, true);
+    const finalCount = await this.options.registry.store.countFinals(filter);
+    const { changed } = await this.options.registry.cancel(filter, request.reason);
+    return { cancelledCount: changed, finalCount };
+  }
+
+  async retryTasks(request: wire.RetryTasksRequest): Promise<wire.RetryTasksResponse> {
+    const filter = checkedFilter(request.filter, true);
+    const { registry } = this.options;
+    const live = await registry.live({ kind: "select", filter, beforeOrder: Number.MAX_SAFE_INTEGER, max: 200_000 });
+    const succeeded = filter.states.length === 0 || filter.states.includes("SUCCEEDED") ? await registry.store.countFinals({ ...filter, states: ["SUCCEEDED"] }) : 0;
+    const { changed, unchanged } = await registry.retry(filter);
+    return { retriedCount: changed, ignoredCount: unchanged + live.tasks.length + succeeded };
+  }
+
+  async acceptLateResult(request: wire.AcceptLateResultRequest): Promise<wire.AcceptLateResultResponse> {
+    checkKey("task", request.task);
+    new FieldCheck().range("attempt", request.attempt, 1, 1_000_000).throwIfAny();
+    await this.options.registry.acceptLate(request.task, request.attempt);
+    return { task: (await this.show([await this.find(request.task)], true))[0] };
+  }
+
+  async getTaskSet(request: wire.GetTaskSetRequest): Promise<wire.GetTaskSetResponse> {
+    new FieldCheck().name("set", request.set).throwIfAny();
+    const { registry } = this.options;
+    const set = (await registry.sets([request.set])).get(request.set) ?? (await registry.store.set(request.set));
+    if (!set) throw new ReasonError("NOT_FOUND", `there is no task set ${request.set}`);
+    return { taskSet: showSet(set) };
+  }
+
+  async listTaskSets(request: wire.ListTaskSetsRequest): Promise<wire.ListTaskSetsResponse> {
+    const max = pageSize(request.pageSize);
+    const place = pagePlace(request.pageToken);
+    const before = place ? { createMs: Number(place[0]), set: String(place[1]) } : undefined;
+    const { registry } = this.options;
+    const stored = await registry.store.sets(before, max + 1);
+    const live = await registry.sets(stored.map(({ set }) => set));
+    const page = stored.slice(0, max);
+    const last = page.at(-1);
+    return {
+      taskSets: page.map((set) => showSet(live.get(set.set) ?? set)),
+      nextPageToken: stored.length > max && last ? pageToken([last.createMs, last.set]) : "",
+    };
+  }
+
+  private async find(key: string): Promise<TaskSnapshot> {
+    const { registry } = this.options;
+    const { tasks } = await registry.live({ kind: "keys", keys: [key] });
+    const task = tasks[0] ?? (await registry.store.tasks([key]))[0];
+    if (!task) throw new ReasonError("NOT_FOUND", `there is no task ${key}: tasks are named {set}/{task}`);
+    return task;
+  }
+
+  private async show(tasks: readonly TaskSnapshot[], full: boolean): Promise<wire.Task[]> {
+    const specs = full ? await this.options.registry.store.specs(tasks.map(({ header }) => header.key)) : new Map<string, Uint8Array>();
+    return tasks.map((task) => showTask(task, full, specs.get(task.header.key)));
+  }
+}
+
+/** Demands `{set}/{task}`. */
+export function checkKey(field: string, key: string): void {
+  const at = key.indexOf("/");
+  const check = new FieldCheck();
+  if (at < 0) check.that(false, field, `${JSON.stringify(key.slice(0, 80))} isn't a task: {set}/{task} is needed`);
+  else check.name(field, key.slice(0, at)).name(field, key.slice(at + 1), taskIdPattern);
+  check.throwIfAny();
+}
+
+function checkedFilter(request: wire.TaskFilter | undefined, some: boolean): Filter {
+  const filter = filterOf(request);
+  const check = new FieldCheck();
+  if (filter.set !== "") check.name("filter.set", filter.set);
+  if (filter.pool !== "") check.name("filter.pool", filter.pool);
+  if (filter.tenant !== "") check.name("filter.tenant", filter.tenant);
+  check.length("filter.tasks", filter.keys, 0, 1_000);
+  filter.states.forEach((state, index) => void check.that(String(state) !== "UNSPECIFIED" && String(state) !== "UNRECOGNIZED", `filter.states[${index}]`, "isn't a state of a task"));
+  if (some) check.that(filter.set !== "" || filter.keys.length > 0, "filter", "names neither a set nor tasks: one of them is needed");
+  check.throwIfAny();
+  filter.keys.forEach((key, index) => void checkKey(`filter.tasks[${index}]`, key));
+  return filter;
+}

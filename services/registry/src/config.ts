@@ -1,0 +1,42 @@
+import { bytes, duration, secret } from "@berth/chassis/config";
+import { z } from "zod";
+
+const port = z.number().int().min(0).max(65_535);
+
+/** Settings of the registry; every default is stated here. */
+export const registrySchema = z.strictObject({
+  /** Address to listen on. */
+  host: z.string().default("127.0.0.1"),
+  /** gRPC port; 0 takes a free one. */
+  port: port.default(50_051),
+  /** Port of /healthz, /readyz and /metrics; 0 takes a free one. */
+  httpPort: port.default(9_151),
+  /** Folder of registry.db and registry-logs.db. Its lock is the caller's business. */
+  dataFolder: z.string().min(1).default("data/registry"),
+  /** The pool-manager's gRPC address. */
+  poolManagerAddress: z.string().min(1).default("127.0.0.1:50052"),
+  /** Pool of tasks that name neither pool nor skill. */
+  defaultPool: z.string().min(1).default("default"),
+  /** What applies to tasks that don't say. */
+  retry: z
+    .strictObject({
+      maxAttempts: z.number().int().min(1).max(100).default(3),
+      backoff: duration().default(10_000),
+      multiplier: z.number().min(1).max(10).default(2),
+      maxBackoff: duration().default(300_000),
+    })
+    .prefault({}),
+  /** Lost runners that a task survives. */
+  runnerLossLimit: z.number().int().min(0).max(1_000).default(10),
+  /** Days for which finished tasks and their output are kept. */
+  retentionDays: z.number().min(0).max(3_650).default(30),
+  /** Bytes of output kept of an attempt that doesn't say. */
+  logLimit: bytes({ min: 1_024, max: 16 * 1024 * 1024 }).default(1024 * 1024),
+  /** Free space of the data folder below which submissions are refused. */
+  freeSpaceMin: bytes().default(64 * 1024 * 1024),
+  /** Token that mutations must bring, and that is brought to the pool-manager. */
+  token: secret().optional(),
+});
+
+/** Checked settings. */
+export type RegistryConfig = z.output<typeof registrySchema>;

@@ -1,0 +1,141 @@
+import { mkdirSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { join } from "node:path";
+import type { Bus, Subscription } from "@berth/chassis/bus";
+import type { Clock } from "@berth/chassis/clock";
+import { createChannel, GrpcServer, ReasonError } from "@berth/chassis/grpc";
+import { type HttpServer, startHttp } from "@berth/chassis/http";
+import type { Component } from "@berth/chassis/lifecycle";
+import type { Logger } from "@berth/chassis/log";
+import { noTelemetry, type Telemetry } from "@berth/chassis/telemetry";
+import { registry as contract } from "@berth/contracts";
+import { Registry as Metrics } from "prom-client";
+import { LogApi } from "./api/log-service.js";
+import { poolClient } from "./api/pool-client.js";
+import { ReadyApi } from "./api/ready-service.js";
+import { RegistryApi } from "./api/registry-service.js";
+import type { RegistryConfig } from "./config.js";
+import { exportFigures } from "./engine/figures.js";
+import { CatalogueFollower, LeaseFollower } from "./engine/follower.js";
+import { Logs } from "./engine/logs.js";
+import { Pruner } from "./engine/pruner.js";
+import { Registry } from "./engine/registry.js";
+import { Forbidder, Ticker } from "./engine/todo.js";
+import { subscribeLeaseHints } from "./events/lease-hint.js";
+import { LogStore } from "./store/log-store.js";
+import { SqliteRegistryStore } from "./store/sqlite-store.js";
+
+/** What the registry service is made of. */
+export interface RegistryServiceOptions {
+  readonly config: RegistryConfig;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly bus: Bus;
+  /** Default: off. */
+  readonly telemetry?: Telemetry;
+  /** Called once when the engine has failed: the process must exit. */
+  readonly onFailed: (error: Error) => void;
+}
+
+/** The registry service as a part of a process. */
+export interface RegistryService extends Component {
+  /** gRPC port; known once started. */
+  readonly port: number;
+  /** HTTP port; known once started. */
+  readonly httpPort: number;
+  /** Whether it can do its work, as `/readyz` says it. */
+  ready(): { ready: boolean; checks: Record<string, string> };
+}
+
+/** Composes the registry. `start` resolves when it has loaded and listens; the pool-manager may come later. */
+export function createRegistry(options: RegistryServiceOptions): RegistryService {
+  const { config, clock, logger, bus, telemetry = noTelemetry, onFailed } = options;
+  const token = config.token?.reveal();
+  const metrics = new Metrics();
+  const parts: { stop(): Promise<unknown> | void }[] = [];
+  let registry: Registry | undefined;
+  let http: HttpServer | undefined;
+  let server: GrpcServer | undefined;
+  let port = 0;
+  let started: Promise<void> | undefined;
+  let stopped: Promise<void> | undefined;
+
+  const ready = (): { ready: boolean; checks: Record<string, string> } => {
+    const engine = registry?.state ?? "new";
+    const catalogue = registry?.core.memory.catalogue ? "ok" : "pools and limits aren't known yet";
+    return { ready: !stopped && engine === "running", checks: { engine: engine === "running" ? "ok" : engine, catalogue } };
+  };
+
+  const checkSpace = async (): Promise<void> => {
+    const { bavail, bsize } = await statfs(config.dataFolder);
+    const free = bavail * bsize;
+    if (free >= config.freeSpaceMin) return;
+    throw new ReasonError("NO_SPACE", `${free} bytes are free in the data folder, ${config.freeSpaceMin} are needed to take a submission: free some space and submit again; nothing was taken`, { retryAfterMs: 10_000 });
+  };
+
+  async function start(): Promise<void> {
+    mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 });
+    const channel = createChannel(config.poolManagerAddress);
+    parts.unshift({ stop: () => channel.close() });
+    const pools = poolClient(channel, token);
+    const logStore = new LogStore(join(config.dataFolder, "registry-logs.db"));
+    parts.unshift({ stop: () => logStore.close() });
+    const store = new SqliteRegistryStore(join(config.dataFolder, "registry.db"));
+    const { maxAttempts, backoff, multiplier, maxBackoff } = config.retry;
+    const settings = {
+      pool: config.defaultPool,
+      retry: { maxAttempts, backoffMs: backoff, multiplier, maxBackoffMs: maxBackoff },
+      runnerLossLimit: config.runnerLossLimit,
+    };
+    const core = new Registry({ store, settings, clock, logger, pools, onFailed });
+    registry = core;
+    parts.unshift(core);
+    await core.start();
+
+    const logs = new Logs(core, logStore, config.logLimit);
+    const follower = new LeaseFollower({ registry: core, pools, clock, logger });
+    const catalogue = new CatalogueFollower({ registry: core, pools, clock, logger });
+    const forbidder = new Forbidder({ registry: core, pools, clock, logger });
+    const ticker = new Ticker({ registry: core, clock, logger });
+    const pruner = new Pruner({ store, logs: logStore, clock, logger, retentionMs: config.retentionDays * 86_400_000 });
+    exportFigures(metrics, core, follower, logs, clock);
+
+    server = new GrpcServer({ logger, metrics, telemetry, ...(token === undefined ? {} : { token }) });
+    server.add(contract.RegistryServiceDefinition, new RegistryApi({ registry: core, telemetry, checkSpace }));
+    server.add(contract.LogServiceDefinition, new LogApi(core, logs, clock));
+    server.add(contract.ReadyServiceDefinition, new ReadyApi(core));
+    for (const part of [follower, catalogue, forbidder, ticker, pruner]) {
+      part.start();
+      parts.unshift(part);
+    }
+    const hints: Subscription = await subscribeLeaseHints(bus, follower);
+    parts.unshift(hints);
+    const grpc = server;
+    parts.unshift({ stop: () => grpc.stop() });
+    port = await server.listen(config.host, config.port);
+    http = await startHttp({ host: config.host, port: config.httpPort, logger, metrics, ready });
+    parts.unshift(http);
+    server.setServing(true);
+    logger.info({ port, httpPort: http.port }, "the registry listens");
+  }
+
+  return {
+    get port() {
+      return port;
+    },
+    get httpPort() {
+      return http?.port ?? 0;
+    },
+    ready,
+    start: () => {
+      started ??= start();
+      return started;
+    },
+    stop: () => {
+      stopped ??= (async () => {
+        for (const part of parts) await part.stop();
+      })();
+      return stopped;
+    },
+  };
+}
