@@ -73,7 +73,8 @@ const runnerSchema = z.strictObject({
   id: name.default("local").describe("Id of the local runner."),
   capacity: z.int().min(1).max(10_000).optional().describe("Most tasks at once. Default: what the local pools allow together."),
   labels: z.record(z.string(), z.string()).default({}).describe("Labels that tasks may ask for."),
-  cwd: z.string().optional().describe("Working directory of tasks that name none. Default: that of `berth up`."),
+  cwd: z.string().min(1).optional().describe("Working directory of tasks that name none. Default: that of `berth up`."),
+  secretsFolder: z.string().min(1).optional().describe("Folder with a file for each secret that isn't in the environment."),
 });
 
 /** Schema of berth.yaml. */

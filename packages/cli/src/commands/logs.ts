@@ -5,8 +5,8 @@ import { type Io, paint, printJson } from "../io.js";
 
 /** `berth logs ID [-f]`: what a run wrote, standard error to standard error. */
 export function logs(task: string, options: GlobalOptions & { follow?: boolean; attempt?: string }, io: Io): Promise<number> {
+  const attempt = options.attempt === undefined ? 0 : wholeNumber("--attempt", options.attempt, 1);
   return withClient(options, io, async (client) => {
-    const attempt = options.attempt === undefined ? 0 : wholeNumber("--attempt", options.attempt, 1);
     const stop = new AbortController();
     const onInterrupt = () => stop.abort();
     process.once("SIGINT", onInterrupt);

@@ -2,14 +2,15 @@ import type { GlobalOptions } from "../connection.js";
 import { withClient } from "../connection.js";
 import { type Io, printJson, say } from "../io.js";
 import { type Followed, follow } from "./follow.js";
-import { type SubmissionOptions, submitGiven } from "./submission.js";
+import { readSubmission, type SubmissionOptions, submitTasks } from "./submission.js";
 
 const exitCodes: Record<Followed, number> = { succeeded: 0, unsuccessful: 1, detached: 130 };
 
 /** `berth run`: submits and follows. */
-export function run(file: string | undefined, command: readonly string[], options: GlobalOptions & SubmissionOptions, io: Io): Promise<number> {
+export async function run(file: string | undefined, command: readonly string[], options: GlobalOptions & SubmissionOptions, io: Io): Promise<number> {
+  const submission = readSubmission(file, command, options);
   return withClient(options, io, async (client) => {
-    const submitted = await submitGiven(client, file, command, options);
+    const submitted = await submitTasks(client, submission, options);
     if (options.json !== true) say(io, `${submitted.taskCount} tasks submitted as set ${submitted.set}`);
     return exitCodes[await follow(client, submitted.set, io, options)];
   });
@@ -21,9 +22,10 @@ export function watch(set: string, options: GlobalOptions, io: Io): Promise<numb
 }
 
 /** `berth submit`: submits and leaves. */
-export function submit(file: string | undefined, command: readonly string[], options: GlobalOptions & SubmissionOptions, io: Io): Promise<number> {
+export async function submit(file: string | undefined, command: readonly string[], options: GlobalOptions & SubmissionOptions, io: Io): Promise<number> {
+  const submission = readSubmission(file, command, options);
   return withClient(options, io, async (client) => {
-    const submitted = await submitGiven(client, file, command, options);
+    const submitted = await submitTasks(client, submission, options);
     if (options.json === true) printJson(io, submitted);
     else {
       const words = submitted.repeated ? "had been submitted before as" : "submitted as";

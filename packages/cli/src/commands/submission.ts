@@ -30,11 +30,21 @@ export interface SubmissionOptions {
 // Flags that describe one task and so don't go with a file.
 const taskFlags = ["id", "pool", "skill", "tenant", "priority", "cpu", "memory", "timeout", "retry", "cwd"] as const;
 
-/** Submits a file (`-` for standard input) or one command. */
-export async function submitGiven(client: BerthClient, file: string | undefined, command: readonly string[], options: SubmissionOptions): Promise<Submitted> {
+/** What is to be submitted, checked. */
+export interface Submission {
+  readonly name: string;
+  readonly tasks: registry.TaskSpec[];
+}
+
+/** Reads a file (`-` for standard input) or one command. Sends nothing. */
+export function readSubmission(file: string | undefined, command: readonly string[], options: SubmissionOptions): Submission {
   if (file === undefined && command.length === 0) throw new UsageError("give a task file, or a command behind --, such as: berth submit -- echo hello");
   if (file !== undefined && command.length > 0) throw new UsageError(`give either a file or a command, not both ("${file}" and "${command.join(" ")}")`);
-  const { name, tasks } = file === undefined ? fromCommand(command, options) : fromFile(file, options);
+  return file === undefined ? fromCommand(command, options) : fromFile(file, options);
+}
+
+/** Submits it. */
+export function submitTasks(client: BerthClient, { name, tasks }: Submission, options: SubmissionOptions): Promise<Submitted> {
   return client.submitSpecs(tasks, {
     requestId: options.requestId ?? randomUUID(),
     displayName: options.name ?? name,
@@ -42,14 +52,14 @@ export async function submitGiven(client: BerthClient, file: string | undefined,
   });
 }
 
-function fromFile(file: string, options: SubmissionOptions): { name: string; tasks: registry.TaskSpec[] } {
+function fromFile(file: string, options: SubmissionOptions): Submission {
   const given = taskFlags.find((flag) => options[flag] !== undefined) ?? (["limit", "env", "secret"] as const).find((flag) => options[flag].length > 0);
   if (given !== undefined) throw new UsageError(`--${given} describes one command; with a file, write it into the file (under a task, or under defaults)`);
   const text = readFileSync(file === "-" ? 0 : file, "utf8");
   return parseTaskFile(text, file === "-" ? "standard input" : file, { openSet: options.set !== undefined });
 }
 
-function fromCommand(command: readonly string[], options: SubmissionOptions): { name: string; tasks: registry.TaskSpec[] } {
+function fromCommand(command: readonly string[], options: SubmissionOptions): Submission {
   const input: TaskInput = {
     id: options.id ?? "task",
     run: [...command],

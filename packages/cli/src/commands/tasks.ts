@@ -25,11 +25,12 @@ export function filterFrom(options: FilterOptions): registry.TaskFilter {
 
 /** `berth tasks`. */
 export function listTasks(options: GlobalOptions & FilterOptions & { limit: string }, io: Io): Promise<number> {
+  const most = wholeNumber("--limit", options.limit, 1);
+  const filter = filterFrom(options);
   return withClient(options, io, async (client) => {
-    const most = wholeNumber("--limit", options.limit, 1);
     const found: registry.Task[] = [];
     let more = false;
-    for await (const task of client.tasks(filterFrom(options), { pageSize: Math.min(most + 1, 1_000) })) {
+    for await (const task of client.tasks(filter, { pageSize: Math.min(most + 1, 1_000) })) {
       more = found.length === most;
       if (more) break;
       found.push(task);
@@ -59,8 +60,9 @@ export function listTasks(options: GlobalOptions & FilterOptions & { limit: stri
 
 /** `berth sets`. */
 export function listSets(options: GlobalOptions & { limit: string }, io: Io): Promise<number> {
+  const pageSize = wholeNumber("--limit", options.limit, 1, 1_000);
   return withClient(options, io, async (client) => {
-    const { taskSets } = await client.registry.listTaskSets({ pageSize: wholeNumber("--limit", options.limit, 1, 1_000) });
+    const { taskSets } = await client.registry.listTaskSets({ pageSize });
     if (options.json === true) printJson(io, taskSets);
     else if (taskSets.length === 0) say(io, "nothing was submitted yet; begin with `berth run FILE` or `berth run -- COMMAND`");
     else {

@@ -1,0 +1,82 @@
+import { registry } from "@berth/contracts";
+import { describe, expect, it } from "vitest";
+import { Board, changeLine } from "./board.js";
+import { peakOf } from "./commands/summary.js";
+import { recordingIo } from "./fixtures.js";
+import { bar, cut, printJson, table, widthOf } from "./io.js";
+import { Screen } from "./screen.js";
+
+const task = (name: string, state: keyof typeof registry.Task_State, more: Partial<registry.Task> = {}) =>
+  registry.Task.fromPartial({ task: `s/${name}`, state: registry.Task_State[state], ...more } as registry.Task);
+
+describe("the board", () => {
+  it("counts what a watch tells, each task once", () => {
+    const board = new Board(3);
+    for (const each of [task("a", "READY"), task("a", "RUNNING"), task("b", "FAILED"), task("a", "SUCCEEDED")]) board.take(each);
+    expect(board.summary(recordingIo())).toBe("2/3 done, 1 failed");
+    expect(board.unsuccessful.map((each) => each.task)).toEqual(["s/b"]);
+  });
+
+  it("never draws a line wider than the terminal", () => {
+    const board = new Board(10_000);
+    const states = ["RUNNING", "READY", "PENDING", "BACKING_OFF", "CANCELLING", "FAILED", "SKIPPED", "CANCELLED"] as const;
+    for (let index = 0; index < 10_000; index += 1) board.take(task(`${"long-".repeat(20)}${index}`, states[index % 8] ?? "READY", { startTime: new Date(0) }));
+    for (const line of board.lines(recordingIo({ terminal: true, colour: true }), 5_000, 0)) expect(widthOf(line)).toBeLessThan(100);
+  });
+
+  it("gives a line for what people want to know, and none for the rest", () => {
+    const io = recordingIo();
+    const board = new Board(1);
+    const lines = [
+      task("a", "READY"),
+      task("a", "RUNNING", { attempt: 1, pool: "p", runner: "r" }),
+      task("a", "RUNNING", { attempt: 1, pool: "p", runner: "r", progress: 0.5 }),
+      task("a", "BACKING_OFF", { attempt: 1, stateReason: "exit code 1" }),
+      task("a", "SUCCEEDED", { attempt: 2, startTime: new Date(0), endTime: new Date(1_500) }),
+    ].map((each) => changeLine(io, board, board.take(each), each));
+    expect(lines).toEqual([undefined, "[0/1] s/a running in p on r", undefined, "[0/1] s/a backing off - exit code 1", "[1/1] s/a succeeded (attempt 2) in 1.5s"]);
+  });
+});
+
+describe("the peak of a limit", () => {
+  it.each([
+    [[], 0],
+    [[{ fromMs: 0, toMs: 10, weight: 1 }, { fromMs: 10, toMs: 20, weight: 1 }], 1],
+    [[{ fromMs: 0, toMs: 10, weight: 2 }, { fromMs: 9, toMs: 20, weight: 3 }], 5],
+    [[{ fromMs: 0, toMs: Number.POSITIVE_INFINITY, weight: 1 }, { fromMs: 5, toMs: 6, weight: 1 }], 2],
+  ])("of %j is %d", (holdings, peak) => expect(peakOf(holdings)).toBe(peak));
+});
+
+describe("output", () => {
+  it("lines columns up, whatever colours they have", () => {
+    const io = recordingIo({ colour: true });
+    table(io, [{ title: "A" }, { title: "N", right: true }], [["\u001b[32mgreen\u001b[39m", "1"], ["x", "22"]]);
+    const widths = io.out().trimEnd().split("\n").map(widthOf);
+    expect(new Set(widths)).toEqual(new Set([9]));
+  });
+
+  it("writes no escape sequence where colours aren't wanted", () => {
+    const io = recordingIo();
+    table(io, [{ title: "A" }], [["x"]]);
+    expect(io.out()).toBe("A\nx\n");
+  });
+
+  it("prints wire values as plain JSON", () => {
+    const io = recordingIo();
+    printJson(io, { n: 5n, huge: 2n ** 60n, bytes: Buffer.from("hi"), at: new Date(0), wait: { seconds: 1n, nanos: 5e8 } }, { oneLine: true });
+    expect(JSON.parse(io.out())).toEqual({ n: 5, huge: "1152921504606846976", bytes: "hi", at: "1970-01-01T00:00:00.000Z", wait: "1.5s" });
+  });
+
+  it("cuts and fills", () => {
+    expect([cut("abcdef", 4), cut("abc", 4), bar(1, 4, 8), bar(0, 0, 4), bar(9, 3, 4)]).toEqual(["abc…", "abc", "██░░░░░░", "░░░░", "████"]);
+  });
+
+  it("draws in place: one write, home first, and the cursor back at the end", () => {
+    const io = recordingIo({ terminal: true });
+    const screen = new Screen(io);
+    screen.draw(["one", "two"]);
+    screen.draw(["three"]);
+    screen.finish();
+    expect(io.out()).toBe("\u001b[?25lone\u001b[K\ntwo\u001b[K\n\u001b[J\u001b[2A\rthree\u001b[K\n\u001b[J\u001b[?25h");
+  });
+});

@@ -1,0 +1,291 @@
+import { join } from "node:path";
+import { InProcessBus } from "@berth/chassis/bus";
+import { delay, systemClock } from "@berth/chassis/clock";
+import { Secret } from "@berth/chassis/config";
+import { createChannel, createClient } from "@berth/chassis/grpc";
+import { type Component, Lifecycle } from "@berth/chassis/lifecycle";
+import { createLogger, type Logger } from "@berth/chassis/log";
+import { type FolderLock, lockFolder } from "@berth/chassis/sqlite";
+import { startTelemetry, type Telemetry } from "@berth/chassis/telemetry";
+import { pool } from "@berth/contracts";
+import { createMetrics, metricsConfigSchema } from "@berth/metrics";
+import { createPoolManager, poolManagerConfigSchema } from "@berth/pool-manager";
+import { createRegistry, registryConfigSchema } from "@berth/registry";
+import { createRunner, type Runner } from "@berth/runner";
+import { createScheduler, schedulerConfigSchema } from "@berth/scheduler";
+import { type BerthConfig, defaultPool, localRunner } from "./config.js";
+import { declareOnce } from "./declared.js";
+import { makeFolder, type PerService, readOrMakeToken, removeEndpoints, type ServiceName, writeEndpoints } from "./folder.js";
+import { LogFile } from "./log-file.js";
+
+const host = "127.0.0.1";
+const readyMs = 30_000;
+const readyStepMs = 10;
+
+/** How a standalone Berth is started, beside its configuration. */
+export interface StandaloneOptions {
+  /** True takes free ports, whatever the configuration says. */
+  readonly freePorts?: boolean;
+  /** File for the log. Default: berth.log in the data folder. */
+  readonly logFile?: string;
+  /** Where to log instead. */
+  readonly logger?: Logger;
+}
+
+/** A Berth that runs in this process. */
+export interface Standalone {
+  /** gRPC addresses, `host:port`. */
+  readonly addresses: PerService<string>;
+  /** HTTP addresses, `host:port`, for /metrics, /healthz and /readyz. */
+  readonly httpAddresses: PerService<string>;
+  /** Token that changes need. */
+  readonly token: string;
+  /** Data folder. */
+  readonly dataFolder: string;
+  /** File of the log; empty if a logger was given. */
+  readonly logFile: string;
+  /** The local runner: register handlers here. Undefined if no pool is of type local-process. */
+  readonly runner: Runner | undefined;
+  /** Resolves if a part has failed for good; stop then, and exit. */
+  readonly failed: Promise<Error>;
+  /**
+   * Takes nothing new, lets running tasks finish for at most the graceful shutdown time, or until `now` resolves, then stops
+   * everything and frees the folder. Safe to call twice.
+   */
+  stop(options?: { now?: Promise<void> }): Promise<void>;
+}
+
+/**
+ * Starts a standalone Berth; resolves when all of it is ready. Throws FolderLocked if another process has the data folder, and
+ * PortInUse naming the port; whatever had started is stopped again.
+ */
+export async function startStandalone(config: BerthConfig, options: StandaloneOptions = {}): Promise<Standalone> {
+  const { dataFolder } = config;
+  makeFolder(dataFolder);
+  const lock = lockFolder(dataFolder);
+  try {
+    return await startLocked(config, options, lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function startLocked(config: BerthConfig, options: StandaloneOptions, lock: FolderLock): Promise<Standalone> {
+  const { dataFolder, defaults } = config;
+  const token = readOrMakeToken(dataFolder);
+  const log = options.logger === undefined ? new LogFile(options.logFile ?? join(dataFolder, "berth.log")) : undefined;
+  const logger = options.logger ?? createLogger({ service: "berth", level: config.logLevel, ...(log === undefined ? {} : { destination: log }) });
+  const telemetry = await startTelemetry({ service: "berth", environment: process.env, logger });
+  const clock = systemClock;
+  const bus = new InProcessBus({ clock, logger });
+  let fail: (error: Error) => void = () => undefined;
+  const failed = new Promise<Error>((resolve) => {
+    fail = resolve;
+  });
+
+  const port = (name: keyof BerthConfig["ports"]) => (options.freePorts === true ? 0 : config.ports[name]);
+  const common = (name: ServiceName) => ({ host, port: port(name), httpPort: port(`${name}Http`), token: new Secret(token) });
+  const parts = (service: string) => ({ clock, logger: logger.child({ service }), telemetry, bus, onFailed: fail });
+  const ports = new Map<ServiceName, { grpc: number; http: number }>();
+  const address = (name: ServiceName) => `${host}:${ports.get(name)?.grpc ?? 0}`;
+  const readiness: (() => Readiness)[] = [];
+
+  // Each is made when its turn comes, because it must know the ports of those before it.
+  const service = (name: ServiceName, create: () => Service): Component =>
+    inTurn(async () => {
+      const made = create();
+      return { ...lifecycleOf(made), start: () => made.start().then(() => note(name, made)) };
+    });
+  const note = (name: ServiceName, made: Service): void => {
+    ports.set(name, { grpc: made.port, http: made.httpPort });
+    readiness.push(() => made.ready());
+  };
+
+  let runner: Runner | undefined;
+  const local = localRunner(config);
+  const lifecycle = new Lifecycle([
+    whenStopped(() => telemetry.stop()),
+    whenStopped(() => bus.close()),
+    service("poolManager", () =>
+      createPoolManager({
+        ...parts("pool-manager"),
+        config: poolManagerConfigSchema.parse({
+          ...common("poolManager"),
+          dataFolder,
+          heartbeatTimeout: defaults.heartbeatTimeout,
+          killTime: defaults.killTime,
+          timerLateness: defaults.timerLateness,
+          lateResultWait: defaults.lateResultWait,
+        }),
+      }),
+    ),
+    atStart(async () => {
+      const channel = createChannel(address("poolManager"));
+      try {
+        await declareOnce(config, dataFolder, { pools: createClient(pool.PoolServiceDefinition, channel, { token, retry: true }) }, logger);
+      } finally {
+        channel.close();
+      }
+    }),
+    service("registry", () =>
+      createRegistry({
+        ...parts("registry"),
+        config: registryConfigSchema.parse({
+          ...common("registry"),
+          dataFolder,
+          poolManagerAddress: address("poolManager"),
+          defaultPool: defaultPool(config),
+          retry: defaults.retry,
+          keepFinished: defaults.keepFinished,
+        }),
+      }),
+    ),
+    service("scheduler", () =>
+      createScheduler({
+        ...parts("scheduler"),
+        config: schedulerConfigSchema.parse({
+          ...common("scheduler"),
+          registryAddress: address("registry"),
+          poolManagerAddress: address("poolManager"),
+          policy: defaults.policy,
+        }),
+      }),
+    ),
+    service("metrics", () =>
+      createMetrics({
+        ...parts("metrics"),
+        config: metricsConfigSchema.parse({
+          ...common("metrics"),
+          dataFolder,
+          registryAddress: address("registry"),
+          poolManagerAddress: address("poolManager"),
+          schedulerAddress: address("scheduler"),
+        }),
+      }),
+    ),
+    inTurn(async () => {
+      if (local.pools.length === 0) return nothing;
+      runner = createRunner({
+        dataFolder: join(dataFolder, "runner"),
+        id: config.runner.id,
+        poolManagerAddress: address("poolManager"),
+        schedulerAddress: address("scheduler"),
+        registryAddress: address("registry"),
+        token,
+        pools: local.pools,
+        capacity: local.capacity,
+        labels: config.runner.labels,
+        bus,
+        clock,
+        logger: logger.child({ service: "runner" }),
+        telemetry,
+        ...(config.runner.cwd === undefined ? {} : { workFolder: config.runner.cwd }),
+        ...(config.runner.secretsFolder === undefined ? {} : { secretsFolder: config.runner.secretsFolder }),
+      });
+      const made = runner;
+      readiness.push(() => made.health);
+      return made;
+    }),
+  ]);
+  const tidyUp = (): void => {
+    removeEndpoints(dataFolder);
+    log?.close();
+    lock.release();
+  };
+
+  try {
+    await lifecycle.start();
+    await allReady(readiness);
+  } catch (error) {
+    await lifecycle.stop().catch((other: unknown) => logger.error({ error: other }, "stopping after a failed start failed as well"));
+    tidyUp();
+    throw error;
+  }
+  const perService = (kind: "grpc" | "http"): PerService<string> => {
+    const at = (name: ServiceName) => `${host}:${ports.get(name)?.[kind] ?? 0}`;
+    return { registry: at("registry"), poolManager: at("poolManager"), scheduler: at("scheduler"), metrics: at("metrics") };
+  };
+  const addresses = perService("grpc");
+  const httpAddresses = perService("http");
+  writeEndpoints(dataFolder, { pid: process.pid, addresses, http: httpAddresses });
+
+  let stopped: Promise<void> | undefined;
+  const stopOnce = async (now: Promise<void>): Promise<void> => {
+    removeEndpoints(dataFolder);
+    const enough = new AbortController();
+    const drained = (runner?.drain() ?? Promise.resolve()).catch((error: unknown) => logger.error({ error }, "draining the runner failed"));
+    await Promise.race([drained, now, delay(clock, defaults.gracefulShutdown, enough.signal)]);
+    enough.abort();
+    try {
+      await lifecycle.stop();
+    } finally {
+      tidyUp();
+    }
+  };
+  return {
+    addresses,
+    httpAddresses,
+    token,
+    dataFolder,
+    logFile: log?.path ?? "",
+    runner,
+    failed,
+    stop({ now = new Promise<void>(() => undefined) } = {}) {
+      stopped ??= stopOnce(now);
+      return stopped;
+    },
+  };
+}
+
+interface Readiness {
+  readonly ready: boolean;
+  readonly checks: Readonly<Record<string, string>>;
+}
+
+interface Service extends Component {
+  readonly port: number;
+  readonly httpPort: number;
+  ready(): Readiness;
+}
+
+const nothing: Component = { start: async () => undefined, stop: async () => undefined };
+
+function lifecycleOf(component: Component): Component {
+  return { start: () => component.start(), stop: () => component.stop(), ...(component.drain === undefined ? {} : { drain: () => component.drain?.() ?? Promise.resolve() }) };
+}
+
+/** A component that is made only when its turn to start comes. */
+function inTurn(create: () => Promise<Component>): Component {
+  let made: Component | undefined;
+  return {
+    async start() {
+      made = await create();
+      await made.start();
+    },
+    drain: async () => made?.drain?.(),
+    stop: async () => made?.stop(),
+  };
+}
+
+function atStart(start: () => Promise<void>): Component {
+  return { start, stop: async () => undefined };
+}
+
+function whenStopped(stop: () => Promise<void>): Component {
+  return { start: async () => undefined, stop };
+}
+
+/** Waits until every part says that it is ready; fails naming those that aren't. */
+async function allReady(readiness: readonly (() => Readiness)[]): Promise<void> {
+  const until = systemClock.monoMs() + readyMs;
+  for (;;) {
+    const waiting = readiness.map((each) => each()).filter((each) => !each.ready);
+    if (waiting.length === 0) return;
+    if (systemClock.monoMs() > until) {
+      const wrong = waiting.flatMap((each) => Object.entries(each.checks)).filter(([, check]) => check !== "ok");
+      throw new Error(`not ready within ${readyMs / 1_000} s: ${wrong.map(([part, check]) => `${part}: ${check}`).join("; ")}; the log says more`);
+    }
+    await delay(systemClock, readyStepMs);
+  }
+}
