@@ -5,31 +5,30 @@ const port = z.int().min(0).max(65_535);
 const dayMs = 86_400_000;
 
 /** Settings of the metrics service. Environment: `BERTH_` and the name in upper case with `_` between the words. */
-export const metricsConfigSchema = z
-  .strictObject({
-    /** Address to listen on, gRPC and HTTP. */
-    host: z.string().min(1).default("127.0.0.1"),
-    /** gRPC port; 0 takes a free one. */
-    port: port.default(50_054),
-    /** HTTP port for metrics and health; 0 takes a free one. */
-    httpPort: port.default(9_154),
-    /** The pool-manager, host:port. */
-    poolManagerAddress: z.string().min(3).default("127.0.0.1:50052"),
-    /** The scheduler, host:port. */
-    schedulerAddress: z.string().min(3).default("127.0.0.1:50053"),
-    /** Folder of `metrics.sqlite`. */
-    dataFolder: z.string().min(1).default("data"),
-    /** Token that callers of mutations must bring; there are none yet. */
-    token: secret().optional(),
-    /** Time between two rounds of samples. */
-    sampleInterval: duration({ min: 100, max: 3_600_000 }).default(5_000),
-    /** How long single samples are kept. */
-    keepSamples: duration({ min: 60_000, max: 30 * dayMs }).default(dayMs),
-    /** How long minutes are kept. */
-    keepMinutes: duration({ min: 60_000, max: 3_650 * dayMs }).default(30 * dayMs),
-    /** Least level that is logged. */
-    logLevel: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
-  });
+export const metricsConfigSchema = z.strictObject({
+  /** Address to listen on, gRPC and HTTP. */
+  host: z.string().min(1).default("127.0.0.1"),
+  /** gRPC port; 0 takes a free one. */
+  port: port.default(50_054),
+  /** HTTP port for metrics and health; 0 takes a free one. */
+  httpPort: port.default(9_154),
+  /** The pool-manager, host:port. */
+  poolManagerAddress: z.string().min(3).default("127.0.0.1:50052"),
+  /** The scheduler, host:port. */
+  schedulerAddress: z.string().min(3).default("127.0.0.1:50053"),
+  /** Folder of `metrics.sqlite`. */
+  dataFolder: z.string().min(1).default("data"),
+  /** Token that callers of mutations must bring; there are none yet. */
+  token: secret().optional(),
+  /** Time between two rounds of samples. */
+  sampleInterval: duration({ min: 100, max: 3_600_000 }).default(5_000),
+  /** How long single samples are kept. */
+  keepSamples: duration({ min: 60_000, max: 30 * dayMs }).default(dayMs),
+  /** How long minutes are kept. */
+  keepMinutes: duration({ min: 60_000, max: 3_650 * dayMs }).default(30 * dayMs),
+  /** Least level that is logged. */
+  logLevel: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+});
 
 /** Checked settings of the metrics service. */
 export type MetricsConfig = Readonly<z.output<typeof metricsConfigSchema>>;

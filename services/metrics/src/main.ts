@@ -15,7 +15,12 @@ function configured(): MetricsConfig {
   try {
     const file = process.env.BERTH_METRICS_FILE;
     const allow = ["BERTH_METRICS_FILE"];
-    return loadConfig({ schema: metricsConfigSchema, environment: process.env, allow, ...(file === undefined ? {} : { file }) });
+    return loadConfig({
+      schema: metricsConfigSchema,
+      environment: process.env,
+      allow,
+      ...(file === undefined ? {} : { file }),
+    });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);

@@ -35,7 +35,12 @@ async function openPeer(port: number): Promise<void> {
   peer = new GrpcServer({ logger: silentLogger, metrics: new Registry() });
   peer.add(pool.PoolServiceDefinition, pools as pool.PoolServiceImplementation);
   peer.add(scheduler.SchedulerServiceDefinition, {
-    getQueueStatus: async () => scheduler.GetQueueStatusResponse.fromPartial({ queueSize: 7n, averageWait: { seconds: 1n, nanos: 5e8 }, assignmentsTotal: 9n }),
+    getQueueStatus: async () =>
+      scheduler.GetQueueStatusResponse.fromPartial({
+        queueSize: 7n,
+        averageWait: { seconds: 1n, nanos: 5e8 },
+        assignmentsTotal: 9n,
+      }),
     listQueuedTasks: unused,
     explainTask: unused,
   });
@@ -46,9 +51,19 @@ beforeEach(async () => {
   used = 3;
   await openPeer(0);
   const address = `127.0.0.1:${peerPort}`;
-  const config = metricsConfigSchema.parse({ port: 0, httpPort: 0, poolManagerAddress: address, schedulerAddress: address });
+  const config = metricsConfigSchema.parse({
+    port: 0,
+    httpPort: 0,
+    poolManagerAddress: address,
+    schedulerAddress: address,
+  });
   clock = new ManualClock();
-  service = createMetrics({ config, clock, logger: silentLogger, store: new MemorySampleStore({ rawMs: config.keepSamples, minutesMs: config.keepMinutes }) });
+  service = createMetrics({
+    config,
+    clock,
+    logger: silentLogger,
+    store: new MemorySampleStore({ rawMs: config.keepSamples, minutesMs: config.keepMinutes }),
+  });
   await service.start();
   channel = createChannel(`127.0.0.1:${service.port}`);
   await expect.poll(() => service.ready().ready).toBe(true);
@@ -59,7 +74,8 @@ afterEach(async () => {
   await peer.stop(100);
 });
 
-const get = async (path: string, accept = "text/plain"): Promise<Response> => fetch(`http://127.0.0.1:${service.httpPort}${path}`, { headers: { accept } });
+const get = async (path: string, accept = "text/plain"): Promise<Response> =>
+  fetch(`http://127.0.0.1:${service.httpPort}${path}`, { headers: { accept } });
 const client = () => createClient(contract.MetricsServiceDefinition, channel);
 
 describe("the metrics service", () => {
@@ -143,7 +159,9 @@ describe("the metrics service", () => {
   });
 
   it("names the field that is wrong", async () => {
-    await expect(client().listSamples({ limit: "", pageSize: -1, step: { seconds: -1n, nanos: 0 }, pageToken: "x" })).rejects.toMatchObject({
+    await expect(
+      client().listSamples({ limit: "", pageSize: -1, step: { seconds: -1n, nanos: 0 }, pageToken: "x" }),
+    ).rejects.toMatchObject({
       reason: "INVALID_FIELD",
       details: { fields: [{ field: "limit" }, { field: "page_size" }, { field: "step" }, { field: "page_token" }] },
     });

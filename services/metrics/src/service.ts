@@ -67,14 +67,22 @@ export function createMetrics(options: MetricsOptions): Metrics {
   });
 
   const ready = (): { ready: boolean; checks: Record<string, string> } => {
-    const checks = sampler?.checks ?? { "pool-manager": "not asked yet", scheduler: "not asked yet", store: "not open yet" };
+    const checks = sampler?.checks ?? {
+      "pool-manager": "not asked yet",
+      scheduler: "not asked yet",
+      store: "not open yet",
+    };
     // Without the scheduler the limits are sampled all the same.
     return { ready: !stopped && checks["pool-manager"] === "ok" && checks.store === "ok", checks };
   };
 
   const scrape: RouteHandler = async (request, response) => {
     const { type, body } = await exposition(familiesOf(await source.read()), own, request.headers.accept);
-    response.writeHead(200, { "Content-Type": type, "Content-Length": Buffer.byteLength(body), "Cache-Control": "no-store" });
+    response.writeHead(200, {
+      "Content-Type": type,
+      "Content-Length": Buffer.byteLength(body),
+      "Cache-Control": "no-store",
+    });
     response.end(request.method === "HEAD" ? undefined : body);
   };
 
@@ -95,7 +103,14 @@ export function createMetrics(options: MetricsOptions): Metrics {
       server = new GrpcServer({ logger, metrics: own, telemetry, ...(token === undefined ? {} : { token }) });
       server.add(contract.MetricsServiceDefinition, metricsService(store, clock));
       port = await server.listen(config.host, config.port);
-      http = await startHttp({ host: config.host, port: config.httpPort, logger, metrics: own, ready, routes: { "/metrics": scrape, ...routes } });
+      http = await startHttp({
+        host: config.host,
+        port: config.httpPort,
+        logger,
+        metrics: own,
+        ready,
+        routes: { "/metrics": scrape, ...routes },
+      });
       sampler.start();
       server.setServing(true);
       logger.info({ port, httpPort: http.port }, "the metrics service listens");
@@ -118,5 +133,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
 function openStore({ dataFolder, keepSamples, keepMinutes }: MetricsConfig): SampleStore {
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
-  return new SqliteSampleStore(join(dataFolder, "metrics.sqlite"), { rawMs: keepSamples, minutesMs: Math.max(keepSamples, keepMinutes) });
+  return new SqliteSampleStore(join(dataFolder, "metrics.sqlite"), {
+    rawMs: keepSamples,
+    minutesMs: Math.max(keepSamples, keepMinutes),
+  });
 }

@@ -14,7 +14,12 @@ function configured(): SchedulerConfig {
   try {
     const file = process.env.BERTH_SCHEDULER_FILE;
     const allow = ["BERTH_SCHEDULER_FILE"];
-    return loadConfig({ schema: schedulerConfigSchema, environment: process.env, allow, ...(file === undefined ? {} : { file }) });
+    return loadConfig({
+      schema: schedulerConfigSchema,
+      environment: process.env,
+      allow,
+      ...(file === undefined ? {} : { file }),
+    });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);
@@ -26,4 +31,8 @@ const config = configured();
 logger.info(`settings:\n${describeConfig(config)}`);
 const telemetry = await startTelemetry({ service: `berth-${name}`, environment: process.env, logger });
 const tracing = { start: async () => {}, stop: () => telemetry.stop() };
-await runProcess({ name, logger, components: [tracing, createScheduler({ config, clock: systemClock, logger, telemetry })] });
+await runProcess({
+  name,
+  logger,
+  components: [tracing, createScheduler({ config, clock: systemClock, logger, telemetry })],
+});

@@ -29,9 +29,17 @@ class Peers {
     server.add(registry.ReadyServiceDefinition, {
       watchReadyTasks: (_, context) => this.watch(context.signal),
       listReadyTasks: unused,
-      listRuns: async ({ tasks }) => ({ runs: tasks.filter((task) => this.ready.has(task)).map((task) => ({ task, run: runOf(task) })) }),
+      listRuns: async ({ tasks }) => ({
+        runs: tasks.filter((task) => this.ready.has(task)).map((task) => ({ task, run: runOf(task) })),
+      }),
     });
-    const pools = new Proxy({}, { get: (_, name) => (name === "listLimits" ? async () => ({}) : name === "checkAdmission" ? async () => this.check() : unused) });
+    const pools = new Proxy(
+      {},
+      {
+        get: (_, name) =>
+          name === "listLimits" ? async () => ({}) : name === "checkAdmission" ? async () => this.check() : unused,
+      },
+    );
     server.add(pool.PoolServiceDefinition, pools as pool.PoolServiceImplementation);
     server.add(pool.BidServiceDefinition, { streamBids: (requests) => this.bids(requests), placeBids: unused });
     this.server = server;
@@ -63,7 +71,11 @@ class Peers {
   private async *watch(signal: AbortSignal): AsyncGenerator<registry.WatchReadyTasksResponse> {
     const stream = new PushStream<registry.WatchReadyTasksResponse>();
     signal.addEventListener("abort", () => stream.end());
-    stream.push({ ready: [...this.ready.values()].map((task) => ({ ...task, assigned: this.leases.has(task.task) })), gone: [], complete: true });
+    stream.push({
+      ready: [...this.ready.values()].map((task) => ({ ...task, assigned: this.leases.has(task.task) })),
+      gone: [],
+      complete: true,
+    });
     this.watchers.add(stream);
     yield* stream;
   }
@@ -75,7 +87,9 @@ class Peers {
       for await (const { bids, withdrawals } of requests) {
         for (const { task, attempt } of withdrawals) {
           this.standing.delete(task);
-          stream.push({ results: [pool.BidResult.fromPartial({ task, attempt, verdict: BidResult_Verdict.WITHDRAWN })] });
+          stream.push({
+            results: [pool.BidResult.fromPartial({ task, attempt, verdict: BidResult_Verdict.WITHDRAWN })],
+          });
         }
         for (const bid of bids) this.standing.set(bid.task, bid);
         this.grant();
@@ -90,7 +104,19 @@ class Peers {
       if (!this.leases.has(bid.task) && this.leases.size >= this.capacity) continue;
       const { task, attempt } = bid;
       this.standing.delete(task);
-      const lease = this.leases.get(task) ?? pool.Lease.fromPartial({ lease: `lease-${++this.tokens}`, task, attempt, token: this.tokens, state: Lease_State.ACTIVE, pool: "build", runner: "r1", incarnation: "i1", slot: "r1/1" });
+      const lease =
+        this.leases.get(task) ??
+        pool.Lease.fromPartial({
+          lease: `lease-${++this.tokens}`,
+          task,
+          attempt,
+          token: this.tokens,
+          state: Lease_State.ACTIVE,
+          pool: "build",
+          runner: "r1",
+          incarnation: "i1",
+          slot: "r1/1",
+        });
       this.leases.set(task, lease);
       results.push(pool.BidResult.fromPartial({ task, attempt, verdict: BidResult_Verdict.GRANTED, lease }));
     }
@@ -98,15 +124,33 @@ class Peers {
   }
 
   private check(): pool.CheckAdmissionResponse {
-    const holders = [...this.leases.values()].map(({ lease, task }) => pool.Holder.fromPartial({ lease, task, runner: "r1", weight: 1n }));
-    const refusal = pool.Refusal.fromPartial({ reason: pool.Refusal_Reason.LIMIT_FULL, limit: "pool:build", pool: "build", wanted: 1n, used: 1n, capacity: 1n, holders });
+    const holders = [...this.leases.values()].map(({ lease, task }) =>
+      pool.Holder.fromPartial({ lease, task, runner: "r1", weight: 1n }),
+    );
+    const refusal = pool.Refusal.fromPartial({
+      reason: pool.Refusal_Reason.LIMIT_FULL,
+      limit: "pool:build",
+      pool: "build",
+      wanted: 1n,
+      used: 1n,
+      capacity: 1n,
+      holders,
+    });
     return pool.CheckAdmissionResponse.fromPartial({ refusals: [refusal] });
   }
 }
 
-const runOf = (task: string): runner.Run => runner.Run.fromPartial({ kind: { $case: "command", value: { argv: ["echo", task] } } });
+const runOf = (task: string): runner.Run =>
+  runner.Run.fromPartial({ kind: { $case: "command", value: { argv: ["echo", task] } } });
 const readyTask = (sequence: number, priority = 0): registry.ReadyTask =>
-  registry.ReadyTask.fromPartial({ task: `s/t${sequence}`, attempt: 1, pools: ["build"], priority, sequence: BigInt(sequence), readyTime: new Date() });
+  registry.ReadyTask.fromPartial({
+    task: `s/t${sequence}`,
+    attempt: 1,
+    pools: ["build"],
+    priority,
+    sequence: BigInt(sequence),
+    readyTime: new Date(),
+  });
 
 let peers: Peers;
 let service: Scheduler;
@@ -126,7 +170,12 @@ afterEach(async () => {
 
 async function restart(): Promise<void> {
   const address = `127.0.0.1:${peers.port}`;
-  const config = schedulerConfigSchema.parse({ port: 0, httpPort: 0, registryAddress: address, poolManagerAddress: address });
+  const config = schedulerConfigSchema.parse({
+    port: 0,
+    httpPort: 0,
+    registryAddress: address,
+    poolManagerAddress: address,
+  });
   service = createScheduler({ config, clock: systemClock, logger: silentLogger });
   await service.start();
   channel = createChannel(`127.0.0.1:${service.port}`);
@@ -154,7 +203,12 @@ describe("the scheduler over gRPC", () => {
     peers.capacity = 5_000;
     const items = await work(1_200);
     expect(new Set(items.map((item) => item.task)).size).toBe(1_200);
-    expect(items[0]).toMatchObject({ attempt: 1, pool: "build", slot: "r1/1", run: { kind: { $case: "command", value: { argv: ["echo", items[0]?.task] } } } });
+    expect(items[0]).toMatchObject({
+      attempt: 1,
+      pool: "build",
+      slot: "r1/1",
+      run: { kind: { $case: "command", value: { argv: ["echo", items[0]?.task] } } },
+    });
   });
 
   it("gives a runner that connects again whatever isn't known to have begun, and no more", async () => {
@@ -194,7 +248,13 @@ describe("the scheduler over gRPC", () => {
     peers.submit(...[2, 3, 4].map((sequence) => readyTask(sequence)), readyTask(5, 9));
     const client = createClient(scheduler.SchedulerServiceDefinition, channel);
     await expect.poll(async () => (await client.getQueueStatus({})).queueSize).toBe(4n);
-    expect(await client.getQueueStatus({})).toMatchObject({ policy: "priority", assignmentsTotal: 1n, standingBids: 4n, classCount: 1, connected: true });
+    expect(await client.getQueueStatus({})).toMatchObject({
+      policy: "priority",
+      assignmentsTotal: 1n,
+      standingBids: 4n,
+      classCount: 1,
+      connected: true,
+    });
     const first = await client.listQueuedTasks({ pageSize: 3 });
     const second = await client.listQueuedTasks({ pageSize: 3, pageToken: first.nextPageToken });
     expect([...first.tasks, ...second.tasks].map((queued) => queued.task)).toEqual(["s/t5", "s/t2", "s/t3", "s/t4"]);
@@ -212,7 +272,9 @@ describe("the scheduler over gRPC", () => {
     const waiting = client.pollWork({ runner: "r1", incarnation: "i1", wait: { seconds: 5n, nanos: 0 } });
     peers.submit(readyTask(1));
     expect((await waiting).work).toMatchObject([{ task: "s/t1" }]);
-    await expect(client.pollWork({ runner: "../r", incarnation: "" })).rejects.toMatchObject({ reason: "INVALID_FIELD" });
+    await expect(client.pollWork({ runner: "../r", incarnation: "" })).rejects.toMatchObject({
+      reason: "INVALID_FIELD",
+    });
   });
 
   it("exports its figures", async () => {

@@ -54,10 +54,19 @@ export function createScheduler({ config, clock, logger, telemetry = noTelemetry
   const figures: Figures = schedulerFigures(metrics, core, () => handout.streams);
   const registryChannel = createChannel(config.registryAddress);
   const poolChannel = createChannel(config.poolManagerAddress);
-  const parts: Omit<LineParts, "channel"> = { token, tell: (command) => dispatcher.tell(command), note: figures.noteMessage };
+  const parts: Omit<LineParts, "channel"> = {
+    token,
+    tell: (command) => dispatcher.tell(command),
+    note: figures.noteMessage,
+  };
 
   const runs = new Runs({ source: runSource(registryChannel, token), clock, logger, cacheBytes: config.runCacheBytes });
-  const handout = new Handout({ runs, telemetry, noteMessage: (items) => figures.noteMessage("work", items), flushSoon: () => dispatcher.turnSoon() });
+  const handout = new Handout({
+    runs,
+    telemetry,
+    noteMessage: (items) => figures.noteMessage("work", items),
+    flushSoon: () => dispatcher.turnSoon(),
+  });
   const poolLine = new PoolLine({ ...parts, channel: poolChannel });
   const dispatcher: Dispatcher = new Dispatcher({
     core,
@@ -76,7 +85,10 @@ export function createScheduler({ config, clock, logger, telemetry = noTelemetry
   const connected = (): boolean => lines.every((line) => line.up);
   const server = new GrpcServer({ logger, metrics, telemetry, ...(token === undefined ? {} : { token }) })
     .add(runner.WorkServiceDefinition, workService(dispatcher))
-    .add(scheduler.SchedulerServiceDefinition, schedulerService({ core, clock, connected, refusalsOf: (bid) => poolLine.refusalsOf(bid) }));
+    .add(
+      scheduler.SchedulerServiceDefinition,
+      schedulerService({ core, clock, connected, refusalsOf: (bid) => poolLine.refusalsOf(bid) }),
+    );
 
   let http: HttpServer | undefined;
   let port = 0;
@@ -85,7 +97,10 @@ export function createScheduler({ config, clock, logger, telemetry = noTelemetry
   let stopped: Promise<void> | undefined;
   const ready = (): { ready: boolean; checks: Record<string, string> } => ({
     ready: started && !draining && connected(),
-    checks: { ...Object.fromEntries(lines.map((line) => [line.name, line.check])), ...(draining ? { draining: "this process is stopping" } : {}) },
+    checks: {
+      ...Object.fromEntries(lines.map((line) => [line.name, line.check])),
+      ...(draining ? { draining: "this process is stopping" } : {}),
+    },
   });
 
   return {

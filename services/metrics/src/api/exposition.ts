@@ -6,7 +6,11 @@ import type { Family } from "../domain/families.js";
  * Text of the families, together with what this process counts itself. The registry is made anew for each scrape: two scrapes at once
  * then can't mix their snapshots.
  */
-export async function exposition(families: readonly Family[], own: Registry, accept: string | undefined): Promise<{ type: string; body: string }> {
+export async function exposition(
+  families: readonly Family[],
+  own: Registry,
+  accept: string | undefined,
+): Promise<{ type: string; body: string }> {
   const fresh = new Registry();
   for (const family of families) register(family, fresh);
   return renderMetrics(Registry.merge([fresh, own]), accept);

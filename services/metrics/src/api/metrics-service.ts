@@ -14,9 +14,20 @@ export function metricsService(store: SampleStore, clock: Clock): metrics.Metric
   return {
     async getConcurrency() {
       const last = await store.latest();
-      if (!last) throw new ReasonError("NOT_READY", "no sample was taken yet: the pool-manager hasn't answered since the data began; try again in some seconds", { retryAfterMs: 1_000 });
+      if (!last)
+        throw new ReasonError(
+          "NOT_READY",
+          "no sample was taken yet: the pool-manager hasn't answered since the data began; try again in some seconds",
+          { retryAfterMs: 1_000 },
+        );
       const sampleTime = new Date(last.wallMs);
-      const samples = last.limits.map(({ limit, used, capacity }) => ({ limit, sampleTime, used, usedMax: BigInt(used), capacity: BigInt(capacity) }));
+      const samples = last.limits.map(({ limit, used, capacity }) => ({
+        limit,
+        sampleTime,
+        used,
+        usedMax: BigInt(used),
+        capacity: BigInt(capacity),
+      }));
       return { revision: BigInt(last.revision), sampleTime, samples, queueSize: BigInt(last.queueSize) };
     },
 
@@ -26,8 +37,16 @@ export function metricsService(store: SampleStore, clock: Clock): metrics.Metric
       const check = new FieldCheck()
         .length("limit", limit, 1, 127)
         .range("page_size", pageSize, 0, 2 ** 31 - 1)
-        .that(step === undefined || stepMs >= 1, "step", `${stepMs} ms is too short: 1 ms or more, or leave it out for the samples as they are stored`)
-        .that(pageToken === "" || /^\d{1,16}$/.test(pageToken), "page_token", "isn't one of this method: pass on next_page_token as it came");
+        .that(
+          step === undefined || stepMs >= 1,
+          "step",
+          `${stepMs} ms is too short: 1 ms or more, or leave it out for the samples as they are stored`,
+        )
+        .that(
+          pageToken === "" || /^\d{1,16}$/.test(pageToken),
+          "page_token",
+          "isn't one of this method: pass on next_page_token as it came",
+        );
       check.throwIfAny();
       const fromMs = pageToken === "" ? (fromTime?.getTime() ?? clock.wallMs() - hourMs) : Number(pageToken);
       const most = Math.min(pageItems.most, pageSize || pageItems.usual);
@@ -35,11 +54,20 @@ export function metricsService(store: SampleStore, clock: Clock): metrics.Metric
       const points = await store.read(limit, fromMs, toMs, stepMs > 0 ? readMost : most + 1);
       const spans = stepMs > 0 ? rolledUp(points, stepMs) : points;
       const next = spans[most];
-      return { samples: spans.slice(0, most).map((point) => sampleOf(limit, point)), nextPageToken: next ? String(Math.ceil(next.wallMs)) : "" };
+      return {
+        samples: spans.slice(0, most).map((point) => sampleOf(limit, point)),
+        nextPageToken: next ? String(Math.ceil(next.wallMs)) : "",
+      };
     },
   };
 }
 
 function sampleOf(limit: string, { wallMs, usedSum, samples, usedMax, capacity }: Point): metrics.Sample {
-  return { limit, sampleTime: new Date(wallMs), used: usedSum / samples, usedMax: BigInt(usedMax), capacity: BigInt(capacity) };
+  return {
+    limit,
+    sampleTime: new Date(wallMs),
+    used: usedSum / samples,
+    usedMax: BigInt(usedMax),
+    capacity: BigInt(capacity),
+  };
 }

@@ -19,7 +19,11 @@ const pool: PoolStatus = {
 };
 
 function values(snapshot: Parameters<typeof familiesOf>[0]): Record<string, number> {
-  return Object.fromEntries(familiesOf(snapshot).flatMap(({ name, values: all }) => all.map(([label, value]) => [label ? `${name}:${label}` : name, value])));
+  return Object.fromEntries(
+    familiesOf(snapshot).flatMap(({ name, values: all }) =>
+      all.map(([label, value]) => [label ? `${name}:${label}` : name, value]),
+    ),
+  );
 }
 
 describe("utilization", () => {
@@ -65,7 +69,10 @@ describe("the exported families", () => {
   });
 
   it("leave out what a service didn't say", () => {
-    expect(values({ pool: undefined, queue: undefined })).toEqual({ "berth_up:pool-manager": 0, "berth_up:scheduler": 0 });
+    expect(values({ pool: undefined, queue: undefined })).toEqual({
+      "berth_up:pool-manager": 0,
+      "berth_up:scheduler": 0,
+    });
   });
 
   it("have names that Prometheus likes", () => {

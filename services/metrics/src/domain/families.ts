@@ -36,25 +36,48 @@ function poolFamilies({ revision, running, started, drift, limits, pools }: Pool
     ...(global
       ? [
           one("dispatcher_max_global_concurrency", "Capacity of the limit global.", global.capacity),
-          one("dispatcher_global_utilization", "Share of the limit global that is used, 0 to 1.", utilization(global.used, global.capacity)),
+          one(
+            "dispatcher_global_utilization",
+            "Share of the limit global that is used, 0 to 1.",
+            utilization(global.used, global.capacity),
+          ),
         ]
       : []),
-    many("dispatcher_pool_running_count", "Occupying leases of a pool.", "pool", pools.map(({ pool, running: count }) => [pool, count])),
+    many(
+      "dispatcher_pool_running_count",
+      "Occupying leases of a pool.",
+      "pool",
+      pools.map(({ pool, running: count }) => [pool, count]),
+    ),
     many(
       "dispatcher_pool_utilization",
       "Share of a pool that is used, 0 to 1.",
       "pool",
       pools.map(({ pool, running: count }) => [pool, utilization(count, capacityOf(pool))]),
     ),
-    many("berth_limit_used", "Units of a limit that are used.", "limit", limits.map(({ limit, used }) => [limit, used])),
-    many("berth_limit_capacity", "Units of a limit that there are.", "limit", limits.map(({ limit, capacity }) => [limit, capacity])),
+    many(
+      "berth_limit_used",
+      "Units of a limit that are used.",
+      "limit",
+      limits.map(({ limit, used }) => [limit, used]),
+    ),
+    many(
+      "berth_limit_capacity",
+      "Units of a limit that there are.",
+      "limit",
+      limits.map(({ limit, capacity }) => [limit, capacity]),
+    ),
     many(
       "berth_limit_overcommit",
       "Units of a limit that are used beyond its capacity, after that was lowered.",
       "limit",
       limits.map(({ limit, overCommitted }) => [limit, overCommitted]),
     ),
-    one("berth_pool_count_drift", "Difference between the counts and the rows that the auditor found; always 0.", drift),
+    one(
+      "berth_pool_count_drift",
+      "Difference between the counts and the rows that the auditor found; always 0.",
+      drift,
+    ),
     one("berth_pool_revision", "Number of the pool-manager's commit that this was read at.", revision),
   ];
 }
@@ -62,8 +85,15 @@ function poolFamilies({ revision, running, started, drift, limits, pools }: Pool
 function queueFamilies({ queueSize, averageWaitMs, assignmentsTotal }: QueueStatus): Family[] {
   return [
     one("dispatcher_queue_size", "Ready tasks without a lease.", queueSize),
-    one("dispatcher_average_wait_time_seconds", "Mean time from ready to granted over the last 1,000 grants.", (averageWaitMs ?? 0) / 1_000),
-    { ...one("dispatcher_total_assignments", "Grants handed out since the scheduler started.", assignmentsTotal), type: "counter" },
+    one(
+      "dispatcher_average_wait_time_seconds",
+      "Mean time from ready to granted over the last 1,000 grants.",
+      (averageWaitMs ?? 0) / 1_000,
+    ),
+    {
+      ...one("dispatcher_total_assignments", "Grants handed out since the scheduler started.", assignmentsTotal),
+      type: "counter",
+    },
   ];
 }
 

@@ -2,7 +2,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Point, rolledUp, spanStart } from "./roll-up.js";
 
-const sample = (wallMs: number, used: number, capacity = 10): Point => ({ wallMs, usedSum: used, samples: 1, usedMax: used, capacity });
+const sample = (wallMs: number, used: number, capacity = 10): Point => ({
+  wallMs,
+  usedSum: used,
+  samples: 1,
+  usedMax: used,
+  capacity,
+});
 
 describe("a roll-up", () => {
   it("gives mean, most and the last capacity of each span, and keeps gaps", () => {
@@ -26,11 +32,13 @@ describe("a roll-up", () => {
         const spanMs = minutes * 60_000;
         const rolled = rolledUp(points, spanMs);
         expect(rolled).toEqual(rolledUp(rolledUp(points, 60_000), spanMs));
-        const sum = (list: readonly Point[], of: (one: Point) => number): number => list.reduce((total, one) => total + of(one), 0);
+        const sum = (list: readonly Point[], of: (one: Point) => number): number =>
+          list.reduce((total, one) => total + of(one), 0);
         expect(sum(rolled, (one) => one.usedSum)).toBe(sum(points, (one) => one.usedSum));
         expect(sum(rolled, (one) => one.samples)).toBe(points.length);
         for (const { wallMs: start } of rolled) expect(spanStart(start, spanMs)).toBe(start);
-        for (let at = 1; at < rolled.length; at++) expect((rolled[at] as Point).wallMs).toBeGreaterThan((rolled[at - 1] as Point).wallMs);
+        for (let at = 1; at < rolled.length; at++)
+          expect((rolled[at] as Point).wallMs).toBeGreaterThan((rolled[at - 1] as Point).wallMs);
       }),
     );
   });

@@ -52,7 +52,8 @@ export class Sampler {
     if (this.round || this.stopped) return;
     this.round = this.take().then(() => {
       this.round = undefined;
-      if (!this.stopped) this.timer = this.options.clock.setTimer(this.options.intervalMs, () => this.start(), { unref: true });
+      if (!this.stopped)
+        this.timer = this.options.clock.setTimer(this.options.intervalMs, () => this.start(), { unref: true });
     });
   }
 
@@ -82,7 +83,8 @@ export class Sampler {
       this.kept++;
       this.storeProblem = "";
     } catch (error) {
-      if (this.storeProblem === "") logger.error({ err: error }, "a round of samples couldn't be kept; trying again with the next");
+      if (this.storeProblem === "")
+        logger.error({ err: error }, "a round of samples couldn't be kept; trying again with the next");
       this.storeProblem = error instanceof Error ? error.message : String(error);
     }
   }

@@ -71,14 +71,20 @@ describe.each(Object.entries(stores))("the sample store in %s", (_, open) => {
     ]);
     expect(points.slice(4).map((point) => point.wallMs)).toEqual([240_000, 260_000, 280_000, 300_000]);
     await store.append(round(800_000, 1));
-    expect((await store.read("global", 0, always, 100)).map((point) => point.wallMs)).toEqual([240_000, 300_000, 800_000]);
+    expect((await store.read("global", 0, always, 100)).map((point) => point.wallMs)).toEqual([
+      240_000, 300_000, 800_000,
+    ]);
     await store.close();
   });
 });
 
 describe("both sample stores", () => {
   it("answer alike after any rounds", async () => {
-    const step = fc.record({ gapMs: fc.integer({ min: 0, max: 90_000 }), used: fc.nat(9), limit: fc.constantFrom("a", "b") });
+    const step = fc.record({
+      gapMs: fc.integer({ min: 0, max: 90_000 }),
+      used: fc.nat(9),
+      limit: fc.constantFrom("a", "b"),
+    });
     const rounds = fc.array(step, { minLength: 1, maxLength: 40 });
     await fc.assert(
       fc.asyncProperty(rounds, fc.nat(900_000), async (steps, fromMs) => {
@@ -86,7 +92,8 @@ describe("both sample stores", () => {
         let wallMs = 1_000_000;
         for (const { gapMs, used, limit } of steps) {
           wallMs += gapMs;
-          for (const store of both) await store.append({ wallMs, revision: 1, queueSize: 0, limits: [{ limit, used, capacity: used + 1 }] });
+          for (const store of both)
+            await store.append({ wallMs, revision: 1, queueSize: 0, limits: [{ limit, used, capacity: used + 1 }] });
         }
         const [first, second] = await Promise.all(both.map((store) => store.read("a", 1_000_000 + fromMs, always, 30)));
         expect(second).toEqual(first);

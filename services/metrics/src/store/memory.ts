@@ -18,7 +18,13 @@ export class MemorySampleStore implements SampleStore {
     const { wallMs } = round;
     const minute = spanStart(wallMs, minuteMs);
     for (const { limit, used, capacity } of round.limits) {
-      const points = pointsOf(this.raw, limit).set(wallMs, { wallMs, usedSum: used, samples: 1, usedMax: used, capacity });
+      const points = pointsOf(this.raw, limit).set(wallMs, {
+        wallMs,
+        usedSum: used,
+        samples: 1,
+        usedMax: used,
+        capacity,
+      });
       const [rolled] = rolledUp(inOrder(points, minute, minute + minuteMs), minuteMs);
       if (rolled) pointsOf(this.minutes, limit).set(minute, rolled);
     }
@@ -49,9 +55,12 @@ function pointsOf(all: Map<string, Points>, limit: string): Points {
 }
 
 function inOrder(points: Points | undefined, fromMs: number, toMs: number): Point[] {
-  return [...(points?.values() ?? [])].filter(({ wallMs }) => wallMs >= fromMs && wallMs < toMs).sort((a, b) => a.wallMs - b.wallMs);
+  return [...(points?.values() ?? [])]
+    .filter(({ wallMs }) => wallMs >= fromMs && wallMs < toMs)
+    .sort((a, b) => a.wallMs - b.wallMs);
 }
 
 function forget(all: Map<string, Points>, beforeMs: number): void {
-  for (const points of all.values()) for (const wallMs of [...points.keys()]) if (wallMs < beforeMs) points.delete(wallMs);
+  for (const points of all.values())
+    for (const wallMs of [...points.keys()]) if (wallMs < beforeMs) points.delete(wallMs);
 }

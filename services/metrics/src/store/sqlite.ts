@@ -48,7 +48,10 @@ export class SqliteSampleStore implements SampleStore {
     this.database = openSqlite(path, migrations, { synchronous: "NORMAL" });
     this.retention = retention;
     const prepare = (sql: string) => this.database.prepare(sql);
-    const prune = (table: string) => prepare(`DELETE FROM ${table} WHERE (limit_name, wall_ms) IN (SELECT limit_name, wall_ms FROM ${table} WHERE wall_ms < ? ORDER BY wall_ms LIMIT ?)`);
+    const prune = (table: string) =>
+      prepare(
+        `DELETE FROM ${table} WHERE (limit_name, wall_ms) IN (SELECT limit_name, wall_ms FROM ${table} WHERE wall_ms < ? ORDER BY wall_ms LIMIT ?)`,
+      );
     this.statements = {
       sample: prepare("INSERT OR REPLACE INTO sample (limit_name, wall_ms, used, capacity) VALUES (?, ?, ?, ?)"),
       minute: prepare(`
@@ -58,7 +61,7 @@ export class SqliteSampleStore implements SampleStore {
       pruneSamples: prune("sample"),
       pruneMinutes: prune("minute"),
       latest: prepare("SELECT wall_ms AS wallMs, revision, queue_size AS queueSize FROM last_round"),
-      limits: prepare("SELECT limit_name AS \"limit\", used, capacity FROM sample WHERE wall_ms = ? ORDER BY limit_name"),
+      limits: prepare('SELECT limit_name AS "limit", used, capacity FROM sample WHERE wall_ms = ? ORDER BY limit_name'),
       read: prepare(`
         SELECT wall_ms AS wallMs, used_sum AS usedSum, samples, used_max AS usedMax, capacity FROM minute
           WHERE limit_name = ? AND wall_ms >= ? AND wall_ms < ?
@@ -92,7 +95,15 @@ export class SqliteSampleStore implements SampleStore {
     const [last] = this.statements.latest.all() as { wallMs: number }[];
     if (!last) return [];
     const border = rawFrom(last.wallMs, this.retention.rawMs);
-    const points = this.statements.read.all(limit, fromMs, Math.min(toMs, border), limit, Math.max(fromMs, border), toMs, max);
+    const points = this.statements.read.all(
+      limit,
+      fromMs,
+      Math.min(toMs, border),
+      limit,
+      Math.max(fromMs, border),
+      toMs,
+      max,
+    );
     return points as Point[];
   }
 

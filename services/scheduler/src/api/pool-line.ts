@@ -40,7 +40,10 @@ export class PoolLine implements BidPort {
     try {
       for await (const { results } of this.bids.streamBids(requests, { signal })) {
         note("grant", results.length);
-        tell({ kind: "results", results: results.map(bidResult).filter((result): result is BidResult => result !== undefined) });
+        tell({
+          kind: "results",
+          results: results.map(bidResult).filter((result): result is BidResult => result !== undefined),
+        });
       }
     } finally {
       requests.end();
@@ -68,6 +71,7 @@ export class PoolLine implements BidPort {
   }
 
   private push(request: pool.StreamBidsRequest): void {
-    if (this.requests && !this.requests.push(request)) this.requests.fail(new Error("the pool-manager takes bids too slowly"));
+    if (this.requests && !this.requests.push(request))
+      this.requests.fail(new Error("the pool-manager takes bids too slowly"));
   }
 }

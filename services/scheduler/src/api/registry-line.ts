@@ -15,7 +15,12 @@ export interface LineParts {
 }
 
 /** Follows the ready tasks of the registry until the stream ends. Its first message says that the registry answers. */
-export function followReady({ channel, token, tell, note }: LineParts): (up: () => void, signal: AbortSignal) => Promise<void> {
+export function followReady({
+  channel,
+  token,
+  tell,
+  note,
+}: LineParts): (up: () => void, signal: AbortSignal) => Promise<void> {
   const client = createClient(registry.ReadyServiceDefinition, channel, token === undefined ? {} : { token });
   return async (up, signal) => {
     let first = true;
@@ -33,7 +38,10 @@ export function followReady({ channel, token, tell, note }: LineParts): (up: () 
 
 /** Asks the registry what to run. */
 export function runSource(channel: Channel, token?: string): RunSource {
-  const client = createClient(registry.ReadyServiceDefinition, channel, { ...(token === undefined ? {} : { token }), timeoutMs: 5_000 });
+  const client = createClient(registry.ReadyServiceDefinition, channel, {
+    ...(token === undefined ? {} : { token }),
+    timeoutMs: 5_000,
+  });
   return {
     async listRuns(tasks) {
       const { runs } = await client.listRuns({ tasks: [...tasks] });

@@ -21,7 +21,12 @@ export interface SchedulerServiceParts {
 const pageItems = { most: 1_000, usual: 100 };
 
 /** Answers what waits and why. */
-export function schedulerService({ core, clock, connected, refusalsOf }: SchedulerServiceParts): scheduler.SchedulerServiceImplementation {
+export function schedulerService({
+  core,
+  clock,
+  connected,
+  refusalsOf,
+}: SchedulerServiceParts): scheduler.SchedulerServiceImplementation {
   return {
     async getQueueStatus() {
       const numbers = queueNumbers(core);
@@ -31,7 +36,8 @@ export function schedulerService({ core, clock, connected, refusalsOf }: Schedul
         policy: core.policy.name,
         queueSize: BigInt(numbers.queueSize),
         queueSizeByPool: Object.fromEntries([...queueSizeByPool].map(([name, size]) => [name, BigInt(size)])),
-        oldestWait: oldestReadyWallMs === undefined ? undefined : duration(Math.max(0, clock.wallMs() - oldestReadyWallMs)),
+        oldestWait:
+          oldestReadyWallMs === undefined ? undefined : duration(Math.max(0, clock.wallMs() - oldestReadyWallMs)),
         averageWait: averageMs === undefined ? undefined : duration(averageMs),
         assignmentsTotal: BigInt(core.assignmentsTotal),
         standingBids: BigInt(numbers.standingBids),
@@ -45,13 +51,22 @@ export function schedulerService({ core, clock, connected, refusalsOf }: Schedul
       const most = Math.min(pageItems.most, pageSize || pageItems.usual);
       const found = inOrder(core, most + 1, pageToken === "" ? undefined : afterToken(pageToken), poolName);
       const tasks = found.slice(0, most);
-      return { tasks: tasks.map(queuedTask), nextPageToken: found.length > most ? tokenAfter(tasks.at(-1) as Entry) : "" };
+      return {
+        tasks: tasks.map(queuedTask),
+        nextPageToken: found.length > most ? tokenAfter(tasks.at(-1) as Entry) : "",
+      };
     },
 
     async explainTask({ task }) {
       new FieldCheck().length("task", task, 1, 256).throwIfAny();
       const entry = core.entries.get(task);
-      if (!entry) return { queued: false, ahead: 0n, refusals: [], summary: "isn't in a queue: it runs, has ended, waits for others, or isn't there; GetTask says which" };
+      if (!entry)
+        return {
+          queued: false,
+          ahead: 0n,
+          refusals: [],
+          summary: "isn't in a queue: it runs, has ended, waits for others, or isn't there; GetTask says which",
+        };
       const { phase, grant, message } = entry;
       const queued = phase === "waiting" || phase === "standing" || phase === "withdrawing";
       const ahead = queued ? aheadOf(entry) : 0;
@@ -59,10 +74,20 @@ export function schedulerService({ core, clock, connected, refusalsOf }: Schedul
       if (!queued) return { queued: phase === "aside", ahead: 0n, refusals: [], summary: explain(facts) };
       try {
         const refusals = await refusalsOf(wireBid({ task: entry.task, rank: entry.rank }));
-        return { queued, ahead: BigInt(ahead), refusals, summary: explain({ ...facts, refusals: refusals.map(refusalFacts) }) };
+        return {
+          queued,
+          ahead: BigInt(ahead),
+          refusals,
+          summary: explain({ ...facts, refusals: refusals.map(refusalFacts) }),
+        };
       } catch (error) {
         const { message: why } = ReasonError.from(error);
-        return { queued, ahead: BigInt(ahead), refusals: [], summary: `waits for the pool-manager, which doesn't answer (${why})` };
+        return {
+          queued,
+          ahead: BigInt(ahead),
+          refusals: [],
+          summary: `waits for the pool-manager, which doesn't answer (${why})`,
+        };
       }
     },
   };
@@ -74,6 +99,12 @@ function tokenAfter({ rank, name }: Ranked): string {
 
 function afterToken(token: string): Ranked {
   const [rank = "", name = ""] = Buffer.from(token, "base64url").toString().split(" ");
-  new FieldCheck().that(/^\d+$/.test(rank) && name !== "", "page_token", "isn't one of this method: pass on next_page_token as it came").throwIfAny();
+  new FieldCheck()
+    .that(
+      /^\d+$/.test(rank) && name !== "",
+      "page_token",
+      "isn't one of this method: pass on next_page_token as it came",
+    )
+    .throwIfAny();
   return { rank: Number(rank), name };
 }

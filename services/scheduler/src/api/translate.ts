@@ -12,7 +12,21 @@ export function readyTask(wire: registry.ReadyTask): ReadyTask {
   for (const [name, weight] of Object.entries(wire.limits)) limits[name] = Number(weight);
   const [sequence, cpuMillis, memoryBytes] = [Number(wire.sequence), Number(wire.cpuMillis), Number(wire.memoryBytes)];
   const readyWallMs = wire.readyTime?.getTime() ?? 0;
-  return { task, attempt, pools, labels, limits, tenant, priority, sequence, readyWallMs, cpuMillis, memoryBytes, traceParent, assigned };
+  return {
+    task,
+    attempt,
+    pools,
+    labels,
+    limits,
+    tenant,
+    priority,
+    sequence,
+    readyWallMs,
+    cpuMillis,
+    memoryBytes,
+    traceParent,
+    assigned,
+  };
 }
 
 /** A bid as the pool-manager takes it. */
@@ -55,7 +69,15 @@ function grantOf({ lease, token, pool: poolName, runner, incarnation, slot, stat
 }
 
 /** A refusal in the words of the domain. */
-export function refusalFacts({ reason, limit, pool: poolName, wanted, used, capacity, holders }: pool.Refusal): RefusalFacts {
+export function refusalFacts({
+  reason,
+  limit,
+  pool: poolName,
+  wanted,
+  used,
+  capacity,
+  holders,
+}: pool.Refusal): RefusalFacts {
   return {
     reason: reason.replace(/^REASON_/, ""),
     limit,

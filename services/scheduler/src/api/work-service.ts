@@ -30,13 +30,22 @@ export function workService(dispatcher: Dispatcher): runner.WorkServiceImplement
       const { maxItems, wait } = request;
       checkRunner(request, (check) => check.range("max_items", maxItems, 0, pollItems.most));
       const waitMs = Math.min(pollWaitMostMs, Number(wait?.seconds ?? 0n) * 1_000 + (wait?.nanos ?? 0) / 1e6);
-      const work = await dispatcher.poll(request.runner, request.incarnation, maxItems || pollItems.usual, Math.max(0, waitMs), context.signal);
+      const work = await dispatcher.poll(
+        request.runner,
+        request.incarnation,
+        maxItems || pollItems.usual,
+        Math.max(0, waitMs),
+        context.signal,
+      );
       return { work };
     },
   };
 }
 
-function checkRunner({ runner: name, incarnation }: { runner: string; incarnation: string }, more?: (check: FieldCheck) => void): void {
+function checkRunner(
+  { runner: name, incarnation }: { runner: string; incarnation: string },
+  more?: (check: FieldCheck) => void,
+): void {
   const check = new FieldCheck().name("runner", name).length("incarnation", incarnation, 1, 128);
   more?.(check);
   check.throwIfAny();

@@ -1,4 +1,4 @@
-import type { AttemptRef, Assignment, Grant, ReadyTask } from "./task.js";
+import type { Assignment, AttemptRef, Grant, ReadyTask } from "./task.js";
 import type { Bid } from "./windows.js";
 
 /** What happened, one of the things that the scheduler acts on. */
@@ -6,7 +6,12 @@ export type Command =
   /** The registry's ready stream was opened: a snapshot follows. */
   | { readonly kind: "registry-connected" }
   /** A piece of the ready stream. `complete` closes the snapshot. */
-  | { readonly kind: "ready"; readonly tasks: readonly ReadyTask[]; readonly gone: readonly string[]; readonly complete: boolean }
+  | {
+      readonly kind: "ready";
+      readonly tasks: readonly ReadyTask[];
+      readonly gone: readonly string[];
+      readonly complete: boolean;
+    }
   /** The bid stream was opened. */
   | { readonly kind: "bids-connected" }
   /** The bid stream broke: its bids are withdrawn, its grants stand. */

@@ -57,7 +57,9 @@ class World {
   grant(tenant: string): void {
     const best = [...this.standing.values()].filter((task) => task.tenant === tenant).sort(inTrial)[0];
     if (!best) return;
-    const better = [...this.ready.values()].filter((task) => task.tenant === tenant && !this.leases.has(task.task) && inTrial(task, best) < 0);
+    const better = [...this.ready.values()].filter(
+      (task) => task.tenant === tenant && !this.leases.has(task.task) && inTrial(task, best) < 0,
+    );
     expect(better.map((task) => task.task)).toEqual([]);
     this.standing.delete(best.task);
     this.leases.add(best.task);
@@ -82,7 +84,9 @@ class World {
     this.carryOut(actions);
     for (const tenant of classes) {
       const standing = [...this.standing.values()].filter((task) => task.tenant === tenant).sort(inTrial);
-      const waiting = [...this.ready.values()].filter((task) => task.tenant === tenant && !this.leases.has(task.task)).sort(inTrial);
+      const waiting = [...this.ready.values()]
+        .filter((task) => task.tenant === tenant && !this.leases.has(task.task))
+        .sort(inTrial);
       expect(standing.length).toBeLessThanOrEqual(bidWindow);
       // Whoever stands goes before everybody who doesn't.
       expect(standing.map((task) => task.task)).toEqual(waiting.slice(0, standing.length).map((task) => task.task));
@@ -109,11 +113,28 @@ function inTrial(a: ReadyTask, b: ReadyTask): number {
 }
 
 const step = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant("submit" as const), priority: fc.integer({ min: -1, max: 1 }), tenant: fc.constantFrom(...classes) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant("submit" as const),
+      priority: fc.integer({ min: -1, max: 1 }),
+      tenant: fc.constantFrom(...classes),
+    }),
+  },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("grant" as const), tenant: fc.constantFrom(...classes) }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("deliver" as const), count: fc.integer({ min: 1, max: 2 }) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("begin" as const) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("breakBids" as const, "connectBids" as const, "connectRegistry" as const, "restart" as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constantFrom(
+        "breakBids" as const,
+        "connectBids" as const,
+        "connectRegistry" as const,
+        "restart" as const,
+      ),
+    }),
+  },
 );
 
 describe("the scheduler's core, whatever breaks", () => {

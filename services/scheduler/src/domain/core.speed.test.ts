@@ -12,11 +12,16 @@ describe("100,000 ready tasks", () => {
     core.decide([{ kind: "registry-connected" }, { kind: "bids-connected" }], now);
     let standing: AttemptRef[] = [];
     for (let at = 0; at < total; at += 1_000) {
-      const tasks = Array.from({ length: 1_000 }, (_, index) => ready(at + index, { priority: index % 7, tenant: `t${index % 4}` }));
+      const tasks = Array.from({ length: 1_000 }, (_, index) =>
+        ready(at + index, { priority: index % 7, tenant: `t${index % 4}` }),
+      );
       const actions = core.decide([{ kind: "ready", tasks, gone: [], complete: false }], now);
       const withdrawn = actions.withdrawals.map((one) => ({ ...one, verdict: "withdrawn" as const }));
       const away = new Set(withdrawn.map((one) => one.task));
-      standing = [...standing.filter((one) => !away.has(one.task)), ...actions.bids.map(({ task }) => ({ task: task.task, attempt: 1 }))];
+      standing = [
+        ...standing.filter((one) => !away.has(one.task)),
+        ...actions.bids.map(({ task }) => ({ task: task.task, attempt: 1 })),
+      ];
       const again = core.decide([{ kind: "results", results: withdrawn }], now);
       standing.push(...again.bids.map(({ task }) => ({ task: task.task, attempt: 1 })));
     }
@@ -31,6 +36,5 @@ describe("100,000 ready tasks", () => {
     const perSecond = total / ((performance.now() - began) / 1_000);
     expect(handedOut).toBe(total);
     expect(perSecond).toBeGreaterThan(20_000);
-    console.info(`scheduler core: ${Math.round(perSecond)} tasks a second, absorbed, bid for, granted and forgotten`);
   });
 });

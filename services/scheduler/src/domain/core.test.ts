@@ -19,7 +19,10 @@ function connected(options = {}): SchedulerCore {
 describe("bids", () => {
   it("stand for the best tasks of a class, larger priority first, then first come", () => {
     const core = connected();
-    const actions = core.decide([readied(ready(1), ready(2, { priority: 1 }), ready(3), ready(4, { priority: 1 }))], now);
+    const actions = core.decide(
+      [readied(ready(1), ready(2, { priority: 1 }), ready(3), ready(4, { priority: 1 }))],
+      now,
+    );
     expect(bidsOf(actions).sort()).toEqual(["s/t2", "s/t4"]);
     expect(inOrder(core, 10).map((entry) => entry.name)).toEqual(["s/t2", "s/t4", "s/t1", "s/t3"]);
   });
@@ -35,7 +38,15 @@ describe("bids", () => {
     const core = connected();
     core.decide([readied(...[1, 2, 3, 4].map((n) => ready(n)))], now);
     const actions = core.decide(
-      [{ kind: "results", results: [granted({ task: "s/t1", attempt: 1 }), { task: "s/t2", attempt: 1, verdict: "lost", message: "ended" }] }],
+      [
+        {
+          kind: "results",
+          results: [
+            granted({ task: "s/t1", attempt: 1 }),
+            { task: "s/t2", attempt: 1, verdict: "lost", message: "ended" },
+          ],
+        },
+      ],
       now,
     );
     expect(bidsOf(actions)).toEqual(["s/t3", "s/t4"]);
@@ -50,8 +61,13 @@ describe("bids", () => {
     expect(actions.withdrawals).toEqual([{ task: "s/t2", attempt: 1 }]);
     expect(bidsOf(actions)).toEqual(["s/t9"]);
     // t3 goes after t2, whose place isn't known yet: it doesn't slip in.
-    expect(bidsOf(core.decide([{ kind: "results", results: [granted({ task: "s/t9", attempt: 1 })] }], now))).toEqual([]);
-    const answered = core.decide([{ kind: "results", results: [{ task: "s/t2", attempt: 1, verdict: "withdrawn" }] }], now);
+    expect(bidsOf(core.decide([{ kind: "results", results: [granted({ task: "s/t9", attempt: 1 })] }], now))).toEqual(
+      [],
+    );
+    const answered = core.decide(
+      [{ kind: "results", results: [{ task: "s/t2", attempt: 1, verdict: "withdrawn" }] }],
+      now,
+    );
     expect(bidsOf(answered)).toEqual(["s/t2"]);
   });
 
@@ -92,7 +108,10 @@ describe("bids", () => {
   it("that were refused for good are tried again after a while", () => {
     const core = connected();
     core.decide([readied(ready(1))], now);
-    core.decide([{ kind: "results", results: [{ task: "s/t1", attempt: 1, verdict: "invalid", message: "pools[0]: unknown" }] }], now);
+    core.decide(
+      [{ kind: "results", results: [{ task: "s/t1", attempt: 1, verdict: "invalid", message: "pools[0]: unknown" }] }],
+      now,
+    );
     expect(queueNumbers(core).queueSize).toBe(1);
     expect(bidsOf(core.decide([{ kind: "tick" }], { ...now, monoMs: 999 }))).toEqual([]);
     expect(bidsOf(core.decide([{ kind: "tick" }], { ...now, monoMs: 1_000 }))).toEqual(["s/t1"]);
@@ -143,7 +162,10 @@ describe("connections", () => {
   it("of a runner: it gets again whatever is granted to its incarnation and not known to have begun", () => {
     const core = connected();
     core.decide([readied(ready(1), ready(2))], now);
-    core.decide([{ kind: "results", results: [granted({ task: "s/t1", attempt: 1 }), granted({ task: "s/t2", attempt: 1 })] }], now);
+    core.decide(
+      [{ kind: "results", results: [granted({ task: "s/t1", attempt: 1 }), granted({ task: "s/t2", attempt: 1 })] }],
+      now,
+    );
     core.decide([gone("s/t1")], now);
     const again = core.decide([{ kind: "runner-connected", runner: "r1", incarnation: "i1" }], now);
     expect(again.work.map((work) => work.task.task)).toEqual(["s/t2"]);

@@ -168,7 +168,8 @@ export class SchedulerCore {
   }
 
   private granted(entry: Entry, grant: Grant, now: Now): void {
-    const repeated = entry.phase === "granted" && entry.grant?.lease === grant.lease && entry.grant.active === grant.active;
+    const repeated =
+      entry.phase === "granted" && entry.grant?.lease === grant.lease && entry.grant.active === grant.active;
     if (repeated) return;
     if (entry.phase === "granted") this.release(entry);
     else if (entry.phase === "aside") this.asides.delete(entry);

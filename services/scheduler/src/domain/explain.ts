@@ -31,9 +31,15 @@ const holdersShown = 3;
 export function explain({ phase, ahead, refusals, runner, message }: ExplainFacts): string {
   if (phase === "granted") return `has a lease on runner \`${runner}\`, which is to start it`;
   if (phase === "recovering") return "has a lease; the scheduler is asking the pool-manager for it";
-  if (phase === "aside") return `the pool-manager refused its bid for good (${message || "without a reason"}); it is tried again in a while`;
+  if (phase === "aside")
+    return `the pool-manager refused its bid for good (${message || "without a reason"}); it is tried again in a while`;
   const causes = refusals.map(cause);
-  const why = causes.length > 0 ? `waits for ${causes.join(", and for ")}` : ahead > 0 ? "waits for its turn" : "is about to be granted: nothing refuses it";
+  const why =
+    causes.length > 0
+      ? `waits for ${causes.join(", and for ")}`
+      : ahead > 0
+        ? "waits for its turn"
+        : "is about to be granted: nothing refuses it";
   if (ahead === 0) return why;
   return `${why}; ${ahead} ${ahead === 1 ? "task" : "tasks"} of its kind ${ahead === 1 ? "is" : "are"} ahead`;
 }

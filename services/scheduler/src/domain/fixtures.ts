@@ -25,11 +25,25 @@ export function ready(sequence: number, more: Partial<ReadyTask> = {}): ReadyTas
 
 /** A core with small bounds for tests. */
 export function coreFor(options: Partial<CoreOptions> = {}): SchedulerCore {
-  return new SchedulerCore({ policy: priorityPolicy, bidWindow: 2, standingBidsMax: 1_000, asideMs: 1_000, ...options });
+  return new SchedulerCore({
+    policy: priorityPolicy,
+    bidWindow: 2,
+    standingBidsMax: 1_000,
+    asideMs: 1_000,
+    ...options,
+  });
 }
 
 /** The answer that grants a bid. */
 export function granted({ task, attempt }: AttemptRef, runner = "r1"): BidResult {
-  const grant = { lease: `l-${task}-${attempt}`, token: 1n, pool: "build", runner, incarnation: "i1", slot: `${runner}/1`, active: true };
+  const grant = {
+    lease: `l-${task}-${attempt}`,
+    token: 1n,
+    pool: "build",
+    runner,
+    incarnation: "i1",
+    slot: `${runner}/1`,
+    active: true,
+  };
   return { task, attempt, verdict: "granted", grant };
 }

@@ -82,7 +82,13 @@ export class Dispatcher {
   }
 
   /** Work for a runner's process, at most `max` items, after at most `waitMs` (0: at once). */
-  async poll(runnerId: string, incarnation: string, max: number, waitMs: number, signal: AbortSignal): Promise<runner.Work[]> {
+  async poll(
+    runnerId: string,
+    incarnation: string,
+    max: number,
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<runner.Work[]> {
     const untilMs = this.options.clock.monoMs() + waitMs;
     for (;;) {
       const found = this.unpolled(runnerId, incarnation).slice(0, max);
@@ -110,7 +116,8 @@ export class Dispatcher {
       this.wakePollers(actions.work);
       for (const { verdict, ...about } of actions.refused) {
         noteRefused(verdict);
-        if (verdict === "invalid") logger.warn(about, "the pool-manager says that a bid is wrong; it is tried again later");
+        if (verdict === "invalid")
+          logger.warn(about, "the pool-manager says that a bid is wrong; it is tried again later");
         else logger.debug(about, "a bid was lost; the registry will say what is next");
       }
     }

@@ -27,9 +27,17 @@ export function schedulerFigures(registry: Registry, core: SchedulerCore, stream
     });
   };
   gauge("dispatcher_queue_size", "Ready tasks without a lease.", () => queueNumbers(core).queueSize);
-  gauge("dispatcher_average_wait_time_seconds", "Mean time from ready to granted over the last 1,000 grants.", () => (core.waits.meanMs ?? 0) / 1_000);
+  gauge(
+    "dispatcher_average_wait_time_seconds",
+    "Mean time from ready to granted over the last 1,000 grants.",
+    () => (core.waits.meanMs ?? 0) / 1_000,
+  );
   gauge("berth_scheduler_bids_standing", "Bids that stand at the pool-manager.", () => core.windows.standingBids);
-  gauge("berth_scheduler_class_count", "Classes (pools, limits, labels, tenant, resources) that have ready tasks.", () => core.windows.classes.size);
+  gauge(
+    "berth_scheduler_class_count",
+    "Classes (pools, limits, labels, tenant, resources) that have ready tasks.",
+    () => core.windows.classes.size,
+  );
   gauge("berth_scheduler_work_streams", "Work streams of runners that are open.", streams);
   const counter = (name: string, help: string, read: () => number): void => {
     new Counter({
@@ -43,8 +51,17 @@ export function schedulerFigures(registry: Registry, core: SchedulerCore, stream
     });
   };
   counter("dispatcher_total_assignments", "Grants handed out since the process started.", () => core.assignmentsTotal);
-  counter("berth_scheduler_grants_unclaimed_total", "Leases that came for tasks that are gone.", () => core.unclaimedTotal);
-  const refused = new Counter({ name: "berth_scheduler_bids_refused_total", help: "Bids that were lost or wrong.", labelNames: ["verdict"], registers });
+  counter(
+    "berth_scheduler_grants_unclaimed_total",
+    "Leases that came for tasks that are gone.",
+    () => core.unclaimedTotal,
+  );
+  const refused = new Counter({
+    name: "berth_scheduler_bids_refused_total",
+    help: "Bids that were lost or wrong.",
+    labelNames: ["verdict"],
+    registers,
+  });
   const items = new Histogram({
     name: "berth_items_per_message",
     help: "Items that shared a message, by hop.",

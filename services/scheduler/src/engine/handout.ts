@@ -1,5 +1,5 @@
-import type { runner } from "@berth/contracts";
 import type { Telemetry } from "@berth/chassis/telemetry";
+import type { runner } from "@berth/contracts";
 import type { Assignment } from "../domain/task.js";
 import { type Runs, runBytes } from "./runs.js";
 
@@ -39,6 +39,7 @@ export class Handout {
   private readonly options: HandoutOptions;
   private readonly outlets = new Map<string, Outlet>();
   private readonly filled = new Set<Outlet>();
+  private readonly fetching = new Set<string>();
 
   constructor(options: HandoutOptions) {
     this.options = options;
@@ -63,8 +64,11 @@ export class Handout {
   /** Hands out. Work for a runner without a stream isn't kept here: the runner gets it on its connection. */
   give(work: readonly Assignment[]): void {
     for (const assignment of work) {
-      if (!this.outletOf(assignment)) continue;
+      const { lease } = assignment.grant;
+      if (!this.outletOf(assignment) || this.fetching.has(lease)) continue;
+      this.fetching.add(lease);
       this.options.runs.take(assignment.task.task, (run) => {
+        this.fetching.delete(lease);
         // While the run was fetched the runner may have gone.
         const outlet = this.outletOf(assignment);
         if (run && outlet) this.put(outlet, this.workOf(assignment, run), runBytes(run));
@@ -77,7 +81,12 @@ export class Handout {
     const { telemetry } = this.options;
     let traceParent = task.traceParent;
     if (telemetry.enabled) {
-      const attributes = { "berth.task": task.task, "berth.attempt": task.attempt, "berth.lease": grant.lease, "berth.runner": grant.runner };
+      const attributes = {
+        "berth.task": task.task,
+        "berth.attempt": task.attempt,
+        "berth.lease": grant.lease,
+        "berth.runner": grant.runner,
+      };
       const span = telemetry.startSpan("assign", { parent: task.traceParent, attributes });
       traceParent = span.traceParent;
       span.end();
@@ -104,7 +113,8 @@ export class Handout {
   }
 
   private put(outlet: Outlet, work: runner.Work, bytes: number): void {
-    if (outlet.batch.length >= itemsMost || (outlet.batch.length > 0 && outlet.bytes + bytes + leaseBytes > bytesMost)) this.send(outlet);
+    if (outlet.batch.length >= itemsMost || (outlet.batch.length > 0 && outlet.bytes + bytes + leaseBytes > bytesMost))
+      this.send(outlet);
     outlet.batch.push(work);
     outlet.bytes += bytes + leaseBytes;
     if (this.filled.size === 0) this.options.flushSoon();

@@ -1,6 +1,6 @@
-import type { runner } from "@berth/contracts";
 import type { Clock } from "@berth/chassis/clock";
 import type { Logger } from "@berth/chassis/log";
+import type { runner } from "@berth/contracts";
 
 /** Answers what to run; in production the registry. */
 export interface RunSource {
