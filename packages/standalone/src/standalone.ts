@@ -10,7 +10,7 @@ import { startTelemetry, type Telemetry } from "@berth/chassis/telemetry";
 import { pool } from "@berth/contracts";
 import { createMetrics, metricsConfigSchema } from "@berth/metrics";
 import { createPoolManager, poolManagerConfigSchema } from "@berth/pool-manager";
-import { createRegistry, registryConfigSchema } from "@berth/registry";
+import { createRegistry, registrySchema } from "@berth/registry";
 import { createRunner, type Runner } from "@berth/runner";
 import { createScheduler, schedulerConfigSchema } from "@berth/scheduler";
 import { type BerthConfig, defaultPool, localRunner } from "./config.js";
@@ -21,6 +21,7 @@ import { LogFile } from "./log-file.js";
 const host = "127.0.0.1";
 const readyMs = 30_000;
 const readyStepMs = 10;
+const dayMs = 86_400_000;
 
 /** How a standalone Berth is started, beside its configuration. */
 export interface StandaloneOptions {
@@ -73,6 +74,7 @@ export async function startStandalone(config: BerthConfig, options: StandaloneOp
 
 async function startLocked(config: BerthConfig, options: StandaloneOptions, lock: FolderLock): Promise<Standalone> {
   const { dataFolder, defaults } = config;
+  const { retry } = defaults;
   const token = readOrMakeToken(dataFolder);
   const log = options.logger === undefined ? new LogFile(options.logFile ?? join(dataFolder, "berth.log")) : undefined;
   const logger = options.logger ?? createLogger({ service: "berth", level: config.logLevel, ...(log === undefined ? {} : { destination: log }) });
@@ -131,13 +133,13 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
     service("registry", () =>
       createRegistry({
         ...parts("registry"),
-        config: registryConfigSchema.parse({
+        config: registrySchema.parse({
           ...common("registry"),
           dataFolder,
           poolManagerAddress: address("poolManager"),
-          defaultPool: defaultPool(config),
-          retry: defaults.retry,
-          keepFinished: defaults.keepFinished,
+          defaultPool: defaultPool(config) || "default",
+          retry: { maxAttempts: retry.attempts, backoff: retry.backoff, multiplier: retry.multiplier, maxBackoff: retry.maxBackoff },
+          retentionDays: defaults.keepFinished / dayMs,
         }),
       }),
     ),
@@ -158,7 +160,6 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
         config: metricsConfigSchema.parse({
           ...common("metrics"),
           dataFolder,
-          registryAddress: address("registry"),
           poolManagerAddress: address("poolManager"),
           schedulerAddress: address("scheduler"),
         }),
@@ -280,7 +281,7 @@ function whenStopped(stop: () => Promise<void>): Component {
 async function allReady(readiness: readonly (() => Readiness)[]): Promise<void> {
   const until = systemClock.monoMs() + readyMs;
   for (;;) {
-    const waiting = readiness.map((each) => each()).filter((each) => !each.ready);
+    const waiting = readiness.map((each) => each()).filter((each) => !each.ready || Object.values(each.checks).some((check) => check !== "ok"));
     if (waiting.length === 0) return;
     if (systemClock.monoMs() > until) {
       const wrong = waiting.flatMap((each) => Object.entries(each.checks)).filter(([, check]) => check !== "ok");
