@@ -9,7 +9,6 @@ import { createMetrics } from "./service.js";
 
 // Runs the metrics service as a process. Settings come from BERTH_* variables and from the YAML file that BERTH_METRICS_FILE names.
 const name = "metrics";
-const logger = createLogger({ service: name, level: process.env.BERTH_LOG_LEVEL ?? "info" });
 
 function configured(): MetricsConfig {
   try {
@@ -41,6 +40,7 @@ function lockOf(folder: string): Component {
 }
 
 const config = configured();
+const logger = createLogger({ service: name, level: config.logLevel });
 logger.info(`settings:\n${describeConfig(config)}`);
 const telemetry = await startTelemetry({ service: `berth-${name}`, environment: process.env, logger });
 const tracing: Component = { start: async () => {}, stop: () => telemetry.stop() };

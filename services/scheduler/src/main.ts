@@ -8,7 +8,6 @@ import { createScheduler } from "./service.js";
 
 // Runs the scheduler as a process. Settings come from BERTH_* variables and from the YAML file that BERTH_SCHEDULER_FILE names.
 const name = "scheduler";
-const logger = createLogger({ service: name, level: process.env.BERTH_LOG_LEVEL ?? "info" });
 
 function configured(): SchedulerConfig {
   try {
@@ -28,6 +27,7 @@ function configured(): SchedulerConfig {
 }
 
 const config = configured();
+const logger = createLogger({ service: name, level: config.logLevel });
 logger.info(`settings:\n${describeConfig(config)}`);
 const telemetry = await startTelemetry({ service: `berth-${name}`, environment: process.env, logger });
 const tracing = { start: async () => {}, stop: () => telemetry.stop() };
