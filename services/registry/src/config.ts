@@ -4,7 +4,7 @@ import { z } from "zod";
 const port = z.number().int().min(0).max(65_535);
 
 /** Settings of the registry; every default is stated here. */
-export const registrySchema = z.strictObject({
+export const registryConfigSchema = z.strictObject({
   /** Address to listen on. */
   host: z.string().default("127.0.0.1"),
   /** gRPC port; 0 takes a free one. */
@@ -36,7 +36,9 @@ export const registrySchema = z.strictObject({
   freeSpaceMin: bytes().default(64 * 1024 * 1024),
   /** Token that mutations must bring, and that is brought to the pool-manager. */
   token: secret().optional(),
+  /** Least level that is logged. */
+  logLevel: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 });
 
 /** Checked settings. */
-export type RegistryConfig = z.output<typeof registrySchema>;
+export type RegistryConfig = z.output<typeof registryConfigSchema>;

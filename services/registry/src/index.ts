@@ -1,3 +1,3 @@
 /** The registry: what is to be done and what became of it. See the README. */
-export { type RegistryConfig, registrySchema } from "./config.js";
+export { type RegistryConfig, registryConfigSchema } from "./config.js";
 export { createRegistry, type RegistryService, type RegistryServiceOptions } from "./service.js";
