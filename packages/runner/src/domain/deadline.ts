@@ -26,6 +26,11 @@ export class Deadline {
     this.sent = undefined;
   }
 
+  /** True if there is a deadline, passed or not. */
+  get stands(): boolean {
+    return this.sent !== undefined;
+  }
+
   /** Milliseconds left; 0 if it has passed or there is none. */
   leftMs(now: Instant): number {
     if (!this.sent) return 0;

@@ -182,7 +182,7 @@ export class LogSender {
     const nowMs = this.clock.monoMs();
     const tailDue = nowMs >= this.tailAtMs;
     if (tailDue) this.tailAtMs = nowMs + this.settings.tailMs;
-    for (const stream of this.streams) {
+    for (const stream of [...this.streams]) {
       if (left <= 0) break;
       if (!stream.buffer.headWaits && !stream.ended && !tailDue) continue;
       for (const piece of stream.buffer.take(left)) {

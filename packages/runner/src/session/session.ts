@@ -85,6 +85,7 @@ export class Session {
   private connection: AbortController | undefined;
   private expired = false;
   private asked = false;
+  private wakePause: (() => void) | undefined;
   private running: Promise<void> | undefined;
 
   constructor(options: SessionOptions) {
@@ -252,11 +253,14 @@ export class Session {
     this.confirm(answer.results);
     this.revoke(answer.revocations);
     this.complete(this.options.leases.unsent());
-    this.armRenewal();
+    // An attachment can't say that no work is wanted; a renewal can.
+    if (this.options.isDraining()) this.renew();
+    else this.armRenewal();
     this.options.onAttached();
   }
 
   private renew(): void {
+    if (this.deadlinePassed) return this.expire();
     const { leases, clock, now, runner, isDraining } = this.options;
     if (this.renewalsSent.size >= unansweredMax) {
       this.options.logger.warn({ unanswered: this.renewalsSent.size }, "renewals aren't answered; the lease stream is opened again");
@@ -278,7 +282,8 @@ export class Session {
   }
 
   private moveDeadline(sent: Instant): void {
-    if (this.expired) return;
+    // After a pause of this process the guard may have killed everything: a deadline that has passed is never moved on.
+    if (this.expired || (this.deadline.stands && this.deadlinePassed)) return this.expire();
     this.deadline.renewed(sent, this.ttlMs);
     const leftMs = this.deadline.leftMs(this.options.now());
     this.asked = false;
@@ -291,13 +296,7 @@ export class Session {
     this.watchTimer?.cancel();
     const leftMs = this.deadline.leftMs(this.options.now());
     const killMs = killBeforeMs(this.ttlMs);
-    if (leftMs <= killMs) {
-      this.expired = true;
-      this.deadline.end();
-      this.connection?.abort();
-      this.wakePause?.();
-      return;
-    }
+    if (leftMs <= killMs) return this.expire();
     const askMs = Math.max(killMs, askBeforeMs(this.options.graceMs(), this.ttlMs));
     if (leftMs <= askMs && !this.asked) {
       this.asked = true;
@@ -307,7 +306,12 @@ export class Session {
     this.watchTimer = this.options.clock.setTimer(Math.min(1_000, Math.max(1, nextMs)), () => this.watch());
   }
 
-  private wakePause: (() => void) | undefined;
+  private expire(): void {
+    this.expired = true;
+    this.deadline.end();
+    this.connection?.abort();
+    this.wakePause?.();
+  }
 
   private async pause(ms: number): Promise<void> {
     const enough = new AbortController();
