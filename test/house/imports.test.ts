@@ -47,6 +47,7 @@ describe("the rule of imports", () => {
     ["services/registry/src/domain/a.ts", 'import type { Core } from "@berth/chassis/engine"'],
     ["services/registry/src/domain/a.ts", 'import { type Core, type Now } from "@berth/chassis/engine"'],
     ["services/registry/src/domain/a.ts", 'import { b } from "./b.js"; // import { x } from "../api/a.js"'],
+    ["packages/runner/src/domain/a.ts", 'import { runner } from "@berth/contracts"'],
     ["services/registry/src/domain/a.test.ts", 'import fc from "fast-check"'],
     ["services/registry/src/service.ts", 'import { x } from "./store/a.js"'],
     ["services/registry/src/store/a.ts", 'import { x } from "@berth/chassis/sqlite"'],

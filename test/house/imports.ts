@@ -92,7 +92,7 @@ function lessonFor(path: string, { specifier, typeOnly }: Import): string | unde
       return `imports its own package by name; write the relative path, so that tests and sources see the same module`;
     if (!mayUse(kind, name, target) && !(isTest(path) && target === "testkit"))
       return strangerLesson(kind, name, target);
-    return layerOf(path) === "domain" && !isTest(path) ? domainLesson(target, part, typeOnly) : undefined;
+    return layerOf(path) === "domain" && !isTest(path) ? domainLesson(kind, target, part, typeOnly) : undefined;
   }
   return platformLesson(path, specifier);
 }
@@ -107,9 +107,13 @@ function strangerLesson(kind: string, name: string, target: string): string {
   return `packages/${name} may not use ${target}; it may use: ${(packageMayUse[name] ?? []).join(", ") || "nothing of ours"}`;
 }
 
-/** Wire messages and machinery stay outside; the shape of a core is all that a domain takes, and only as a type. */
-function domainLesson(target: string, part: string | undefined, typeOnly: boolean): string | undefined {
+/**
+ * Wire messages and machinery stay outside; the shape of a core is all that a domain takes, and only as a type. The runner has no truth
+ * of its own besides what it was sent, so its domain may speak of messages; it stays pure all the same.
+ */
+function domainLesson(kind: string, target: string, part: string | undefined, typeOnly: boolean): string | undefined {
   if (target === "chassis" && part === "engine" && typeOnly) return undefined;
+  if (target === "contracts" && kind === "packages") return undefined;
   if (target === "contracts") return "domain/ doesn't know wire messages; translate them in api/";
   return "domain/ is pure: of ours it may import only types of @berth/chassis/engine; what it needs of the world comes in as an argument";
 }
