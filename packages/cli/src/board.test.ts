@@ -12,16 +12,28 @@ const task = (name: string, state: keyof typeof registry.Task_State, more: Parti
 describe("the board", () => {
   it("counts what a watch tells, each task once", () => {
     const board = new Board(3);
-    for (const each of [task("a", "READY"), task("a", "RUNNING"), task("b", "FAILED"), task("a", "SUCCEEDED")]) board.take(each);
+    for (const each of [task("a", "READY"), task("a", "RUNNING"), task("b", "FAILED"), task("a", "SUCCEEDED")])
+      board.take(each);
     expect(board.summary(recordingIo())).toBe("2/3 done, 1 failed");
     expect(board.unsuccessful.map((each) => each.task)).toEqual(["s/b"]);
   });
 
   it("never draws a line wider than the terminal", () => {
     const board = new Board(10_000);
-    const states = ["RUNNING", "READY", "PENDING", "BACKING_OFF", "CANCELLING", "FAILED", "SKIPPED", "CANCELLED"] as const;
-    for (let index = 0; index < 10_000; index += 1) board.take(task(`${"long-".repeat(20)}${index}`, states[index % 8] ?? "READY", { startTime: new Date(0) }));
-    for (const line of board.lines(recordingIo({ terminal: true, colour: true }), 5_000, 0)) expect(widthOf(line)).toBeLessThan(100);
+    const states = [
+      "RUNNING",
+      "READY",
+      "PENDING",
+      "BACKING_OFF",
+      "CANCELLING",
+      "FAILED",
+      "SKIPPED",
+      "CANCELLED",
+    ] as const;
+    for (let index = 0; index < 10_000; index += 1)
+      board.take(task(`${"long-".repeat(20)}${index}`, states[index % 8] ?? "READY", { startTime: new Date(0) }));
+    for (const line of board.lines(recordingIo({ terminal: true, colour: true }), 5_000, 0))
+      expect(widthOf(line)).toBeLessThan(100);
   });
 
   it("gives a line for what people want to know, and none for the rest", () => {
@@ -34,23 +46,54 @@ describe("the board", () => {
       task("a", "BACKING_OFF", { attempt: 1, stateReason: "exit code 1" }),
       task("a", "SUCCEEDED", { attempt: 2, startTime: new Date(0), endTime: new Date(1_500) }),
     ].map((each) => changeLine(io, board, board.take(each), each));
-    expect(lines).toEqual([undefined, "[0/1] s/a running in p on r", undefined, "[0/1] s/a backing off - exit code 1", "[1/1] s/a succeeded (attempt 2) in 1.5s"]);
+    expect(lines).toEqual([
+      undefined,
+      "[0/1] s/a running in p on r",
+      undefined,
+      "[0/1] s/a backing off - exit code 1",
+      "[1/1] s/a succeeded (attempt 2) in 1.5s",
+    ]);
   });
 });
 
 describe("the peak of a limit", () => {
   it.each([
     [[], 0],
-    [[{ fromMs: 0, toMs: 10, weight: 1 }, { fromMs: 10, toMs: 20, weight: 1 }], 1],
-    [[{ fromMs: 0, toMs: 10, weight: 2 }, { fromMs: 9, toMs: 20, weight: 3 }], 5],
-    [[{ fromMs: 0, toMs: Number.POSITIVE_INFINITY, weight: 1 }, { fromMs: 5, toMs: 6, weight: 1 }], 2],
+    [
+      [
+        { fromMs: 0, toMs: 10, weight: 1 },
+        { fromMs: 10, toMs: 20, weight: 1 },
+      ],
+      1,
+    ],
+    [
+      [
+        { fromMs: 0, toMs: 10, weight: 2 },
+        { fromMs: 9, toMs: 20, weight: 3 },
+      ],
+      5,
+    ],
+    [
+      [
+        { fromMs: 0, toMs: Number.POSITIVE_INFINITY, weight: 1 },
+        { fromMs: 5, toMs: 6, weight: 1 },
+      ],
+      2,
+    ],
   ])("of %j is %d", (holdings, peak) => expect(peakOf(holdings)).toBe(peak));
 });
 
 describe("output", () => {
   it("lines columns up, whatever colours they have", () => {
     const io = recordingIo({ colour: true });
-    table(io, [{ title: "A" }, { title: "N", right: true }], [["\u001b[32mgreen\u001b[39m", "1"], ["x", "22"]]);
+    table(
+      io,
+      [{ title: "A" }, { title: "N", right: true }],
+      [
+        ["\u001b[32mgreen\u001b[39m", "1"],
+        ["x", "22"],
+      ],
+    );
     const widths = io.out().trimEnd().split("\n").map(widthOf);
     expect(new Set(widths)).toEqual(new Set([9]));
   });
@@ -63,12 +106,28 @@ describe("output", () => {
 
   it("prints wire values as plain JSON", () => {
     const io = recordingIo();
-    printJson(io, { n: 5n, huge: 2n ** 60n, bytes: Buffer.from("hi"), at: new Date(0), wait: { seconds: 1n, nanos: 5e8 } }, { oneLine: true });
-    expect(JSON.parse(io.out())).toEqual({ n: 5, huge: "1152921504606846976", bytes: "hi", at: "1970-01-01T00:00:00.000Z", wait: "1.5s" });
+    printJson(
+      io,
+      { n: 5n, huge: 2n ** 60n, bytes: Buffer.from("hi"), at: new Date(0), wait: { seconds: 1n, nanos: 5e8 } },
+      { oneLine: true },
+    );
+    expect(JSON.parse(io.out())).toEqual({
+      n: 5,
+      huge: "1152921504606846976",
+      bytes: "hi",
+      at: "1970-01-01T00:00:00.000Z",
+      wait: "1.5s",
+    });
   });
 
   it("cuts and fills", () => {
-    expect([cut("abcdef", 4), cut("abc", 4), bar(1, 4, 8), bar(0, 0, 4), bar(9, 3, 4)]).toEqual(["abc…", "abc", "██░░░░░░", "░░░░", "████"]);
+    expect([cut("abcdef", 4), cut("abc", 4), bar(1, 4, 8), bar(0, 0, 4), bar(9, 3, 4)]).toEqual([
+      "abc…",
+      "abc",
+      "██░░░░░░",
+      "░░░░",
+      "████",
+    ]);
   });
 
   it("draws in place: one write, home first, and the cursor back at the end", () => {

@@ -50,8 +50,14 @@ export class Board {
 
   /** Tasks whose run has begun, or is about to, longest first. */
   get running(): registry.Task[] {
-    const alive = [...this.#tasks.values()].filter((task) => [State.RUNNING, State.ASSIGNED, State.CANCELLING].some((state) => state === task.state));
-    return alive.sort((left, right) => (left.startTime?.getTime() ?? Infinity) - (right.startTime?.getTime() ?? Infinity) || left.task.localeCompare(right.task));
+    const alive = [...this.#tasks.values()].filter((task) =>
+      [State.RUNNING, State.ASSIGNED, State.CANCELLING].some((state) => state === task.state),
+    );
+    return alive.sort(
+      (left, right) =>
+        (left.startTime?.getTime() ?? Infinity) - (right.startTime?.getTime() ?? Infinity) ||
+        left.task.localeCompare(right.task),
+    );
   }
 
   /** One line of numbers: `12/42 done, 4 running, 3 ready, 1 failed`. */
@@ -66,7 +72,9 @@ export class Board {
       ["skipped", this.count(State.SKIPPED), State.SKIPPED],
       ["cancelled", this.count(State.CANCELLED), State.CANCELLED],
     ];
-    const shown = parts.filter(([, count]) => count > 0).map(([word, count, state]) => paintState(io, state, `${count} ${word}`));
+    const shown = parts
+      .filter(([, count]) => count > 0)
+      .map(([word, count, state]) => paintState(io, state, `${count} ${word}`));
     return [`${this.done}/${this.#total} done`, ...shown].join(", ");
   }
 
@@ -91,7 +99,12 @@ export class Board {
 }
 
 /** A change in one line, for where there is no terminal; undefined where nothing worth a line happened. */
-export function changeLine(io: Io, board: Board, before: registry.Task | undefined, task: registry.Task): string | undefined {
+export function changeLine(
+  io: Io,
+  board: Board,
+  before: registry.Task | undefined,
+  task: registry.Task,
+): string | undefined {
   const moved = before === undefined || before.state !== task.state || before.attempt !== task.attempt;
   const quiet = [State.PENDING, State.READY, State.ASSIGNED].some((state) => state === task.state);
   if (!moved || quiet) return undefined;
@@ -104,5 +117,7 @@ export function changeLine(io: Io, board: Board, before: registry.Task | undefin
 }
 
 function took(task: registry.Task): string {
-  return task.startTime === undefined || task.endTime === undefined ? "" : `in ${formatDuration(task.endTime.getTime() - task.startTime.getTime())}`;
+  return task.startTime === undefined || task.endTime === undefined
+    ? ""
+    : `in ${formatDuration(task.endTime.getTime() - task.startTime.getTime())}`;
 }

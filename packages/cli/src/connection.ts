@@ -1,7 +1,6 @@
 // Where Berth is: flags over environment over file.
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type BerthClient, createClient } from "@berth/client";
 import { UsageError } from "./errors.js";
@@ -20,9 +19,15 @@ export interface GlobalOptions {
 }
 
 /** The berth.yaml and the data folder that the options, the environment or the working directory name. */
-export function findPlaces(options: GlobalOptions, environment: NodeJS.ProcessEnv): { config?: string; dataFolder?: string } {
+export function findPlaces(
+  options: GlobalOptions,
+  environment: NodeJS.ProcessEnv,
+): { config?: string; dataFolder?: string } {
   const config = options.config ?? environment.BERTH_CONFIG ?? (existsSync("berth.yaml") ? "berth.yaml" : undefined);
-  const dataFolder = options.data ?? environment.BERTH_DATA_FOLDER ?? (config === undefined && existsSync("berth-data") ? "berth-data" : undefined);
+  const dataFolder =
+    options.data ??
+    environment.BERTH_DATA_FOLDER ??
+    (config === undefined && existsSync("berth-data") ? "berth-data" : undefined);
   return {
     ...(config === undefined ? {} : { config }),
     ...(dataFolder === undefined ? {} : { dataFolder: resolve(dataFolder) }),
@@ -32,7 +37,8 @@ export function findPlaces(options: GlobalOptions, environment: NodeJS.ProcessEn
 /** Makes a client. Nothing is sent yet. */
 export function clientOf(options: GlobalOptions, io: Io): BerthClient {
   const { environment } = io;
-  const token = options.tokenFile === undefined ? environment.BERTH_API_TOKEN : readFileSync(options.tokenFile, "utf8").trim();
+  const token =
+    options.tokenFile === undefined ? environment.BERTH_API_TOKEN : readFileSync(options.tokenFile, "utf8").trim();
   const addresses = {
     registry: options.registry ?? environment.BERTH_REGISTRY_ADDRESS,
     poolManager: options.poolManager ?? environment.BERTH_POOL_MANAGER_ADDRESS,
@@ -47,12 +53,19 @@ export function clientOf(options: GlobalOptions, io: Io): BerthClient {
  * Calls `body` with a client that something answers, and closes it afterwards. A refused connection is told at once and not
  * after the client's retries.
  */
-export async function withClient<T>(options: GlobalOptions, io: Io, body: (client: BerthClient) => Promise<T>): Promise<T> {
+export async function withClient<T>(
+  options: GlobalOptions,
+  io: Io,
+  body: (client: BerthClient) => Promise<T>,
+): Promise<T> {
   const client = clientOf(options, io);
   try {
     const { addresses, dataFolder } = client.endpoints;
     const where = dataFolder === undefined ? "" : ` (data folder ${dataFolder})`;
-    await probe(addresses.registry, `no Berth at ${addresses.registry}${where}: start one with \`berth up\`, or say where it is with --data or --registry`);
+    await probe(
+      addresses.registry,
+      `no Berth at ${addresses.registry}${where}: start one with \`berth up\`, or say where it is with --data or --registry`,
+    );
     return await body(client);
   } finally {
     client.close();
@@ -64,7 +77,8 @@ const probeMs = 5_000;
 function probe(address: string, refused: string): Promise<void> {
   const at = address.lastIndexOf(":");
   const port = Number(address.slice(at + 1));
-  if (at < 1 || !Number.isInteger(port) || port < 1 || port > 65_535) throw new UsageError(`"${address}" is not an address: write host:port, such as 127.0.0.1:50051`);
+  if (at < 1 || !Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new UsageError(`"${address}" is not an address: write host:port, such as 127.0.0.1:50051`);
   return new Promise((done, fail) => {
     const socket = connectSocket({ host: address.slice(0, at).replace(/^\[|\]$/g, ""), port, timeout: probeMs });
     const end = (error?: Error) => {

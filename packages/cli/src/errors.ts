@@ -16,7 +16,8 @@ export class UsageError extends Error {
 export function describeError(error: unknown): { message: string; exitCode: number } {
   if (error instanceof UsageError) return { message: error.message, exitCode: error.exitCode };
   if (error instanceof ConfigError) return { message: error.message, exitCode: 2 };
-  if (error instanceof ReasonError) return { message: withHint(error), exitCode: error.reason === "INVALID_FIELD" ? 2 : 1 };
+  if (error instanceof ReasonError)
+    return { message: withHint(error), exitCode: error.reason === "INVALID_FIELD" ? 2 : 1 };
   if (isFileError(error)) return { message: fileMessage(error), exitCode: 2 };
   return { message: error instanceof Error ? error.message : String(error), exitCode: 1 };
 }

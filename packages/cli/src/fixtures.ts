@@ -2,7 +2,9 @@
 import type { Io } from "./io.js";
 
 /** An Io that keeps what is written. */
-export function recordingIo(given: Partial<Pick<Io, "terminal" | "colour" | "environment">> = {}): Io & { out(): string; errors(): string } {
+export function recordingIo(
+  given: Partial<Pick<Io, "terminal" | "colour" | "environment">> = {},
+): Io & { out(): string; errors(): string } {
   const out: string[] = [];
   const errors: string[] = [];
   return {

@@ -64,7 +64,9 @@ export interface Column {
 /** Prints a table. Empty cells show as `-`. */
 export function table(io: Io, columns: readonly Column[], rows: readonly (readonly string[])[]): void {
   const cells = rows.map((row) => columns.map((_, index) => row[index] || "-"));
-  const widths = columns.map((column, index) => Math.max(column.title.length, ...cells.map((row) => widthOf(row[index] ?? ""))));
+  const widths = columns.map((column, index) =>
+    Math.max(column.title.length, ...cells.map((row) => widthOf(row[index] ?? ""))),
+  );
   const line = (row: readonly string[]) =>
     row
       .map((cell, index) => {
@@ -92,11 +94,22 @@ function plain(this: unknown, _key: string, value: unknown): unknown {
 }
 
 function isBufferJson(value: unknown): value is { type: "Buffer"; data: number[] } {
-  return typeof value === "object" && value !== null && (value as { type?: unknown }).type === "Buffer" && Array.isArray((value as { data?: unknown }).data);
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    (value as { type?: unknown }).type === "Buffer" &&
+    Array.isArray((value as { data?: unknown }).data)
+  );
 }
 
 function isDuration(value: unknown): value is { seconds: bigint; nanos: number } {
-  return typeof value === "object" && value !== null && Object.keys(value).length === 2 && typeof (value as { seconds?: unknown }).seconds === "bigint" && typeof (value as { nanos?: unknown }).nanos === "number";
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    Object.keys(value).length === 2 &&
+    typeof (value as { seconds?: unknown }).seconds === "bigint" &&
+    typeof (value as { nanos?: unknown }).nanos === "number"
+  );
 }
 
 /** Lines as one value on a terminal: what a state looks like. */

@@ -31,19 +31,57 @@ describe("help", () => {
   it("lists every command, and exits 0", async () => {
     const { code, out } = await run("--help");
     expect(code).toBe(0);
-    for (const command of ["init", "up", "run", "submit", "watch", "with", "runner", "status", "sets", "tasks", "task", "logs", "pools", "limits", "cancel", "retry", "pool", "limit", "apply"])
+    for (const command of [
+      "init",
+      "up",
+      "run",
+      "submit",
+      "watch",
+      "with",
+      "runner",
+      "status",
+      "sets",
+      "tasks",
+      "task",
+      "logs",
+      "pools",
+      "limits",
+      "cancel",
+      "retry",
+      "pool",
+      "limit",
+      "apply",
+    ])
       expect(out).toMatch(new RegExp(`^  ${command}\\b`, "m"));
   });
 
-  it.each([["init"], ["up"], ["run"], ["submit"], ["watch"], ["with"], ["runner"], ["status"], ["sets"], ["tasks"], ["task"], ["logs"], ["pools"], ["limits"], ["cancel"], ["retry"], ["pool", "set"], ["pool", "create"], ["limit", "set"], ["apply"]])(
-    "of %s %s has an example and --json",
-    async (...command) => {
-      const { code, out } = await run(...command, "--help");
-      expect(code).toBe(0);
-      expect(out).toMatch(/Examples?:\n {2}\$ berth /);
-      expect(out).toContain("--json");
-    },
-  );
+  it.each([
+    ["init"],
+    ["up"],
+    ["run"],
+    ["submit"],
+    ["watch"],
+    ["with"],
+    ["runner"],
+    ["status"],
+    ["sets"],
+    ["tasks"],
+    ["task"],
+    ["logs"],
+    ["pools"],
+    ["limits"],
+    ["cancel"],
+    ["retry"],
+    ["pool", "set"],
+    ["pool", "create"],
+    ["limit", "set"],
+    ["apply"],
+  ])("of %s %s has an example and --json", async (...command) => {
+    const { code, out } = await run(...command, "--help");
+    expect(code).toBe(0);
+    expect(out).toMatch(/Examples?:\n {2}\$ berth /);
+    expect(out).toContain("--json");
+  });
 });
 
 describe("wrong use", () => {
@@ -51,15 +89,15 @@ describe("wrong use", () => {
     [["tsks"], "unknown command"],
     [["tasks", "--sate", "failed"], "unknown option"],
     [["tasks", "--state", "broken"], "--state"],
-    [["tasks", "--limit", "0"], "--limit: \"0\" is not a whole number from 1"],
+    [["tasks", "--limit", "0"], '--limit: "0" is not a whole number from 1'],
     [["submit"], "give a task file, or a command"],
     [["cancel"], "name tasks (SET/TASK) or a set"],
     [["retry"], "--failed"],
     [["pool", "set", "default"], "say what to set"],
-    [["pool", "set", "default", "--max-concurrency", "-1"], "--max-concurrency: \"-1\""],
-    [["pool", "set", "default", "--max-concurrency", "1e400"], "--max-concurrency: \"1e400\""],
-    [["limit", "set", "global", "--capacity", "NaN"], "--capacity: \"NaN\""],
-    [["with", "--limit", "a=0", "--", "true"], "--limit: \"0\""],
+    [["pool", "set", "default", "--max-concurrency", "-1"], '--max-concurrency: "-1"'],
+    [["pool", "set", "default", "--max-concurrency", "1e400"], '--max-concurrency: "1e400"'],
+    [["limit", "set", "global", "--capacity", "NaN"], '--capacity: "NaN"'],
+    [["with", "--limit", "a=0", "--", "true"], '--limit: "0"'],
     [["with", "--limit", "a"], "give the command behind --"],
     [["status", "--registry", "nowhere"], "write host:port"],
     [["up", "--once"], "--demo"],

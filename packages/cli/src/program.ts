@@ -9,8 +9,14 @@ import type { Io } from "./io.js";
 function common(command: Command): Command {
   return command
     .option("--json", "print JSON for programs")
-    .option("--data <folder>", "data folder of the Berth to talk to (BERTH_DATA_FOLDER; default: that of berth.yaml, or ./berth-data)")
-    .option("--config <file>", "berth.yaml to take the data folder from (BERTH_CONFIG; default: ./berth.yaml if it is there)")
+    .option(
+      "--data <folder>",
+      "data folder of the Berth to talk to (BERTH_DATA_FOLDER; default: that of berth.yaml, or ./berth-data)",
+    )
+    .option(
+      "--config <file>",
+      "berth.yaml to take the data folder from (BERTH_CONFIG; default: ./berth.yaml if it is there)",
+    )
     .option("--registry <address>", "gRPC address of the registry (BERTH_REGISTRY_ADDRESS)")
     .option("--pool-manager <address>", "gRPC address of the pool-manager (BERTH_POOL_MANAGER_ADDRESS)")
     .option("--scheduler <address>", "gRPC address of the scheduler (BERTH_SCHEDULER_ADDRESS)")
@@ -39,24 +45,44 @@ function submission(command: Command): Command {
 }
 
 function example(command: Command, ...lines: string[]): Command {
-  return command.addHelpText("after", `\n${lines.length === 1 ? "Example" : "Examples"}:\n${lines.map((line) => `  $ ${line}`).join("\n")}`);
+  return command.addHelpText(
+    "after",
+    `\n${lines.length === 1 ? "Example" : "Examples"}:\n${lines.map((line) => `  $ ${line}`).join("\n")}`,
+  );
 }
 
 /** Builds the program. `behind` is what stood behind `--`; `done` takes the exit code. */
 function build(io: Io, behind: readonly string[], done: (code: number) => void): Command {
   const program = new Command("berth")
     .description("Concurrency control and dispatch for fleets of task runners")
-    .configureOutput({ writeOut: (text) => io.write(text), writeErr: (text) => io.writeError(text), getOutHelpWidth: () => io.columns(), getErrHelpWidth: () => io.columns() })
+    .configureOutput({
+      writeOut: (text) => io.write(text),
+      writeErr: (text) => io.writeError(text),
+      getOutHelpWidth: () => io.columns(),
+      getErrHelpWidth: () => io.columns(),
+    })
     .exitOverride()
     .showHelpAfterError("(see --help)")
     .enablePositionalOptions();
   const add = (command: Command, ...examples: string[]) => example(common(command), ...examples).exitOverride();
   // Every action gets its arguments, its options and leaves an exit code.
-  const act = <A extends unknown[]>(action: (...args: A) => Promise<number> | number) => async (...args: unknown[]) => done(await action(...(args.slice(0, -1) as A)));
+  const act =
+    <A extends unknown[]>(action: (...args: A) => Promise<number> | number) =>
+    async (...args: unknown[]) =>
+      done(await action(...(args.slice(0, -1) as A)));
 
   program.commandsGroup("Begin:");
-  add(program.command("init").argument("[file]", "where to write it", "berth.yaml").description("write a commented berth.yaml").option("--force", "overwrite"), "berth init").action(
-    act(async (file: string, options: { force?: boolean; json?: boolean }) => (await import("./commands/init.js")).init(file, options, io)),
+  add(
+    program
+      .command("init")
+      .argument("[file]", "where to write it", "berth.yaml")
+      .description("write a commented berth.yaml")
+      .option("--force", "overwrite"),
+    "berth init",
+  ).action(
+    act(async (file: string, options: { force?: boolean; json?: boolean }) =>
+      (await import("./commands/init.js")).init(file, options, io),
+    ),
   );
   add(
     program
@@ -68,16 +94,47 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
       .option("--once", "with --demo: end when the set is done, with exit code 0 only if all succeeded"),
     "berth up",
     "berth up --data /var/lib/berth --ports free",
-  ).action(act(async (options: GlobalOptions & { ports?: string; log?: string; demo?: string; once?: boolean }) => (await import("./commands/up.js")).up(options, io)));
+  ).action(
+    act(async (options: GlobalOptions & { ports?: string; log?: string; demo?: string; once?: boolean }) =>
+      (await import("./commands/up.js")).up(options, io),
+    ),
+  );
 
   program.commandsGroup("Work:");
-  add(submission(program.command("run").argument("[file]", "task file, - for standard input").usage("[options] FILE | -- COMMAND").description("submit and follow; exit code 0 only if all succeeded. Ctrl-C detaches, twice cancels")), "berth run tasks.yaml", "berth run --pool default -- npm test").action(
-    act(async (file: string | undefined, options: never) => (await import("./commands/run.js")).run(file, behind, options, io)),
+  add(
+    submission(
+      program
+        .command("run")
+        .argument("[file]", "task file, - for standard input")
+        .usage("[options] FILE | -- COMMAND")
+        .description("submit and follow; exit code 0 only if all succeeded. Ctrl-C detaches, twice cancels"),
+    ),
+    "berth run tasks.yaml",
+    "berth run --pool default -- npm test",
+  ).action(
+    act(async (file: string | undefined, options: never) =>
+      (await import("./commands/run.js")).run(file, behind, options, io),
+    ),
   );
-  add(submission(program.command("submit").argument("[file]", "task file, - for standard input").usage("[options] FILE | -- COMMAND").description("submit and leave")), "berth submit tasks.yaml --set nightly", "berth submit --pool default --limit api:llm=2 -- ./ask.sh 'what now'").action(
-    act(async (file: string | undefined, options: never) => (await import("./commands/run.js")).submit(file, behind, options, io)),
+  add(
+    submission(
+      program
+        .command("submit")
+        .argument("[file]", "task file, - for standard input")
+        .usage("[options] FILE | -- COMMAND")
+        .description("submit and leave"),
+    ),
+    "berth submit tasks.yaml --set nightly",
+    "berth submit --pool default --limit api:llm=2 -- ./ask.sh 'what now'",
+  ).action(
+    act(async (file: string | undefined, options: never) =>
+      (await import("./commands/run.js")).submit(file, behind, options, io),
+    ),
   );
-  add(program.command("watch").argument("<set>", "id of the set").description("follow a set that was submitted before"), "berth watch nightly").action(
+  add(
+    program.command("watch").argument("<set>", "id of the set").description("follow a set that was submitted before"),
+    "berth watch nightly",
+  ).action(
     act(async (set: string, options: GlobalOptions) => (await import("./commands/run.js")).watch(set, options, io)),
   );
   add(
@@ -106,10 +163,17 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
   ).action(act(async (options: never) => (await import("./commands/runner.js")).runner(options, io)));
 
   program.commandsGroup("See:");
-  add(program.command("status").description("limits, pools, runners and queue, at one revision"), "berth status").action(act(async (options: GlobalOptions) => (await import("./commands/status.js")).status(options, io)));
-  add(program.command("sets").description("the sets that were submitted, newest first").option("--limit <number>", "most to show", "20"), "berth sets").action(
-    act(async (options: never) => (await import("./commands/tasks.js")).listSets(options, io)),
-  );
+  add(
+    program.command("status").description("limits, pools, runners and queue, at one revision"),
+    "berth status",
+  ).action(act(async (options: GlobalOptions) => (await import("./commands/status.js")).status(options, io)));
+  add(
+    program
+      .command("sets")
+      .description("the sets that were submitted, newest first")
+      .option("--limit <number>", "most to show", "20"),
+    "berth sets",
+  ).action(act(async (options: never) => (await import("./commands/tasks.js")).listSets(options, io)));
   add(
     program
       .command("tasks")
@@ -121,20 +185,51 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
       .option("--limit <number>", "most to show", "50"),
     "berth tasks --set nightly --state failed,skipped",
   ).action(act(async (options: never) => (await import("./commands/tasks.js")).listTasks(options, io)));
-  add(program.command("task").argument("<id>", "SET/TASK").description("one task: attempts, history, and why it waits"), "berth task nightly/build").action(
+  add(
+    program.command("task").argument("<id>", "SET/TASK").description("one task: attempts, history, and why it waits"),
+    "berth task nightly/build",
+  ).action(
     act(async (id: string, options: GlobalOptions) => (await import("./commands/tasks.js")).showTask(id, options, io)),
   );
-  add(program.command("logs").argument("<id>", "SET/TASK").description("what a task wrote").option("-f, --follow", "go on with what it writes, until it ends").option("--attempt <number>", "of this attempt (default: the last)"), "berth logs nightly/build -f").action(
-    act(async (id: string, options: never) => (await import("./commands/logs.js")).logs(id, options, io)),
+  add(
+    program
+      .command("logs")
+      .argument("<id>", "SET/TASK")
+      .description("what a task wrote")
+      .option("-f, --follow", "go on with what it writes, until it ends")
+      .option("--attempt <number>", "of this attempt (default: the last)"),
+    "berth logs nightly/build -f",
+  ).action(act(async (id: string, options: never) => (await import("./commands/logs.js")).logs(id, options, io)));
+  add(program.command("pools").description("pools: how full, how many wait"), "berth pools").action(
+    act(async (options: GlobalOptions) => (await import("./commands/status.js")).pools(options, io)),
   );
-  add(program.command("pools").description("pools: how full, how many wait"), "berth pools").action(act(async (options: GlobalOptions) => (await import("./commands/status.js")).pools(options, io)));
-  add(program.command("limits").description("limits: how full"), "berth limits").action(act(async (options: GlobalOptions) => (await import("./commands/status.js")).limits(options, io)));
+  add(program.command("limits").description("limits: how full"), "berth limits").action(
+    act(async (options: GlobalOptions) => (await import("./commands/status.js")).limits(options, io)),
+  );
 
   program.commandsGroup("Change:");
-  add(program.command("cancel").argument("[ids...]", "SET/TASK ..., or one SET").description("cancel tasks").option("--set <id>", "the whole set").option("--reason <text>", "why, for the tasks' history", "cancelled by berth cancel"), "berth cancel nightly", "berth cancel nightly/build nightly/test").action(
+  add(
+    program
+      .command("cancel")
+      .argument("[ids...]", "SET/TASK ..., or one SET")
+      .description("cancel tasks")
+      .option("--set <id>", "the whole set")
+      .option("--reason <text>", "why, for the tasks' history", "cancelled by berth cancel"),
+    "berth cancel nightly",
+    "berth cancel nightly/build nightly/test",
+  ).action(
     act(async (ids: string[], options: never) => (await import("./commands/change.js")).cancel(ids, options, io)),
   );
-  add(program.command("retry").argument("[ids...]", "SET/TASK ..., or one SET").description("retry tasks that failed, were cancelled or skipped").option("--set <id>", "those of this set").option("--failed", "only the failed ones, and what was skipped for them"), "berth retry nightly --failed", "berth retry nightly/build").action(
+  add(
+    program
+      .command("retry")
+      .argument("[ids...]", "SET/TASK ..., or one SET")
+      .description("retry tasks that failed, were cancelled or skipped")
+      .option("--set <id>", "those of this set")
+      .option("--failed", "only the failed ones, and what was skipped for them"),
+    "berth retry nightly --failed",
+    "berth retry nightly/build",
+  ).action(
     act(async (ids: string[], options: never) => (await import("./commands/change.js")).retry(ids, options, io)),
   );
   const poolFlags = (command: Command) =>
@@ -146,13 +241,25 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
       .option("--slots <names>", "named exclusive places, with commas")
       .option("--reason <text>", "why, for the record");
   const pool = program.command("pool").description("change pools at run time; survives restarts").exitOverride();
-  add(poolFlags(pool.command("set").argument("<name>")).description("change a pool").option("--pause", "start nothing more in it").option("--resume", "start again"), "berth pool set default --max-concurrency 8").action(
-    act(async (name: string, options: never) => (await import("./commands/set.js")).setPool(name, options, io)),
-  );
-  add(poolFlags(pool.command("create").argument("<name>")).description("create a pool").option("--type <type>", "local-process, docker, kubernetes or remote", "local-process"), "berth pool create images --max-concurrency 2 --skills images").action(
+  add(
+    poolFlags(pool.command("set").argument("<name>"))
+      .description("change a pool")
+      .option("--pause", "start nothing more in it")
+      .option("--resume", "start again"),
+    "berth pool set default --max-concurrency 8",
+  ).action(act(async (name: string, options: never) => (await import("./commands/set.js")).setPool(name, options, io)));
+  add(
+    poolFlags(pool.command("create").argument("<name>"))
+      .description("create a pool")
+      .option("--type <type>", "local-process, docker, kubernetes or remote", "local-process"),
+    "berth pool create images --max-concurrency 2 --skills images",
+  ).action(
     act(async (name: string, options: never) => (await import("./commands/set.js")).createPool(name, options, io)),
   );
-  add(pool.command("delete").argument("<name>").description("delete a pool that holds nothing"), "berth pool delete images").action(
+  add(
+    pool.command("delete").argument("<name>").description("delete a pool that holds nothing"),
+    "berth pool delete images",
+  ).action(
     act(async (name: string, options: never) => (await import("./commands/set.js")).deletePool(name, options, io)),
   );
   const limit = program.command("limit").description("change limits at run time; survives restarts").exitOverride();
@@ -169,8 +276,13 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
       .option("--reason <text>", "why, for the record"),
     "berth limit set global --capacity 20",
     "berth limit set api:llm --capacity 1 --for 10m --reason 'quota is low'",
-  ).action(act(async (name: string, options: never) => (await import("./commands/set.js")).setLimit(name, options, io)));
-  add(limit.command("delete").argument("<name>").description("delete a limit that nothing occupies"), "berth limit delete api:llm").action(
+  ).action(
+    act(async (name: string, options: never) => (await import("./commands/set.js")).setLimit(name, options, io)),
+  );
+  add(
+    limit.command("delete").argument("<name>").description("delete a limit that nothing occupies"),
+    "berth limit delete api:llm",
+  ).action(
     act(async (name: string, options: never) => (await import("./commands/set.js")).deleteLimit(name, options, io)),
   );
   add(

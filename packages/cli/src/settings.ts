@@ -24,12 +24,22 @@ const notSettings = [
  * The configuration: flags over environment over file over defaults. A data folder that the file gives is taken from the
  * file's folder, any other from the working directory.
  */
-export async function readConfig(options: { file?: string; environment: NodeJS.ProcessEnv; flags?: Record<string, unknown> }): Promise<BerthConfig> {
+export async function readConfig(options: {
+  file?: string;
+  environment: NodeJS.ProcessEnv;
+  flags?: Record<string, unknown>;
+}): Promise<BerthConfig> {
   const { berthSchema } = await import("@berth/standalone/config");
   const { file, environment, flags = {} } = options;
   // BERTH_RUNNER is the runner's id inside a run, and the settings of the local runner nowhere: those are BERTH_RUNNER__....
   const allow = [...notSettings, "BERTH_RUNNER"];
-  const config = loadConfig({ schema: berthSchema, environment, flags, allow, ...(file === undefined ? {} : { file }) });
+  const config = loadConfig({
+    schema: berthSchema,
+    environment,
+    flags,
+    allow,
+    ...(file === undefined ? {} : { file }),
+  });
   const fromFile = file !== undefined && flags.dataFolder === undefined && !environment.BERTH_DATA_FOLDER;
   const dataFolder = fromFile ? resolve(dirname(file), config.dataFolder) : resolve(config.dataFolder);
   return { ...config, dataFolder };

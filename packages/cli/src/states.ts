@@ -4,7 +4,10 @@ import { type Io, paint } from "./io.js";
 
 /** A state as a word: `running`, `backing off`. */
 export function stateWord(state: registry.Task_State): string {
-  return state.replace(/^STATE_/, "").toLowerCase().replaceAll("_", " ");
+  return state
+    .replace(/^STATE_/, "")
+    .toLowerCase()
+    .replaceAll("_", " ");
 }
 
 const styles: Partial<Record<registry.Task_State, Parameters<typeof paint>[1]>> = {
@@ -24,7 +27,9 @@ export function paintState(io: Io, state: registry.Task_State, text = stateWord(
   return style === undefined ? text : paint(io, style, text);
 }
 
-const words = new Map(Object.values(registry.Task_State).map((state) => [stateWord(state).replaceAll(" ", "-"), state]));
+const words = new Map(
+  Object.values(registry.Task_State).map((state) => [stateWord(state).replaceAll(" ", "-"), state]),
+);
 
 /** The states that a filter such as `failed,backing-off` names; undefined for one that isn't a state. */
 export function parseStates(text: string): registry.Task_State[] | undefined {
@@ -33,4 +38,6 @@ export function parseStates(text: string): registry.Task_State[] | undefined {
 }
 
 /** The words that `parseStates` takes. */
-export const stateWords: readonly string[] = [...words.keys()].filter((word) => !/^un(specified|recognized)$/.test(word));
+export const stateWords: readonly string[] = [...words.keys()].filter(
+  (word) => !/^un(specified|recognized)$/.test(word),
+);

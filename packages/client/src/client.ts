@@ -12,7 +12,9 @@ export interface BerthClientOptions extends EndpointOptions {
   readonly timeoutMs?: number;
 }
 
-type Calls<Definition extends Parameters<typeof createTypedClient>[0]> = ReturnType<typeof createTypedClient<Definition>>;
+type Calls<Definition extends Parameters<typeof createTypedClient>[0]> = ReturnType<
+  typeof createTypedClient<Definition>
+>;
 
 /** Which tasks: a set, tasks by `{set}/{task}`, or a filter of the wire. */
 export type TaskSelection = string | readonly string[] | Partial<registry.TaskFilter>;
@@ -44,7 +46,10 @@ export interface BerthClient {
   /** Retries tasks that ended FAILED, CANCELLED or SKIPPED, and what was skipped for them. */
   retry(selection: TaskSelection): Promise<registry.RetryTasksResponse>;
   /** Output of an attempt (0: the last). With `follow` also what arrives, until the task is final. */
-  logs(task: string, options?: { attempt?: number; follow?: boolean; signal?: AbortSignal }): AsyncIterable<registry.LogChunk>;
+  logs(
+    task: string,
+    options?: { attempt?: number; follow?: boolean; signal?: AbortSignal },
+  ): AsyncIterable<registry.LogChunk>;
   /** Tasks, calls of the wire. */
   readonly registry: Calls<typeof registry.RegistryServiceDefinition>;
   /** Output, calls of the wire. */
@@ -90,7 +95,12 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
     let repeated = true;
     let revision: bigint | undefined;
     for (const [index, part] of parts.entries()) {
-      const request = { set, displayName: options.displayName ?? "", tasks: part, requestId: partRequestId(requestId, index) };
+      const request = {
+        set,
+        displayName: options.displayName ?? "",
+        tasks: part,
+        requestId: partRequestId(requestId, index),
+      };
       const call = tasks.submitTasks(request, options.signal === undefined ? {} : { signal: options.signal });
       const answer = await call.catch((thrown: unknown) => {
         const error = ReasonError.from(thrown);
@@ -141,7 +151,12 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
     async *tasks(selection = {}, options = {}) {
       let pageToken = "";
       do {
-        const request = { filter: filterOf(selection), pageSize: options.pageSize ?? 1_000, pageToken, view: options.view ?? registry.View.BASIC };
+        const request = {
+          filter: filterOf(selection),
+          pageSize: options.pageSize ?? 1_000,
+          pageToken,
+          view: options.view ?? registry.View.BASIC,
+        };
         const page = await tasks.listTasks(request);
         yield* page.tasks;
         pageToken = page.nextPageToken;
@@ -175,7 +190,8 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
 }
 
 function filterOf(selection: TaskSelection): registry.TaskFilter {
-  if (typeof selection === "string") return registry.TaskFilter.fromPartial(selection.includes("/") ? { tasks: [selection] } : { set: selection });
+  if (typeof selection === "string")
+    return registry.TaskFilter.fromPartial(selection.includes("/") ? { tasks: [selection] } : { set: selection });
   if (Array.isArray(selection)) return registry.TaskFilter.fromPartial({ tasks: [...selection] });
   return registry.TaskFilter.fromPartial(selection as Partial<registry.TaskFilter>);
 }
@@ -187,5 +203,7 @@ function specOf(input: TaskInput, index: number): registry.TaskSpec {
     field: [`tasks[${index}]`, ...issue.path.map(String)].join("."),
     description: issue.message,
   }));
-  throw new ReasonError("INVALID_FIELD", fields.map((each) => `${each.field}: ${each.description}`).join("; "), { fields });
+  throw new ReasonError("INVALID_FIELD", fields.map((each) => `${each.field}: ${each.description}`).join("; "), {
+    fields,
+  });
 }

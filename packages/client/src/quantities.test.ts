@@ -4,7 +4,8 @@ import { duration, formatBytes, formatDuration, wireDuration, wireMs } from "./q
 describe("durations", () => {
   it("demand their unit", () => {
     expect(duration().parse("1m30s")).toBe(90_000);
-    for (const value of [10, "10"]) expect(duration().safeParse(value).error?.issues[0]?.message).toContain("isn't a duration");
+    for (const value of [10, "10"])
+      expect(duration().safeParse(value).error?.issues[0]?.message).toContain("isn't a duration");
   });
 
   it.each([
@@ -26,5 +27,6 @@ describe("durations", () => {
 });
 
 describe("sizes", () => {
-  it("shows sizes in their unit", () => expect([0, 14_336, 1_610_612_736].map(formatBytes)).toEqual(["0 B", "14 KiB", "1.5 GiB"]));
+  it("shows sizes in their unit", () =>
+    expect([0, 14_336, 1_610_612_736].map(formatBytes)).toEqual(["0 B", "14 KiB", "1.5 GiB"]));
 });

@@ -35,7 +35,9 @@ export function formatBytes(bytes: number): string {
  */
 export function duration(bounds: { min?: number; max?: number } = {}) {
   const error = "isn't a duration with its unit: write 500ms, 10s, 1m30s, 2h or 1d";
-  return z.string({ error }).pipe(anyDuration({ min: 1, max: longestMs, ...bounds }) as unknown as z.ZodType<number, string>);
+  return z
+    .string({ error })
+    .pipe(anyDuration({ min: 1, max: longestMs, ...bounds }) as unknown as z.ZodType<number, string>);
 }
 
 /** A number of milliseconds as the wire has it. */

@@ -3,7 +3,11 @@ import { describe, expect, it } from "vitest";
 import { partRequestId, requestBytesMax, splitTasks } from "./submit.js";
 
 const task = (id: string, needs: string[] = [], stdin = 0) =>
-  registry.TaskSpec.fromPartial({ id, needs, run: { kind: { $case: "command", value: { argv: ["true"] } }, stdin: Buffer.alloc(stdin) } });
+  registry.TaskSpec.fromPartial({
+    id,
+    needs,
+    run: { kind: { $case: "command", value: { argv: ["true"] } }, stdin: Buffer.alloc(stdin) },
+  });
 
 describe("splitting a submission", () => {
   it("leaves one that fits as it is", () => {
@@ -13,7 +17,9 @@ describe("splitting a submission", () => {
 
   it("splits 25,000 tasks into three requests in which nothing needs a task of a later one", () => {
     // Each needs the one given after it, so the order given is the worst there is.
-    const tasks = Array.from({ length: 25_000 }, (_, index) => task(`t${index}`, index < 24_999 ? [`t${index + 1}`] : []));
+    const tasks = Array.from({ length: 25_000 }, (_, index) =>
+      task(`t${index}`, index < 24_999 ? [`t${index + 1}`] : []),
+    );
     const parts = splitTasks(tasks);
     expect(parts.map((part) => part.length)).toEqual([10_000, 10_000, 5_000]);
     const sent = new Set<string>();
@@ -29,7 +35,11 @@ describe("splitting a submission", () => {
     expect(parts.length).toBeGreaterThan(1);
     expect(parts.flat()).toHaveLength(40);
     for (const part of parts) {
-      const request = registry.SubmitTasksRequest.fromPartial({ set: "s".repeat(63), displayName: "n".repeat(128), tasks: part });
+      const request = registry.SubmitTasksRequest.fromPartial({
+        set: "s".repeat(63),
+        displayName: "n".repeat(128),
+        tasks: part,
+      });
       expect(registry.SubmitTasksRequest.encode(request).finish().length).toBeLessThanOrEqual(requestBytesMax);
     }
   });
@@ -38,7 +48,9 @@ describe("splitting a submission", () => {
     expect(() => splitTasks([task("ok"), task("large", [], 5e6)])).toThrow(/tasks\[1\] "large" is 5\d+ bytes/));
 
   it("names a circle before anything of it is sent", () => {
-    const tasks = Array.from({ length: 10_001 }, (_, index) => task(`t${index}`, index === 0 ? ["t1"] : index === 1 ? ["t0"] : []));
+    const tasks = Array.from({ length: 10_001 }, (_, index) =>
+      task(`t${index}`, index === 0 ? ["t1"] : index === 1 ? ["t0"] : []),
+    );
     expect(() => splitTasks(tasks)).toThrow("t0 needs t1 needs t0");
   });
 });
@@ -50,6 +62,7 @@ describe("request ids of parts", () => {
     expect(ids).toEqual([0, 1, 2].map((part) => partRequestId(id, part)));
     expect(ids[0]).toBe(id);
     expect(new Set(ids).size).toBe(3);
-    for (const each of ids) expect(each).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-[48][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    for (const each of ids)
+      expect(each).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-[48][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   });
 });

@@ -6,7 +6,8 @@ import { Tally, watchTasks } from "./watch.js";
 
 const task = (name: string, state: keyof typeof registry.Task_State, revision: bigint) =>
   registry.Task.fromPartial({ task: `s/${name}`, state: registry.Task_State[state], revision });
-const batch = (revision: bigint, ...tasks: registry.Task[]) => registry.WatchTasksResponse.fromPartial({ revision, tasks });
+const batch = (revision: bigint, ...tasks: registry.Task[]) =>
+  registry.WatchTasksResponse.fromPartial({ revision, tasks });
 
 /** Opens scripted streams one after the other; a stream is what it yields and what it then throws. */
 function scripted(streams: { yields: registry.WatchTasksResponse[]; throws?: Error }[]) {
@@ -71,7 +72,9 @@ it("begins anew where the registry has forgotten the revision", async () => {
 });
 
 it("throws what a retry can't help", async () => {
-  await expect(run([{ yields: [], throws: new ReasonError("NOT_FOUND", "there is no set s") }], 1)).rejects.toThrow("no set s");
+  await expect(run([{ yields: [], throws: new ReasonError("NOT_FOUND", "there is no set s") }], 1)).rejects.toThrow(
+    "no set s",
+  );
 });
 
 it("counts a task once, and takes one that is retried out of the final ones", () => {

@@ -35,19 +35,43 @@ type Client = Pick<BerthClient, "pools">;
 
 // Fields of the wire with the names of the file, in the order in which a change is shown.
 const poolFields = {
-  maxConcurrency: { path: "max_concurrency", of: (p: DeclaredPool) => String(p.maxConcurrency), wire: (p: wire.Pool) => String(p.maxConcurrency) },
+  maxConcurrency: {
+    path: "max_concurrency",
+    of: (p: DeclaredPool) => String(p.maxConcurrency),
+    wire: (p: wire.Pool) => String(p.maxConcurrency),
+  },
   cpu: { path: "cpu_millis", of: (p: DeclaredPool) => `${p.cpuMillis}m`, wire: (p: wire.Pool) => `${p.cpuMillis}m` },
-  memory: { path: "memory_bytes", of: (p: DeclaredPool) => `${p.memoryBytes}B`, wire: (p: wire.Pool) => `${p.memoryBytes}B` },
+  memory: {
+    path: "memory_bytes",
+    of: (p: DeclaredPool) => `${p.memoryBytes}B`,
+    wire: (p: wire.Pool) => `${p.memoryBytes}B`,
+  },
   slots: { path: "slots", of: (p: DeclaredPool) => list(p.slots), wire: (p: wire.Pool) => list(p.slots) },
-  skills: { path: "skills", of: (p: DeclaredPool) => list(p.skills), wire: (p: wire.Pool) => list([...p.skills].sort()) },
+  skills: {
+    path: "skills",
+    of: (p: DeclaredPool) => list(p.skills),
+    wire: (p: wire.Pool) => list([...p.skills].sort()),
+  },
   paused: { path: "paused", of: (p: DeclaredPool) => String(p.paused), wire: (p: wire.Pool) => String(p.paused) },
 } as const;
 const limitFields = {
-  capacity: { path: "capacity", of: (l: DeclaredLimit) => String(l.capacity), wire: (l: wire.Limit) => String(l.capacity) },
+  capacity: {
+    path: "capacity",
+    of: (l: DeclaredLimit) => String(l.capacity),
+    wire: (l: wire.Limit) => String(l.capacity),
+  },
   reserve: { path: "reserve", of: (l: DeclaredLimit) => String(l.reserve), wire: (l: wire.Limit) => String(l.reserve) },
-  reservePriority: { path: "reserve_priority", of: (l: DeclaredLimit) => String(l.reservePriority), wire: (l: wire.Limit) => String(l.reservePriority) },
+  reservePriority: {
+    path: "reserve_priority",
+    of: (l: DeclaredLimit) => String(l.reservePriority),
+    wire: (l: wire.Limit) => String(l.reservePriority),
+  },
   rate: { path: "rate", of: (l: DeclaredLimit) => String(l.rate), wire: (l: wire.Limit) => String(l.rate) },
-  ratePeriod: { path: "rate_period", of: (l: DeclaredLimit) => `${l.ratePeriodMs}ms`, wire: (l: wire.Limit) => `${wireMs(l.ratePeriod) ?? 0}ms` },
+  ratePeriod: {
+    path: "rate_period",
+    of: (l: DeclaredLimit) => `${l.ratePeriodMs}ms`,
+    wire: (l: wire.Limit) => `${wireMs(l.ratePeriod) ?? 0}ms`,
+  },
 } as const;
 
 /** Compares a file with what Berth has. Takes nothing and changes nothing. */
@@ -63,10 +87,17 @@ export async function planCatalogue(config: BerthConfig, client: Client): Promis
       impossible.push(`the type of pool ${pool.pool} can't be changed: choose another name for a ${pool.type} pool`);
     push(steps, "pool", pool.pool, now, pool, poolFields);
   }
-  for (const limit of declaredLimits(config)) push(steps, "limit", limit.limit, limits.get(limit.limit), limit, limitFields);
-  const named = new Set([...declaredPools(config).map((each) => each.pool), ...declaredLimits(config).map((each) => each.limit)]);
+  for (const limit of declaredLimits(config))
+    push(steps, "limit", limit.limit, limits.get(limit.limit), limit, limitFields);
+  const named = new Set([
+    ...declaredPools(config).map((each) => each.pool),
+    ...declaredLimits(config).map((each) => each.limit),
+  ]);
   const own = [...limits.keys()].filter((limit) => !/^(pool|runner|tenant):/.test(limit));
-  const kept = [...[...pools.keys()].map((each) => [each, `pool ${each}`]), ...own.map((each) => [each, `limit ${each}`])];
+  const kept = [
+    ...[...pools.keys()].map((each) => [each, `pool ${each}`]),
+    ...own.map((each) => [each, `limit ${each}`]),
+  ];
   return { steps, impossible, kept: kept.filter(([name]) => !named.has(name ?? "")).map(([, words]) => words ?? "") };
 }
 
@@ -83,33 +114,54 @@ function push<Declared, Now>(
     from: now === undefined ? undefined : wire(now),
     to: of(declared),
   }));
-  const changes = now === undefined ? all.filter((each) => !/^(0(m|B|ms)?|false|none)$/.test(each.to) || each.field === "maxConcurrency") : all.filter((each) => each.from !== each.to);
-  if (now === undefined || changes.length > 0) steps.push({ action: now === undefined ? "create" : "update", kind, name, changes });
+  const changes =
+    now === undefined
+      ? all.filter((each) => !/^(0(m|B|ms)?|false|none)$/.test(each.to) || each.field === "maxConcurrency")
+      : all.filter((each) => each.from !== each.to);
+  if (now === undefined || changes.length > 0)
+    steps.push({ action: now === undefined ? "create" : "update", kind, name, changes });
 }
 
 /** Does the steps, one after the other; each is a change of its own, audited with `reason`. */
-export async function applyPlan(config: BerthConfig, steps: readonly Step[], client: Client, reason: string): Promise<void> {
+export async function applyPlan(
+  config: BerthConfig,
+  steps: readonly Step[],
+  client: Client,
+  reason: string,
+): Promise<void> {
   const pools = new Map(declaredPools(config).map((each) => [each.pool, wirePool(each, reason)]));
   const limits = new Map(declaredLimits(config).map((each) => [each.limit, wireLimit(each, reason)]));
   for (const step of steps) {
     const pool = step.kind === "pool" ? pools.get(step.name) : undefined;
     const limit = step.kind === "limit" ? limits.get(step.name) : undefined;
-    const mask = (fields: Record<string, { path: string }>) => [...step.changes.map((each) => fields[each.field]?.path ?? each.field), "reason"];
-    if (pool !== undefined && step.action === "create") await client.pools.createPool({ pool, requestId: randomUUID() });
+    const mask = (fields: Record<string, { path: string }>) => [
+      ...step.changes.map((each) => fields[each.field]?.path ?? each.field),
+      "reason",
+    ];
+    if (pool !== undefined && step.action === "create")
+      await client.pools.createPool({ pool, requestId: randomUUID() });
     else if (pool !== undefined) await client.pools.updatePool({ pool, updateMask: mask(poolFields) });
-    else if (limit !== undefined && step.action === "create") await client.pools.createLimit({ limit, requestId: randomUUID() });
+    else if (limit !== undefined && step.action === "create")
+      await client.pools.createLimit({ limit, requestId: randomUUID() });
     else if (limit !== undefined) await client.pools.updateLimit({ limit, updateMask: mask(limitFields) });
   }
 }
 
 /** A step in one line, such as `~ pool default: maxConcurrency 4 -> 8`. */
 export function describeStep(step: Step): string {
-  const changes = step.changes.map((each) => (each.from === undefined ? `${each.field} ${each.to}` : `${each.field} ${each.from} -> ${each.to}`));
+  const changes = step.changes.map((each) =>
+    each.from === undefined ? `${each.field} ${each.to}` : `${each.field} ${each.from} -> ${each.to}`,
+  );
   return `${step.action === "create" ? "+" : "~"} ${step.kind} ${step.name}: ${changes.join(", ")}`;
 }
 
 function wireType(type: DeclaredPool["type"]): wire.Pool_Type {
-  const types = { "local-process": "LOCAL_PROCESS", docker: "DOCKER", kubernetes: "KUBERNETES", remote: "REMOTE" } as const;
+  const types = {
+    "local-process": "LOCAL_PROCESS",
+    docker: "DOCKER",
+    kubernetes: "KUBERNETES",
+    remote: "REMOTE",
+  } as const;
   return wire.Pool_Type[types[type]];
 }
 

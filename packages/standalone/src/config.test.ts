@@ -13,7 +13,12 @@ function problemsOf(text: string): string {
 
 it("has the documented defaults", () => {
   const config = parseConfig();
-  expect(config.defaults).toMatchObject({ policy: "priority", heartbeatTimeout: 60_000, gracefulShutdown: 300_000, keepFinished: 30 * 86_400_000 });
+  expect(config.defaults).toMatchObject({
+    policy: "priority",
+    heartbeatTimeout: 60_000,
+    gracefulShutdown: 300_000,
+    keepFinished: 30 * 86_400_000,
+  });
   expect(config.defaults.retry).toEqual({ attempts: 3, backoff: 10_000, multiplier: 2, maxBackoff: 300_000 });
   expect(config.ports).toMatchObject({ registry: 50_051, metrics: 50_054, registryHttp: 9_151, metricsHttp: 9_154 });
   expect(declaredLimits(config)[0]).toMatchObject({ limit: "global", capacity: 10 });
@@ -23,7 +28,11 @@ it("has the documented defaults", () => {
 
 it("maps skills to pools, and lets the local runner take what the local pools allow together", () => {
   const config = parseConfig({
-    pools: { a: { maxConcurrency: 3, skills: ["x"] }, b: { maxConcurrency: 2 }, far: { type: "remote", maxConcurrency: 50 } },
+    pools: {
+      a: { maxConcurrency: 3, skills: ["x"] },
+      b: { maxConcurrency: 2 },
+      far: { type: "remote", maxConcurrency: 50 },
+    },
     skills: { y: ["a", "b"] },
   });
   expect(declaredPools(config).map((each) => each.skills)).toEqual([["x", "y"], ["y"], []]);
@@ -40,6 +49,7 @@ it.each([
   ["a skill of an unknown pool", "pools: { a: { maxConcurrency: 1 } }\nskills: { x: b }\n", [":2:", 'no pool "b"']],
   ["a name with ..", "pools:\n  ../a: { maxConcurrency: 1 }\n", [":2:", "name"]],
   ["a duration without unit", "defaults: { heartbeatTimeout: 60 }\n", [":1:", "heartbeatTimeout", "unit"]],
+  ["times that leave nothing", "defaults: { heartbeatTimeout: 3s }\n", [":1:", "heartbeatTimeout", "killTime"]],
   ["a reserve above the capacity", "limits:\n  disk: { capacity: 1, reserve: 2 }\n", [":2:", "above the capacity"]],
 ])("names line and column of %s", (_, text, parts) => {
   const message = problemsOf(text);

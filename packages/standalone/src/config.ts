@@ -4,7 +4,8 @@ import { duration } from "@berth/client/quantities";
 import { z } from "zod";
 
 const name = z.string().regex(/^(?!.*\.\.)[a-z0-9][a-z0-9._-]{0,62}$/, {
-  error: "isn't a name: write 1 to 63 lower-case letters, digits, '.', '_' or '-', beginning with a letter or digit, without '..'",
+  error:
+    "isn't a name: write 1 to 63 lower-case letters, digits, '.', '_' or '-', beginning with a letter or digit, without '..'",
 });
 const limitName = z.string().regex(/^(?!.*\.\.)[a-z0-9][a-z0-9._:-]{0,126}$/, {
   error: "isn't a limit's name: write 1 to 127 lower-case letters, digits, '.', '_', ':' or '-', without '..'",
@@ -14,11 +15,18 @@ const port = z.int().min(0).max(65_535);
 
 /** One pool. */
 const poolSchema = z.strictObject({
-  type: z.enum(["local-process", "docker", "kubernetes", "remote"]).default("local-process").describe("How its runners run their work."),
+  type: z
+    .enum(["local-process", "docker", "kubernetes", "remote"])
+    .default("local-process")
+    .describe("How its runners run their work."),
   maxConcurrency: z.int().min(0).max(1_000_000).describe("Most tasks at once."),
   cpu: cpu().optional().describe("Cores to give out; left out, CPU isn't counted."),
   memory: bytes().optional().describe("Memory to give out, such as 8GiB; left out, memory isn't counted."),
-  slots: z.array(z.string().min(1).max(256)).max(10_000).default([]).describe("Named exclusive places; each task then holds one."),
+  slots: z
+    .array(z.string().min(1).max(256))
+    .max(10_000)
+    .default([])
+    .describe("Named exclusive places; each task then holds one."),
   skills: z.array(name).max(64).default([]).describe("Skills that the pool offers."),
   paused: z.boolean().default(false).describe("True starts nothing in the pool."),
 });
@@ -37,7 +45,10 @@ const limitSchema = z.union(
         .describe("Most starts within a period of 1s to 24h."),
     }),
   ],
-  { error: "isn't a limit: write a whole capacity of 0 and more, or an object with capacity, reserve, reservePriority and rate" },
+  {
+    error:
+      "isn't a limit: write a whole capacity of 0 and more, or an object with capacity, reserve, reservePriority and rate",
+  },
 );
 
 const retrySchema = z.strictObject({
@@ -50,11 +61,17 @@ const retrySchema = z.strictObject({
 const defaultsSchema = z.strictObject({
   policy: z.enum(["priority"]).default("priority").describe("Order of ready tasks: by priority, then first come."),
   retry: retrySchema.prefault({}).describe("Retries of tasks that don't say otherwise."),
-  heartbeatTimeout: duration({ min: 1_000, max: 86_400_000 }).prefault("60s").describe("Silence after which a runner is lost."),
+  heartbeatTimeout: duration({ min: 1_000, max: 86_400_000 })
+    .prefault("60s")
+    .describe("Silence after which a runner is lost."),
   killTime: duration({ min: 100, max: 60_000 }).prefault("2s").describe("Time that killing a run may take."),
   timerLateness: duration({ min: 10, max: 10_000 }).prefault("1s").describe("How late a timer may fire."),
-  lateResultWait: duration({ min: 0, max: 600_000 }).prefault("5s").describe("Wait for a result after a lease expired."),
-  gracefulShutdown: duration({ min: 0, max: 86_400_000 }).prefault("300s").describe("Longest wait for running tasks at stop."),
+  lateResultWait: duration({ min: 0, max: 600_000 })
+    .prefault("5s")
+    .describe("Wait for a result after a lease expired."),
+  gracefulShutdown: duration({ min: 0, max: 86_400_000 })
+    .prefault("300s")
+    .describe("Longest wait for running tasks at stop."),
   keepFinished: duration({ min: 60_000 }).prefault("30d").describe("How long finished tasks are kept."),
 });
 
@@ -71,16 +88,29 @@ const portsSchema = z.strictObject({
 
 const runnerSchema = z.strictObject({
   id: name.default("local").describe("Id of the local runner."),
-  capacity: z.int().min(1).max(10_000).optional().describe("Most tasks at once. Default: what the local pools allow together."),
+  capacity: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .optional()
+    .describe("Most tasks at once. Default: what the local pools allow together."),
   labels: z.record(z.string(), z.string()).default({}).describe("Labels that tasks may ask for."),
   cwd: z.string().min(1).optional().describe("Working directory of tasks that name none. Default: that of `berth up`."),
-  secretsFolder: z.string().min(1).optional().describe("Folder with a file for each secret that isn't in the environment."),
+  secretsFolder: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Folder with a file for each secret that isn't in the environment."),
 });
 
 /** Schema of berth.yaml. */
 export const berthSchema = z
   .strictObject({
-    dataFolder: z.string().min(1).default("./berth-data").describe("Where everything is kept; relative to the working directory."),
+    dataFolder: z
+      .string()
+      .min(1)
+      .default("./berth-data")
+      .describe("Where everything is kept; relative to the working directory."),
     ports: portsSchema.prefault({}).describe("Ports on 127.0.0.1; 0 takes a free one."),
     pools: z
       .record(name, poolSchema)
@@ -94,19 +124,29 @@ export const berthSchema = z
       .record(name, z.union([name, z.array(name).min(1).max(16)]))
       .default({})
       .describe("Which pool, or pools, offer a skill."),
-    defaultPool: name.optional().describe("Pool of tasks that name neither pool nor skill. Default: `default`, or the only pool."),
+    defaultPool: name
+      .optional()
+      .describe("Pool of tasks that name neither pool nor skill. Default: `default`, or the only pool."),
     defaults: defaultsSchema.prefault({}),
     runner: runnerSchema.prefault({}).describe("The local runner, which serves every local-process pool."),
     logLevel: z.enum(["fatal", "error", "warn", "info", "debug", "silent"]).default("info"),
   })
   .superRefine((config, context) => {
     const problem = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
+    const { heartbeatTimeout, killTime, timerLateness } = config.defaults;
+    const ttlMs = (heartbeatTimeout / 1.01 - timerLateness) * 0.99 - killTime;
+    if (ttlMs < 500)
+      problem(
+        ["defaults", "heartbeatTimeout"],
+        `leaves a runner ${Math.round(ttlMs)} ms between two answers, after killTime and timerLateness: make it longer, or those shorter`,
+      );
     const pools = Object.keys(config.pools).length === 0 ? ["default"] : Object.keys(config.pools);
     const known = `the pools are ${pools.join(", ")}`;
     if (config.defaultPool !== undefined && !pools.includes(config.defaultPool))
       problem(["defaultPool"], `there is no pool "${config.defaultPool}"; ${known}`);
     for (const [skill, given] of Object.entries(config.skills))
-      for (const pool of [given].flat()) if (!pools.includes(pool)) problem(["skills", skill], `there is no pool "${pool}"; ${known}`);
+      for (const pool of [given].flat())
+        if (!pools.includes(pool)) problem(["skills", skill], `there is no pool "${pool}"; ${known}`);
     for (const limit of Object.keys(config.limits)) {
       if (limit.startsWith("pool:")) problem(["limits", limit], "a pool's limit is its maxConcurrency, under pools");
       if (limit.startsWith("runner:")) problem(["limits", limit], "a runner's limit is its own capacity");
@@ -155,7 +195,8 @@ export const defaultGlobalLimit = 10;
 export function declaredPools(config: BerthConfig): DeclaredPool[] {
   const entries = Object.entries(config.pools);
   const global = declaredLimits(config)[0]?.capacity ?? defaultGlobalLimit;
-  if (entries.length === 0) entries.push(["default", poolSchema.parse({ maxConcurrency: Math.min(global, 1_000_000) })]);
+  if (entries.length === 0)
+    entries.push(["default", poolSchema.parse({ maxConcurrency: Math.min(global, 1_000_000) })]);
   return entries.map(([pool, given]) => {
     const mapped = Object.entries(config.skills).filter(([, pools]) => [pools].flat().includes(pool));
     return {
@@ -174,8 +215,9 @@ export function declaredPools(config: BerthConfig): DeclaredPool[] {
 /** The limits that a configuration declares; `global` first, with its default. */
 export function declaredLimits(config: BerthConfig): DeclaredLimit[] {
   return Object.entries({ global: defaultGlobalLimit, ...config.limits }).map(([limit, given]) => {
-    const { capacity, reserve, reservePriority, rate } =
-      typeof given === "number" ? { capacity: given, reserve: 0, reservePriority: 0, rate: undefined } : given;
+    if (typeof given === "number")
+      return { limit, capacity: given, reserve: 0, reservePriority: 0, rate: 0, ratePeriodMs: 0 };
+    const { capacity, reserve, reservePriority, rate } = given;
     return { limit, capacity, reserve, reservePriority, rate: rate?.starts ?? 0, ratePeriodMs: rate?.period ?? 0 };
   });
 }
@@ -190,5 +232,8 @@ export function defaultPool(config: BerthConfig): string {
 export function localRunner(config: BerthConfig): { pools: string[]; capacity: number } {
   const local = declaredPools(config).filter((each) => each.type === "local-process");
   const together = local.reduce((sum, each) => sum + each.maxConcurrency, 0);
-  return { pools: local.map((each) => each.pool), capacity: config.runner.capacity ?? Math.max(1, Math.min(together, 10_000)) };
+  return {
+    pools: local.map((each) => each.pool),
+    capacity: config.runner.capacity ?? Math.max(1, Math.min(together, 10_000)),
+  };
 }

@@ -6,7 +6,7 @@ import { createChannel, createClient } from "@berth/chassis/grpc";
 import { type Component, Lifecycle } from "@berth/chassis/lifecycle";
 import { createLogger, type Logger } from "@berth/chassis/log";
 import { type FolderLock, lockFolder } from "@berth/chassis/sqlite";
-import { startTelemetry, type Telemetry } from "@berth/chassis/telemetry";
+import { startTelemetry } from "@berth/chassis/telemetry";
 import { pool } from "@berth/contracts";
 import { createMetrics, metricsConfigSchema } from "@berth/metrics";
 import { createPoolManager, poolManagerConfigSchema } from "@berth/pool-manager";
@@ -15,7 +15,14 @@ import { createRunner, type Runner } from "@berth/runner";
 import { createScheduler, schedulerConfigSchema } from "@berth/scheduler";
 import { type BerthConfig, defaultPool, localRunner } from "./config.js";
 import { declareOnce } from "./declared.js";
-import { makeFolder, type PerService, readOrMakeToken, removeEndpoints, type ServiceName, writeEndpoints } from "./folder.js";
+import {
+  makeFolder,
+  type PerService,
+  readOrMakeToken,
+  removeEndpoints,
+  type ServiceName,
+  writeEndpoints,
+} from "./folder.js";
 import { LogFile } from "./log-file.js";
 
 const host = "127.0.0.1";
@@ -77,7 +84,9 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
   const { retry } = defaults;
   const token = readOrMakeToken(dataFolder);
   const log = options.logger === undefined ? new LogFile(options.logFile ?? join(dataFolder, "berth.log")) : undefined;
-  const logger = options.logger ?? createLogger({ service: "berth", level: config.logLevel, ...(log === undefined ? {} : { destination: log }) });
+  const logger =
+    options.logger ??
+    createLogger({ service: "berth", level: config.logLevel, ...(log === undefined ? {} : { destination: log }) });
   const telemetry = await startTelemetry({ service: "berth", environment: process.env, logger });
   const clock = systemClock;
   const bus = new InProcessBus({ clock, logger });
@@ -87,7 +96,12 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
   });
 
   const port = (name: keyof BerthConfig["ports"]) => (options.freePorts === true ? 0 : config.ports[name]);
-  const common = (name: ServiceName) => ({ host, port: port(name), httpPort: port(`${name}Http`), token: new Secret(token) });
+  const common = (name: ServiceName) => ({
+    host,
+    port: port(name),
+    httpPort: port(`${name}Http`),
+    token: new Secret(token),
+  });
   const parts = (service: string) => ({ clock, logger: logger.child({ service }), telemetry, bus, onFailed: fail });
   const ports = new Map<ServiceName, { grpc: number; http: number }>();
   const address = (name: ServiceName) => `${host}:${ports.get(name)?.grpc ?? 0}`;
@@ -125,7 +139,12 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
     atStart(async () => {
       const channel = createChannel(address("poolManager"));
       try {
-        await declareOnce(config, dataFolder, { pools: createClient(pool.PoolServiceDefinition, channel, { token, retry: true }) }, logger);
+        await declareOnce(
+          config,
+          dataFolder,
+          { pools: createClient(pool.PoolServiceDefinition, channel, { token, retry: true }) },
+          logger,
+        );
       } finally {
         channel.close();
       }
@@ -138,7 +157,12 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
           dataFolder,
           poolManagerAddress: address("poolManager"),
           defaultPool: defaultPool(config) || "default",
-          retry: { maxAttempts: retry.attempts, backoff: retry.backoff, multiplier: retry.multiplier, maxBackoff: retry.maxBackoff },
+          retry: {
+            maxAttempts: retry.attempts,
+            backoff: retry.backoff,
+            multiplier: retry.multiplier,
+            maxBackoff: retry.maxBackoff,
+          },
           retentionDays: defaults.keepFinished / dayMs,
         }),
       }),
@@ -199,13 +223,20 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
     await lifecycle.start();
     await allReady(readiness);
   } catch (error) {
-    await lifecycle.stop().catch((other: unknown) => logger.error({ error: other }, "stopping after a failed start failed as well"));
+    await lifecycle
+      .stop()
+      .catch((other: unknown) => logger.error({ error: other }, "stopping after a failed start failed as well"));
     tidyUp();
     throw error;
   }
   const perService = (kind: "grpc" | "http"): PerService<string> => {
     const at = (name: ServiceName) => `${host}:${ports.get(name)?.[kind] ?? 0}`;
-    return { registry: at("registry"), poolManager: at("poolManager"), scheduler: at("scheduler"), metrics: at("metrics") };
+    return {
+      registry: at("registry"),
+      poolManager: at("poolManager"),
+      scheduler: at("scheduler"),
+      metrics: at("metrics"),
+    };
   };
   const addresses = perService("grpc");
   const httpAddresses = perService("http");
@@ -215,7 +246,9 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
   const stopOnce = async (now: Promise<void>): Promise<void> => {
     removeEndpoints(dataFolder);
     const enough = new AbortController();
-    const drained = (runner?.drain() ?? Promise.resolve()).catch((error: unknown) => logger.error({ error }, "draining the runner failed"));
+    const drained = (runner?.drain() ?? Promise.resolve()).catch((error: unknown) =>
+      logger.error({ error }, "draining the runner failed"),
+    );
     await Promise.race([drained, now, delay(clock, defaults.gracefulShutdown, enough.signal)]);
     enough.abort();
     try {
@@ -253,7 +286,11 @@ interface Service extends Component {
 const nothing: Component = { start: async () => undefined, stop: async () => undefined };
 
 function lifecycleOf(component: Component): Component {
-  return { start: () => component.start(), stop: () => component.stop(), ...(component.drain === undefined ? {} : { drain: () => component.drain?.() ?? Promise.resolve() }) };
+  return {
+    start: () => component.start(),
+    stop: () => component.stop(),
+    ...(component.drain === undefined ? {} : { drain: () => component.drain?.() ?? Promise.resolve() }),
+  };
 }
 
 /** A component that is made only when its turn to start comes. */
@@ -281,11 +318,15 @@ function whenStopped(stop: () => Promise<void>): Component {
 async function allReady(readiness: readonly (() => Readiness)[]): Promise<void> {
   const until = systemClock.monoMs() + readyMs;
   for (;;) {
-    const waiting = readiness.map((each) => each()).filter((each) => !each.ready || Object.values(each.checks).some((check) => check !== "ok"));
+    const waiting = readiness
+      .map((each) => each())
+      .filter((each) => !each.ready || Object.values(each.checks).some((check) => check !== "ok"));
     if (waiting.length === 0) return;
     if (systemClock.monoMs() > until) {
       const wrong = waiting.flatMap((each) => Object.entries(each.checks)).filter(([, check]) => check !== "ok");
-      throw new Error(`not ready within ${readyMs / 1_000} s: ${wrong.map(([part, check]) => `${part}: ${check}`).join("; ")}; the log says more`);
+      throw new Error(
+        `not ready within ${readyMs / 1_000} s: ${wrong.map(([part, check]) => `${part}: ${check}`).join("; ")}; the log says more`,
+      );
     }
     await delay(systemClock, readyStepMs);
   }

@@ -11,14 +11,20 @@ function selected(ids: readonly string[], options: Selection, states: registry.T
   const sets = ids.filter((id) => !id.includes("/"));
   const tasks = ids.filter((id) => id.includes("/"));
   if (options.set !== undefined) sets.push(options.set);
-  if (sets.length > 1 || (sets.length === 1 && tasks.length > 0)) throw new UsageError("name either tasks (SET/TASK) or one set");
+  if (sets.length > 1 || (sets.length === 1 && tasks.length > 0))
+    throw new UsageError("name either tasks (SET/TASK) or one set");
   return registry.TaskFilter.fromPartial({ set: sets[0] ?? "", tasks, states });
 }
 
 /** `berth cancel`. */
-export function cancel(ids: readonly string[], options: GlobalOptions & Selection & { reason: string }, io: Io): Promise<number> {
+export function cancel(
+  ids: readonly string[],
+  options: GlobalOptions & Selection & { reason: string },
+  io: Io,
+): Promise<number> {
   const filter = selected(ids, options);
-  if (filter.set === "" && filter.tasks.length === 0) throw new UsageError("name tasks (SET/TASK) or a set: berth cancel SET");
+  if (filter.set === "" && filter.tasks.length === 0)
+    throw new UsageError("name tasks (SET/TASK) or a set: berth cancel SET");
   return withClient(options, io, async (client) => {
     const answer = await client.cancel(filter, options.reason);
     if (options.json === true) printJson(io, answer);
@@ -28,11 +34,16 @@ export function cancel(ids: readonly string[], options: GlobalOptions & Selectio
 }
 
 /** `berth retry`. Without ids, `--failed` takes the failed tasks of `--set`, or of every set that has some. */
-export function retry(ids: readonly string[], options: GlobalOptions & Selection & { failed?: boolean }, io: Io): Promise<number> {
+export function retry(
+  ids: readonly string[],
+  options: GlobalOptions & Selection & { failed?: boolean },
+  io: Io,
+): Promise<number> {
   const failed = options.failed === true ? [registry.Task_State.FAILED] : [];
   const filter = selected(ids, options, failed);
   const everywhere = filter.set === "" && filter.tasks.length === 0;
-  if (everywhere && options.failed !== true) throw new UsageError("name tasks (SET/TASK), a set, or --failed: berth retry SET --failed");
+  if (everywhere && options.failed !== true)
+    throw new UsageError("name tasks (SET/TASK), a set, or --failed: berth retry SET --failed");
   return withClient(options, io, async (client) => {
     const total = { retriedCount: 0, ignoredCount: 0 };
     const filters = everywhere ? await perSet() : [filter];
@@ -42,7 +53,11 @@ export function retry(ids: readonly string[], options: GlobalOptions & Selection
       total.ignoredCount += answer.ignoredCount;
     }
     if (options.json === true) printJson(io, total);
-    else say(io, `${total.retriedCount} begin anew${total.ignoredCount > 0 ? `, ${total.ignoredCount} left as they are (only failed, cancelled and skipped ones can be retried)` : ""}`);
+    else
+      say(
+        io,
+        `${total.retriedCount} begin anew${total.ignoredCount > 0 ? `, ${total.ignoredCount} left as they are (only failed, cancelled and skipped ones can be retried)` : ""}`,
+      );
     return 0;
 
     async function perSet(): Promise<registry.TaskFilter[]> {

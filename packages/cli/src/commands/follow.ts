@@ -35,7 +35,8 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal]);
   let note: string | undefined;
-  const draw = () => screen.draw([...board.lines(io, systemClock.wallMs(), startedMs), ...(note === undefined ? [] : [note])]);
+  const draw = () =>
+    screen.draw([...board.lines(io, systemClock.wallMs(), startedMs), ...(note === undefined ? [] : [note])]);
   const line = (text: string) => {
     if (drawn) screen.clear();
     io.writeError(`${text}\n`);
@@ -47,14 +48,28 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
       signal,
       onTask(task) {
         const before = board.take(task);
-        if (options.json === true) printJson(io, { kind: "task", task: task.task, state: stateWord(task.state), attempt: task.attempt, pool: task.pool, runner: task.runner, reason: task.stateReason }, { oneLine: true });
+        if (options.json === true)
+          printJson(
+            io,
+            {
+              kind: "task",
+              task: task.task,
+              state: stateWord(task.state),
+              attempt: task.attempt,
+              pool: task.pool,
+              runner: task.runner,
+              reason: task.stateReason,
+            },
+            { oneLine: true },
+          );
         else if (!drawn) {
           const text = changeLine(io, board, before, task);
           if (text !== undefined) say(io, text);
         }
       },
       onConnection(error) {
-        note = error === undefined ? undefined : paint(io, "yellow", `connection lost (${error.message}); trying again`);
+        note =
+          error === undefined ? undefined : paint(io, "yellow", `connection lost (${error.message}); trying again`);
         if (!drawn) line(note ?? "connected again");
       },
     });
@@ -76,19 +91,45 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
 function conclude(board: Board, set: string, io: Io, startedMs: number, options: FollowOptions): Followed {
   const bad = board.unsuccessful;
   const elapsed = formatDuration(systemClock.wallMs() - startedMs);
-  if (options.json === true) printJson(io, { kind: "end", set, succeeded: bad.length === 0, taskCount: board.total, unsuccessful: bad.map((task) => task.task) }, { oneLine: true });
-  else if (bad.length === 0) say(io, `${paint(io, "green", "all succeeded")}: ${board.total} tasks of set ${set} in ${elapsed}`);
+  if (options.json === true)
+    printJson(
+      io,
+      {
+        kind: "end",
+        set,
+        succeeded: bad.length === 0,
+        taskCount: board.total,
+        unsuccessful: bad.map((task) => task.task),
+      },
+      { oneLine: true },
+    );
+  else if (bad.length === 0)
+    say(io, `${paint(io, "green", "all succeeded")}: ${board.total} tasks of set ${set} in ${elapsed}`);
   else {
-    say(io, `${paint(io, "red", "not all succeeded")}: ${bad.length} of ${board.total} tasks of set ${set} (${elapsed})`);
-    for (const task of bad.slice(0, unsuccessfulShown)) say(io, `  ${task.task} ${paintState(io, task.state)}${task.stateReason === "" ? "" : ` - ${task.stateReason}`}`);
-    if (bad.length > unsuccessfulShown) say(io, `  and ${bad.length - unsuccessfulShown} more: berth tasks --set ${set} --state failed,skipped,cancelled`);
+    say(
+      io,
+      `${paint(io, "red", "not all succeeded")}: ${bad.length} of ${board.total} tasks of set ${set} (${elapsed})`,
+    );
+    for (const task of bad.slice(0, unsuccessfulShown))
+      say(io, `  ${task.task} ${paintState(io, task.state)}${task.stateReason === "" ? "" : ` - ${task.stateReason}`}`);
+    if (bad.length > unsuccessfulShown)
+      say(
+        io,
+        `  and ${bad.length - unsuccessfulShown} more: berth tasks --set ${set} --state failed,skipped,cancelled`,
+      );
     const failed = bad.find((task) => stateWord(task.state) === "failed") as registry.Task | undefined;
-    if (failed !== undefined) say(io, `see why: berth logs ${failed.task}   try again: berth retry --set ${set} --failed`);
+    if (failed !== undefined)
+      say(io, `see why: berth logs ${failed.task}   try again: berth retry --set ${set} --failed`);
   }
   return bad.length === 0 ? "succeeded" : "unsuccessful";
 }
 
-function onInterrupts(client: BerthClient, set: string, stop: AbortController, line: (text: string) => void): () => void {
+function onInterrupts(
+  client: BerthClient,
+  set: string,
+  stop: AbortController,
+  line: (text: string) => void,
+): () => void {
   let timer: NodeJS.Timeout | undefined;
   let cancelled = false;
   const onInterrupt = () => {
@@ -96,7 +137,9 @@ function onInterrupts(client: BerthClient, set: string, stop: AbortController, l
       line(`leaving; the set is being cancelled. See how it goes: berth watch ${set}`);
       stop.abort();
     } else if (timer === undefined) {
-      line(`detaching: the tasks go on. Ctrl-C again within ${secondSignalMs / 1_000} s cancels them. Come back with: berth watch ${set}`);
+      line(
+        `detaching: the tasks go on. Ctrl-C again within ${secondSignalMs / 1_000} s cancels them. Come back with: berth watch ${set}`,
+      );
       timer = setTimeout(() => stop.abort(), secondSignalMs);
     } else {
       clearTimeout(timer);

@@ -66,7 +66,8 @@ defaults:
 
 /** `berth init`. */
 export function init(file: string, options: { force?: boolean; json?: boolean }, io: Io): number {
-  if (existsSync(file) && options.force !== true) throw new UsageError(`${file} is there already: edit it, or overwrite it with --force`);
+  if (existsSync(file) && options.force !== true)
+    throw new UsageError(`${file} is there already: edit it, or overwrite it with --force`);
   writeFileSync(file, sampleConfig(Math.max(2, availableParallelism())));
   if (options.json === true) printJson(io, { file });
   else {

@@ -7,7 +7,12 @@ import { readSubmission, type SubmissionOptions, submitTasks } from "./submissio
 const exitCodes: Record<Followed, number> = { succeeded: 0, unsuccessful: 1, detached: 130 };
 
 /** `berth run`: submits and follows. */
-export async function run(file: string | undefined, command: readonly string[], options: GlobalOptions & SubmissionOptions, io: Io): Promise<number> {
+export async function run(
+  file: string | undefined,
+  command: readonly string[],
+  options: GlobalOptions & SubmissionOptions,
+  io: Io,
+): Promise<number> {
   const submission = readSubmission(file, command, options);
   return withClient(options, io, async (client) => {
     const submitted = await submitTasks(client, submission, options);
@@ -22,7 +27,12 @@ export function watch(set: string, options: GlobalOptions, io: Io): Promise<numb
 }
 
 /** `berth submit`: submits and leaves. */
-export async function submit(file: string | undefined, command: readonly string[], options: GlobalOptions & SubmissionOptions, io: Io): Promise<number> {
+export async function submit(
+  file: string | undefined,
+  command: readonly string[],
+  options: GlobalOptions & SubmissionOptions,
+  io: Io,
+): Promise<number> {
   const submission = readSubmission(file, command, options);
   return withClient(options, io, async (client) => {
     const submitted = await submitTasks(client, submission, options);

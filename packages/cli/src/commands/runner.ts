@@ -34,8 +34,13 @@ export function runner(options: RunnerOptions, io: Io): Promise<number> {
       ...(options.secrets === undefined ? {} : { secretsFolder: options.secrets }),
     });
     await runner.start();
-    if (options.json === true) printJson(io, { runner: runner.id, pools: options.pool, capacity, pid: process.pid }, { oneLine: true });
-    else say(io, `runner ${runner.id} takes up to ${capacity} tasks of ${options.pool.join(", ")}; Ctrl-C lets them finish and leaves`);
+    if (options.json === true)
+      printJson(io, { runner: runner.id, pools: options.pool, capacity, pid: process.pid }, { oneLine: true });
+    else
+      say(
+        io,
+        `runner ${runner.id} takes up to ${capacity} tasks of ${options.pool.join(", ")}; Ctrl-C lets them finish and leaves`,
+      );
     await new Promise<void>((resolve) => {
       for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
     });

@@ -29,27 +29,45 @@ const types: Record<string, wire.Pool_Type> = {
 };
 
 function poolFields(name: string, options: PoolOptions): { pool: wire.Pool; updateMask: string[] } {
-  const words = (text: string) => text.split(",").map((word) => word.trim()).filter((word) => word !== "");
+  const words = (text: string) =>
+    text
+      .split(",")
+      .map((word) => word.trim())
+      .filter((word) => word !== "");
   if (options.pause === true && options.resume === true) throw new UsageError("give --pause or --resume, not both");
   const given: [string, Partial<wire.Pool> | undefined][] = [
-    ["max_concurrency", options.maxConcurrency === undefined ? undefined : { maxConcurrency: BigInt(wholeNumber("--max-concurrency", options.maxConcurrency, 0, 1_000_000)) }],
+    [
+      "max_concurrency",
+      options.maxConcurrency === undefined
+        ? undefined
+        : { maxConcurrency: BigInt(wholeNumber("--max-concurrency", options.maxConcurrency, 0, 1_000_000)) },
+    ],
     ["cpu_millis", options.cpu === undefined ? undefined : { cpuMillis: BigInt(cpuFlag("--cpu", options.cpu)) }],
-    ["memory_bytes", options.memory === undefined ? undefined : { memoryBytes: BigInt(bytesFlag("--memory", options.memory)) }],
+    [
+      "memory_bytes",
+      options.memory === undefined ? undefined : { memoryBytes: BigInt(bytesFlag("--memory", options.memory)) },
+    ],
     ["skills", options.skills === undefined ? undefined : { skills: words(options.skills) }],
     ["slots", options.slots === undefined ? undefined : { slots: words(options.slots) }],
     ["paused", options.pause === true || options.resume === true ? { paused: options.pause === true } : undefined],
     ["reason", options.reason === undefined ? undefined : { reason: options.reason }],
   ];
   const set = given.filter(([, value]) => value !== undefined);
-  return { pool: wire.Pool.fromPartial(Object.assign({ pool: name }, ...set.map(([, value]) => value))), updateMask: set.map(([path]) => path) };
+  return {
+    pool: wire.Pool.fromPartial(Object.assign({ pool: name }, ...set.map(([, value]) => value))),
+    updateMask: set.map(([path]) => path),
+  };
 }
 
 /** `berth pool set NAME`. */
 export function setPool(name: string, options: GlobalOptions & PoolOptions, io: Io): Promise<number> {
   const { pool, updateMask } = poolFields(name, options);
-  if (updateMask.length === 0) throw new UsageError("say what to set: --max-concurrency, --cpu, --memory, --skills, --slots, --pause or --resume");
+  if (updateMask.length === 0)
+    throw new UsageError("say what to set: --max-concurrency, --cpu, --memory, --skills, --slots, --pause or --resume");
   return withClient(options, io, async (client) => {
-    const answer = await client.pools.updatePool({ pool, updateMask }).catch((error: unknown) => missing(error, "pool", name, client));
+    const answer = await client.pools
+      .updatePool({ pool, updateMask })
+      .catch((error: unknown) => missing(error, "pool", name, client));
     return tellPool(answer.pool, options, io);
   });
 }
@@ -57,13 +75,16 @@ export function setPool(name: string, options: GlobalOptions & PoolOptions, io: 
 /** `berth pool create NAME`. */
 export function createPool(name: string, options: GlobalOptions & PoolOptions, io: Io): Promise<number> {
   const type = types[options.type ?? "local-process"];
-  if (type === undefined) throw new UsageError(`--type: "${options.type}" isn't a type; they are ${Object.keys(types).join(", ")}`);
-  if (options.maxConcurrency === undefined) throw new UsageError("--max-concurrency is missing: how many tasks may run in the pool at once?");
+  if (type === undefined)
+    throw new UsageError(`--type: "${options.type}" isn't a type; they are ${Object.keys(types).join(", ")}`);
+  if (options.maxConcurrency === undefined)
+    throw new UsageError("--max-concurrency is missing: how many tasks may run in the pool at once?");
   const { pool } = poolFields(name, options);
   return withClient(options, io, async (client) => {
     const answer = await client.pools.createPool({ pool: { ...pool, type }, requestId: randomUUID() });
     const code = tellPool(answer.pool, options, io);
-    if (options.json !== true && (answer.pool?.runnerCount ?? 0) === 0) say(io, `no runner takes its work yet: berth runner --pool ${name} --capacity 4`);
+    if (options.json !== true && (answer.pool?.runnerCount ?? 0) === 0)
+      say(io, `no runner takes its work yet: berth runner --pool ${name} --capacity 4`);
     return code;
   });
 }
@@ -81,8 +102,15 @@ export function deletePool(name: string, options: GlobalOptions, io: Io): Promis
 function tellPool(pool: wire.Pool | undefined, options: GlobalOptions, io: Io): number {
   if (options.json === true) printJson(io, pool);
   else if (pool !== undefined) {
-    say(io, `pool ${pool.pool}: ${pool.runningCount} running, at most ${pool.maxConcurrency}${pool.paused ? ", paused" : ""}`);
-    if (pool.runningCount > pool.maxConcurrency) say(io, `${pool.runningCount - pool.maxConcurrency} more run than allowed now; they go on, and nothing starts until they have ended`);
+    say(
+      io,
+      `pool ${pool.pool}: ${pool.runningCount} running, at most ${pool.maxConcurrency}${pool.paused ? ", paused" : ""}`,
+    );
+    if (pool.runningCount > pool.maxConcurrency)
+      say(
+        io,
+        `${pool.runningCount - pool.maxConcurrency} more run than allowed now; they go on, and nothing starts until they have ended`,
+      );
   }
   return 0;
 }
@@ -99,10 +127,14 @@ export interface LimitOptions {
 
 /** `berth limit set NAME`. */
 export function setLimit(name: string, options: GlobalOptions & LimitOptions, io: Io): Promise<number> {
-  if (options.capacity === undefined && options.reserve === undefined) throw new UsageError("say what to set: --capacity (and --for), or --reserve");
+  if (options.capacity === undefined && options.reserve === undefined)
+    throw new UsageError("say what to set: --capacity (and --for), or --reserve");
   const capacity = options.capacity === undefined ? undefined : BigInt(wholeNumber("--capacity", options.capacity, 0));
   const reserve = options.reserve === undefined ? undefined : BigInt(wholeNumber("--reserve", options.reserve, 0));
-  const reservePriority = options.reservePriority === undefined ? undefined : wholeNumber("--reserve-priority", options.reservePriority, -1_000, 1_000);
+  const reservePriority =
+    options.reservePriority === undefined
+      ? undefined
+      : wholeNumber("--reserve-priority", options.reservePriority, -1_000, 1_000);
   const forMs = options.for === undefined ? undefined : durationFlag("--for", options.for);
   return withClient(options, io, async (client) => {
     const now = await client.pools.getLimit({ limit: name }).catch((error: unknown) => {
@@ -114,17 +146,36 @@ export function setLimit(name: string, options: GlobalOptions & LimitOptions, io
       ...(reserve === undefined ? {} : { reserve }),
       ...(reservePriority === undefined ? {} : { reservePriority }),
       ...(options.reason === undefined ? {} : { reason: options.reason }),
-      ...(forMs === undefined ? {} : { expireTime: new Date(systemClock.wallMs() + forMs), revertCapacity: now?.limit?.capacity ?? 0n }),
+      ...(forMs === undefined
+        ? {}
+        : { expireTime: new Date(systemClock.wallMs() + forMs), revertCapacity: now?.limit?.capacity ?? 0n }),
     };
-    const paths = { capacity: "capacity", reserve: "reserve", reservePriority: "reserve_priority", reason: "reason", expireTime: "expire_time", revertCapacity: "revert_capacity" };
+    const paths = {
+      capacity: "capacity",
+      reserve: "reserve",
+      reservePriority: "reserve_priority",
+      reason: "reason",
+      expireTime: "expire_time",
+      revertCapacity: "revert_capacity",
+    };
     const updateMask = Object.keys(fields).map((key) => paths[key as keyof typeof paths]);
     const limit = wire.Limit.fromPartial({ limit: name, ...fields });
-    const answer = now === undefined ? await client.pools.createLimit({ limit, requestId: randomUUID() }) : await client.pools.updateLimit({ limit, updateMask });
+    const answer =
+      now === undefined
+        ? await client.pools.createLimit({ limit, requestId: randomUUID() })
+        : await client.pools.updateLimit({ limit, updateMask });
     if (options.json === true) printJson(io, answer.limit);
     else if (answer.limit !== undefined) {
       const { used, overCommitted, expireTime, revertCapacity } = answer.limit;
-      say(io, `limit ${name}: ${used} of ${answer.limit.capacity} in use${expireTime === undefined ? "" : `, until ${expireTime.toISOString()}, then ${revertCapacity}`}`);
-      if (overCommitted > 0n) say(io, `${overCommitted} more in use than allowed now; what runs goes on, and nothing starts until it has ended`);
+      say(
+        io,
+        `limit ${name}: ${used} of ${answer.limit.capacity} in use${expireTime === undefined ? "" : `, until ${expireTime.toISOString()}, then ${revertCapacity}`}`,
+      );
+      if (overCommitted > 0n)
+        say(
+          io,
+          `${overCommitted} more in use than allowed now; what runs goes on, and nothing starts until it has ended`,
+        );
     }
     return 0;
   });
@@ -145,7 +196,11 @@ async function missing(thrown: unknown, kind: "pool" | "limit", name: string, cl
   const error = ReasonError.from(thrown);
   if (error.reason !== "NOT_FOUND") throw error;
   const now = await client.pools.getStatus({});
-  const names = kind === "pool" ? now.pools.map((each) => each.pool) : now.limits.map((each) => each.limit).filter((each) => !each.startsWith("runner:"));
-  const make = kind === "pool" ? `berth pool create ${name} --max-concurrency N` : `berth limit set ${name} --capacity N --create`;
+  const names =
+    kind === "pool"
+      ? now.pools.map((each) => each.pool)
+      : now.limits.map((each) => each.limit).filter((each) => !each.startsWith("runner:"));
+  const make =
+    kind === "pool" ? `berth pool create ${name} --max-concurrency N` : `berth limit set ${name} --capacity N --create`;
   throw new UsageError(`there is no ${kind} "${name}"; there are ${names.join(", ")}. To make it: ${make}`, 1);
 }

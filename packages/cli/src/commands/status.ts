@@ -13,7 +13,8 @@ export function status(options: GlobalOptions, io: Io): Promise<number> {
       client.pools.getStatus({}),
       client.scheduler.getQueueStatus({}).catch((error: unknown) => ReasonError.from(error)),
     ]);
-    if (options.json === true) printJson(io, { ...now, queue: queue instanceof ReasonError ? { error: queue.message } : queue });
+    if (options.json === true)
+      printJson(io, { ...now, queue: queue instanceof ReasonError ? { error: queue.message } : queue });
     else {
       const { addresses, dataFolder } = client.endpoints;
       say(io, `Berth at ${addresses.registry}${dataFolder === undefined ? "" : `, data folder ${dataFolder}`}`);
@@ -21,7 +22,10 @@ export function status(options: GlobalOptions, io: Io): Promise<number> {
       if (now.grantingStopped) say(io, paint(io, "red", `granting has stopped: ${now.stopReason}`));
       if (now.drift !== 0n) say(io, paint(io, "red", `counts differ from the rows by ${now.drift}`));
       say(io);
-      limitTable(now.limits.filter((each) => !each.limit.startsWith("runner:") && !each.limit.startsWith("pool:")), io);
+      limitTable(
+        now.limits.filter((each) => !each.limit.startsWith("runner:") && !each.limit.startsWith("pool:")),
+        io,
+      );
       say(io);
       poolTable(now.pools, now.limits, io);
       say(io);
@@ -68,11 +72,23 @@ function queueLine(queue: scheduler.GetQueueStatusResponse | ReasonError): strin
 function limitTable(all: readonly pool.Limit[], io: Io): void {
   table(
     io,
-    [{ title: "LIMIT" }, { title: "USED", right: true }, { title: "OF", right: true }, { title: "" }, { title: "NOTE" }],
+    [
+      { title: "LIMIT" },
+      { title: "USED", right: true },
+      { title: "OF", right: true },
+      { title: "" },
+      { title: "NOTE" },
+    ],
     all.map((each) => {
       const memory = each.limit.endsWith(":memory");
       const amount = (units: bigint) => (memory ? formatBytes(Number(units)) : String(units));
-      return [each.limit, amount(each.used), amount(each.capacity), bar(Number(each.used), Number(each.capacity), barWidth), limitNote(each)];
+      return [
+        each.limit,
+        amount(each.used),
+        amount(each.capacity),
+        bar(Number(each.used), Number(each.capacity), barWidth),
+        limitNote(each),
+      ];
     }),
   );
 }
@@ -91,13 +107,30 @@ function limitNote(limit: pool.Limit): string {
 function poolTable(all: readonly pool.Pool[], limits: readonly pool.Limit[], io: Io): void {
   table(
     io,
-    [{ title: "POOL" }, { title: "TYPE" }, { title: "RUNNING", right: true }, { title: "OF", right: true }, { title: "" }, { title: "WAITING", right: true }, { title: "RUNNERS", right: true }, { title: "SKILLS" }, { title: "NOTE" }],
+    [
+      { title: "POOL" },
+      { title: "TYPE" },
+      { title: "RUNNING", right: true },
+      { title: "OF", right: true },
+      { title: "" },
+      { title: "WAITING", right: true },
+      { title: "RUNNERS", right: true },
+      { title: "SKILLS" },
+      { title: "NOTE" },
+    ],
     all.map((each) => {
       const over = limits.find((limit) => limit.limit === `pool:${each.pool}`)?.overCommitted ?? 0n;
-      const notes = [each.paused ? "paused" : "", over > 0n ? `over-committed by ${over}` : "", each.runnerCount === 0 ? "no runner" : ""];
+      const notes = [
+        each.paused ? "paused" : "",
+        over > 0n ? `over-committed by ${over}` : "",
+        each.runnerCount === 0 ? "no runner" : "",
+      ];
       return [
         each.pool,
-        each.type.replace(/^TYPE_/, "").toLowerCase().replaceAll("_", "-"),
+        each.type
+          .replace(/^TYPE_/, "")
+          .toLowerCase()
+          .replaceAll("_", "-"),
         String(each.runningCount),
         String(each.maxConcurrency),
         bar(Number(each.runningCount), Number(each.maxConcurrency), barWidth),
@@ -114,7 +147,14 @@ function runnerTable(all: readonly pool.Runner[], io: Io): void {
   if (all.length === 0) return say(io, "no runner is attached: nothing can run. Start one with `berth runner`");
   table(
     io,
-    [{ title: "RUNNER" }, { title: "STATE" }, { title: "RUNNING", right: true }, { title: "OF", right: true }, { title: "HEARD", right: true }, { title: "POOLS" }],
+    [
+      { title: "RUNNER" },
+      { title: "STATE" },
+      { title: "RUNNING", right: true },
+      { title: "OF", right: true },
+      { title: "HEARD", right: true },
+      { title: "POOLS" },
+    ],
     all.map((each) => [
       each.runner,
       each.state.replace(/^STATE_/, "").toLowerCase(),

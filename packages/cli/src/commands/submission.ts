@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type BerthClient, parseTaskFile, type Submitted, type TaskInput, taskSchema, toSpec } from "@berth/client";
 import type { registry } from "@berth/contracts";
-import { cpuFlag, bytesFlag, pairFlags, weightFlags, wholeNumber } from "../arguments.js";
+import { bytesFlag, cpuFlag, pairFlags, weightFlags, wholeNumber } from "../arguments.js";
 import { UsageError } from "../errors.js";
 
 /** Flags of `run` and `submit`. */
@@ -37,14 +37,24 @@ export interface Submission {
 }
 
 /** Reads a file (`-` for standard input) or one command. Sends nothing. */
-export function readSubmission(file: string | undefined, command: readonly string[], options: SubmissionOptions): Submission {
-  if (file === undefined && command.length === 0) throw new UsageError("give a task file, or a command behind --, such as: berth submit -- echo hello");
-  if (file !== undefined && command.length > 0) throw new UsageError(`give either a file or a command, not both ("${file}" and "${command.join(" ")}")`);
+export function readSubmission(
+  file: string | undefined,
+  command: readonly string[],
+  options: SubmissionOptions,
+): Submission {
+  if (file === undefined && command.length === 0)
+    throw new UsageError("give a task file, or a command behind --, such as: berth submit -- echo hello");
+  if (file !== undefined && command.length > 0)
+    throw new UsageError(`give either a file or a command, not both ("${file}" and "${command.join(" ")}")`);
   return file === undefined ? fromCommand(command, options) : fromFile(file, options);
 }
 
 /** Submits it. */
-export function submitTasks(client: BerthClient, { name, tasks }: Submission, options: SubmissionOptions): Promise<Submitted> {
+export function submitTasks(
+  client: BerthClient,
+  { name, tasks }: Submission,
+  options: SubmissionOptions,
+): Promise<Submitted> {
   return client.submitSpecs(tasks, {
     requestId: options.requestId ?? randomUUID(),
     displayName: options.name ?? name,
@@ -53,8 +63,13 @@ export function submitTasks(client: BerthClient, { name, tasks }: Submission, op
 }
 
 function fromFile(file: string, options: SubmissionOptions): Submission {
-  const given = taskFlags.find((flag) => options[flag] !== undefined) ?? (["limit", "env", "secret"] as const).find((flag) => options[flag].length > 0);
-  if (given !== undefined) throw new UsageError(`--${given} describes one command; with a file, write it into the file (under a task, or under defaults)`);
+  const given =
+    taskFlags.find((flag) => options[flag] !== undefined) ??
+    (["limit", "env", "secret"] as const).find((flag) => options[flag].length > 0);
+  if (given !== undefined)
+    throw new UsageError(
+      `--${given} describes one command; with a file, write it into the file (under a task, or under defaults)`,
+    );
   const text = readFileSync(file === "-" ? 0 : file, "utf8");
   return parseTaskFile(text, file === "-" ? "standard input" : file, { openSet: options.set !== undefined });
 }
@@ -79,6 +94,9 @@ function fromCommand(command: readonly string[], options: SubmissionOptions): Su
     },
   };
   const checked = taskSchema.safeParse(input);
-  if (!checked.success) throw new UsageError(checked.error.issues.map((issue) => `--${issue.path.map(String).join(".")}: ${issue.message}`).join("\n"));
+  if (!checked.success)
+    throw new UsageError(
+      checked.error.issues.map((issue) => `--${issue.path.map(String).join(".")}: ${issue.message}`).join("\n"),
+    );
   return { name: command.join(" ").slice(0, 128), tasks: [toSpec(checked.data)] };
 }

@@ -32,7 +32,9 @@ export function peakOf(holdings: readonly Holding[]): number {
 export async function showSummary(client: BerthClient, set: string, io: Io): Promise<void> {
   const tasks: registry.Task[] = [];
   for await (const task of client.tasks(set, { view: registry.View.FULL, pageSize: 200 })) tasks.push(task);
-  const fromTime = tasks.map((task) => task.createTime?.getTime() ?? 0).reduce((least, time) => Math.min(least, time), Number.MAX_SAFE_INTEGER);
+  const fromTime = tasks
+    .map((task) => task.createTime?.getTime() ?? 0)
+    .reduce((least, time) => Math.min(least, time), Number.MAX_SAFE_INTEGER);
   const leases: pool.Lease[] = [];
   let pageToken = "";
   do {
@@ -46,7 +48,15 @@ export async function showSummary(client: BerthClient, set: string, io: Io): Pro
   say(io);
   table(
     io,
-    [{ title: "LIMIT" }, { title: "PEAK", right: true }, { title: "OF", right: true }, { title: "TASKS", right: true }, { title: "MEAN WAIT", right: true }, { title: "LONGEST", right: true }, { title: "RETRIES", right: true }],
+    [
+      { title: "LIMIT" },
+      { title: "PEAK", right: true },
+      { title: "OF", right: true },
+      { title: "TASKS", right: true },
+      { title: "MEAN WAIT", right: true },
+      { title: "LONGEST", right: true },
+      { title: "RETRIES", right: true },
+    ],
     shown.map((limit) => {
       const peak = peakOf(held.get(limit.limit) ?? []);
       const mine = tasks.filter((task) => inLimit(task, limit.limit));
@@ -54,10 +64,19 @@ export async function showSummary(client: BerthClient, set: string, io: Io): Pro
       const retries = mine.reduce((sum, task) => sum + Math.max(0, task.attempts.length - 1), 0);
       const mean = waits.reduce((sum, wait) => sum + wait, 0) / Math.max(1, waits.length);
       const amount = peak > Number(limit.capacity) ? paint(io, "red", String(peak)) : String(peak);
-      return [limit.limit, amount, String(limit.capacity), String(mine.length), formatDuration(mean), formatDuration(Math.max(0, ...waits)), String(retries)];
+      return [
+        limit.limit,
+        amount,
+        String(limit.capacity),
+        String(mine.length),
+        formatDuration(mean),
+        formatDuration(Math.max(0, ...waits)),
+        String(retries),
+      ];
     }),
   );
-  for (const task of tasks.filter((each) => each.attempts.length > 1).slice(0, 5)) say(io, `${task.task} needed ${task.attempts.length} attempts; see: npx berth task ${task.task}`);
+  for (const task of tasks.filter((each) => each.attempts.length > 1).slice(0, 5))
+    say(io, `${task.task} needed ${task.attempts.length} attempts; see: npx berth task ${task.task}`);
   say(io);
 }
 
@@ -66,7 +85,11 @@ function holdingsByLimit(leases: readonly pool.Lease[]): Map<string, Holding[]> 
   for (const lease of leases)
     for (const { limit, weight } of lease.weights) {
       const list = held.get(limit) ?? [];
-      list.push({ fromMs: lease.grantTime?.getTime() ?? 0, toMs: lease.releaseTime?.getTime() ?? Number.POSITIVE_INFINITY, weight: Number(weight) });
+      list.push({
+        fromMs: lease.grantTime?.getTime() ?? 0,
+        toMs: lease.releaseTime?.getTime() ?? Number.POSITIVE_INFINITY,
+        weight: Number(weight),
+      });
       held.set(limit, list);
     }
   return held;
@@ -79,5 +102,7 @@ function inLimit(task: registry.Task, limit: string): boolean {
 }
 
 function waitOf(attempt: registry.Attempt): number[] {
-  return attempt.readyTime === undefined || attempt.grantTime === undefined ? [] : [attempt.grantTime.getTime() - attempt.readyTime.getTime()];
+  return attempt.readyTime === undefined || attempt.grantTime === undefined
+    ? []
+    : [attempt.grantTime.getTime() - attempt.readyTime.getTime()];
 }

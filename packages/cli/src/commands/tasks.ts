@@ -19,8 +19,14 @@ export interface FilterOptions {
 /** The filter that flags describe. */
 export function filterFrom(options: FilterOptions): registry.TaskFilter {
   const states = options.state === undefined ? [] : parseStates(options.state);
-  if (states === undefined) throw new UsageError(`--state: "${options.state}" isn't a list of states; they are ${stateWords.join(", ")}`);
-  return registry.TaskFilter.fromPartial({ set: options.set ?? "", states, pool: options.pool ?? "", tenant: options.tenant ?? "" });
+  if (states === undefined)
+    throw new UsageError(`--state: "${options.state}" isn't a list of states; they are ${stateWords.join(", ")}`);
+  return registry.TaskFilter.fromPartial({
+    set: options.set ?? "",
+    states,
+    pool: options.pool ?? "",
+    tenant: options.tenant ?? "",
+  });
 }
 
 /** `berth tasks`. */
@@ -41,7 +47,15 @@ export function listTasks(options: GlobalOptions & FilterOptions & { limit: stri
       const now = systemClock.wallMs();
       table(
         io,
-        [{ title: "TASK" }, { title: "STATE" }, { title: "POOL" }, { title: "TRY", right: true }, { title: "TOOK", right: true }, { title: "AGE", right: true }, { title: "WHY" }],
+        [
+          { title: "TASK" },
+          { title: "STATE" },
+          { title: "POOL" },
+          { title: "TRY", right: true },
+          { title: "TOOK", right: true },
+          { title: "AGE", right: true },
+          { title: "WHY" },
+        ],
         found.map((task) => [
           task.task,
           paintState(io, task.state),
@@ -64,14 +78,30 @@ export function listSets(options: GlobalOptions & { limit: string }, io: Io): Pr
   return withClient(options, io, async (client) => {
     const { taskSets } = await client.registry.listTaskSets({ pageSize });
     if (options.json === true) printJson(io, taskSets);
-    else if (taskSets.length === 0) say(io, "nothing was submitted yet; begin with `berth run FILE` or `berth run -- COMMAND`");
+    else if (taskSets.length === 0)
+      say(io, "nothing was submitted yet; begin with `berth run FILE` or `berth run -- COMMAND`");
     else {
       const now = systemClock.wallMs();
-      const counts = (set: registry.TaskSet) => Object.entries(set.taskCounts).filter(([, count]) => count > 0n).map(([state, count]) => `${count} ${state.toLowerCase().replaceAll("_", " ")}`);
+      const counts = (set: registry.TaskSet) =>
+        Object.entries(set.taskCounts)
+          .filter(([, count]) => count > 0n)
+          .map(([state, count]) => `${count} ${state.toLowerCase().replaceAll("_", " ")}`);
       table(
         io,
-        [{ title: "SET" }, { title: "NAME" }, { title: "TASKS", right: true }, { title: "AGE", right: true }, { title: "STATES" }],
-        taskSets.map((set) => [set.set, cut(set.displayName, 40), String(set.taskCount), since(set.createTime, now), counts(set).join(", ")]),
+        [
+          { title: "SET" },
+          { title: "NAME" },
+          { title: "TASKS", right: true },
+          { title: "AGE", right: true },
+          { title: "STATES" },
+        ],
+        taskSets.map((set) => [
+          set.set,
+          cut(set.displayName, 40),
+          String(set.taskCount),
+          since(set.createTime, now),
+          counts(set).join(", "),
+        ]),
       );
     }
     return 0;
@@ -107,7 +137,12 @@ function print(task: registry.Task, why: Awaited<ReturnType<typeof explain>> | u
   field("needs", spec?.needs.join(", "));
   field("pool", task.pool || spec?.pool || (spec?.skill === "" ? "" : `any with skill ${spec?.skill}`));
   field("runner", task.runner);
-  field("limits", Object.entries(spec?.limits ?? {}).map(([limit, weight]) => `${limit}=${weight}`).join(", "));
+  field(
+    "limits",
+    Object.entries(spec?.limits ?? {})
+      .map(([limit, weight]) => `${limit}=${weight}`)
+      .join(", "),
+  );
   field("tenant", spec?.tenant);
   field("priority", spec?.priority === 0 ? "" : String(spec?.priority));
   field("progress", task.progress > 0 ? `${Math.round(task.progress * 100)} % ${task.progressMessage}` : "");
@@ -118,14 +153,24 @@ function print(task: registry.Task, why: Awaited<ReturnType<typeof explain>> | u
 }
 
 function waits(task: registry.Task, why: Awaited<ReturnType<typeof explain>>, io: Io): void {
-  const waiting = task.state === registry.Task_State.READY || task.state === registry.Task_State.PENDING || task.state === registry.Task_State.BACKING_OFF;
+  const waiting =
+    task.state === registry.Task_State.READY ||
+    task.state === registry.Task_State.PENDING ||
+    task.state === registry.Task_State.BACKING_OFF;
   if (!waiting) return;
   say(io);
   say(io, `${paint(io, "bold", "why it waits")}: ${why.summary}${why.ahead > 0n ? ` (${why.ahead} ahead of it)` : ""}`);
   for (const refusal of why.refusals) {
     const what = refusal.limit || refusal.pool;
-    say(io, `  ${what} ${refusal.reason.replace(/^REASON_/, "").toLowerCase().replaceAll("_", " ")}: ${refusal.used} of ${refusal.capacity} in use, ${refusal.wanted} wanted`);
-    for (const holder of refusal.holders.slice(0, 5)) say(io, `    held by ${holder.task} on ${holder.runner} (${holder.weight})`);
+    say(
+      io,
+      `  ${what} ${refusal.reason
+        .replace(/^REASON_/, "")
+        .toLowerCase()
+        .replaceAll("_", " ")}: ${refusal.used} of ${refusal.capacity} in use, ${refusal.wanted} wanted`,
+    );
+    for (const holder of refusal.holders.slice(0, 5))
+      say(io, `    held by ${holder.task} on ${holder.runner} (${holder.weight})`);
   }
 }
 
@@ -133,7 +178,15 @@ function attempts(all: readonly registry.Attempt[], io: Io): void {
   say(io);
   table(
     io,
-    [{ title: "ATTEMPT", right: true }, { title: "POOL" }, { title: "RUNNER" }, { title: "SLOT" }, { title: "WAITED", right: true }, { title: "RAN", right: true }, { title: "END" }],
+    [
+      { title: "ATTEMPT", right: true },
+      { title: "POOL" },
+      { title: "RUNNER" },
+      { title: "SLOT" },
+      { title: "WAITED", right: true },
+      { title: "RAN", right: true },
+      { title: "END" },
+    ],
     all.map((each) => [
       String(each.attempt),
       each.pool,
@@ -149,7 +202,10 @@ function attempts(all: readonly registry.Attempt[], io: Io): void {
 function outcomeLine(attempt: registry.Attempt): string {
   const { outcome } = attempt;
   if (outcome === undefined) return attempt.releaseReason.replaceAll("_", " ");
-  const how = outcome.result.replace(/^RESULT_/, "").toLowerCase().replaceAll("_", " ");
+  const how = outcome.result
+    .replace(/^RESULT_/, "")
+    .toLowerCase()
+    .replaceAll("_", " ");
   const code = outcome.exitCode === undefined ? outcome.signal : `exit ${outcome.exitCode}`;
   return [how, code === "exit 0" ? "" : code, cut(outcome.message, 60)].filter((part) => part !== "").join(", ");
 }

@@ -23,14 +23,16 @@ const portNames = ["registry", "poolManager", "scheduler", "metrics"] as const;
 
 /** `berth up`. Returns after Ctrl-C or SIGTERM, or with `--once` when the demo's set is done. */
 export async function up(options: UpOptions, io: Io): Promise<number> {
-  if (options.once === true && options.demo === undefined) throw new UsageError("--once ends when the set of --demo is done: give --demo FILE as well");
+  if (options.once === true && options.demo === undefined)
+    throw new UsageError("--once ends when the set of --demo is done: give --demo FILE as well");
   // The demo is read first: a broken file shouldn't cost a start.
   const demo = options.demo === undefined ? undefined : parseTaskFile(readFileSync(options.demo, "utf8"), options.demo);
   const { config: file, dataFolder } = findPlaces(options, io.environment);
   const flags = { ...(dataFolder === undefined ? {} : { dataFolder }), ...portFlags(options.ports) };
   const config = await readConfig({ environment: io.environment, flags, ...(file === undefined ? {} : { file }) });
   const { PortInUse, startStandalone } = await import("@berth/standalone");
-  const start = (freePorts: boolean) => startStandalone(config, { freePorts, ...(options.log === undefined ? {} : { logFile: options.log }) });
+  const start = (freePorts: boolean) =>
+    startStandalone(config, { freePorts, ...(options.log === undefined ? {} : { logFile: options.log }) });
   const signals = stopSignals();
   let standalone: Standalone;
   try {
@@ -43,18 +45,30 @@ export async function up(options: UpOptions, io: Io): Promise<number> {
     signals.release();
     throw error;
   }
-  if (options.json === true) printJson(io, { addresses: standalone.addresses, httpAddresses: standalone.httpAddresses, dataFolder: standalone.dataFolder, pid: process.pid }, { oneLine: true });
+  if (options.json === true)
+    printJson(
+      io,
+      {
+        addresses: standalone.addresses,
+        httpAddresses: standalone.httpAddresses,
+        dataFolder: standalone.dataFolder,
+        pid: process.pid,
+      },
+      { oneLine: true },
+    );
   else welcome(standalone, io);
   const failed = standalone.failed.then((error) => error);
   try {
     const code = demo === undefined ? undefined : await showDemo(standalone, demo, options, io, signals.first);
     if (options.once === true) return code ?? 1;
-    if (options.json !== true) say(io, demo === undefined ? "running; Ctrl-C stops it" : "Berth goes on; Ctrl-C stops it");
+    if (options.json !== true)
+      say(io, demo === undefined ? "running; Ctrl-C stops it" : "Berth goes on; Ctrl-C stops it");
     const error = await Promise.race([signals.first.then(() => undefined), failed]);
     if (error !== undefined) throw error;
     return 0;
   } finally {
-    if (options.json !== true && options.once !== true) io.writeError("stopping: running tasks may finish; Ctrl-C again stops them at once\n");
+    if (options.json !== true && options.once !== true)
+      io.writeError("stopping: running tasks may finish; Ctrl-C again stops them at once\n");
     await standalone.stop({ now: signals.second });
     signals.release();
   }
@@ -72,22 +86,41 @@ function portFlags(ports: string | undefined): Record<string, number> {
 function welcome(standalone: Standalone, io: Io): void {
   const { addresses, httpAddresses } = standalone;
   say(io, `${paint(io, "bold", "Berth is up")} (process ${process.pid})`);
-  for (const [title, name] of [["registry", "registry"], ["pool-manager", "poolManager"], ["scheduler", "scheduler"], ["metrics", "metrics"]] as const)
+  for (const [title, name] of [
+    ["registry", "registry"],
+    ["pool-manager", "poolManager"],
+    ["scheduler", "scheduler"],
+    ["metrics", "metrics"],
+  ] as const)
     say(io, `  ${title.padEnd(13)} gRPC ${addresses[name].padEnd(16)}  http://${httpAddresses[name]}/metrics`);
   say(io, `  data folder   ${standalone.dataFolder}   log ${standalone.logFile}`);
   say(io, `  from another terminal:  npx berth status    npx berth run -- echo hello    npx berth --help`);
-  say(io, `  without the CLI:  npx buf curl --protocol grpc --http2-prior-knowledge http://${addresses.registry} --list-methods`);
+  say(
+    io,
+    `  without the CLI:  npx buf curl --protocol grpc --http2-prior-knowledge http://${addresses.registry} --list-methods`,
+  );
   say(io);
 }
 
-async function showDemo(standalone: Standalone, demo: ReturnType<typeof parseTaskFile>, options: UpOptions, io: Io, interrupted: Promise<void>): Promise<number> {
+async function showDemo(
+  standalone: Standalone,
+  demo: ReturnType<typeof parseTaskFile>,
+  options: UpOptions,
+  io: Io,
+  interrupted: Promise<void>,
+): Promise<number> {
   const client = createClient({ addresses: standalone.addresses, token: standalone.token });
   const stop = new AbortController();
   void interrupted.then(() => stop.abort());
   try {
     const submitted = await client.submitSpecs(demo.tasks, { displayName: demo.name, requestId: randomUUID() });
-    if (options.json !== true) say(io, `${submitted.taskCount} tasks of ${options.demo} submitted as set ${submitted.set}`);
-    const end = await follow(client, submitted.set, io, { json: options.json === true, signal: stop.signal, ownSignals: true });
+    if (options.json !== true)
+      say(io, `${submitted.taskCount} tasks of ${options.demo} submitted as set ${submitted.set}`);
+    const end = await follow(client, submitted.set, io, {
+      json: options.json === true,
+      signal: stop.signal,
+      ownSignals: true,
+    });
     if (end === "detached") return 130;
     if (options.json !== true) await showSummary(client, submitted.set, io);
     return end === "succeeded" ? 0 : 1;

@@ -30,15 +30,26 @@ export interface WithOptions extends GlobalOptions {
 
 /** `berth with --limit NAME -- COMMAND`: exits with the command's code. */
 export function withLease(command: readonly string[], options: WithOptions, io: Io): Promise<number> {
-  if (command.length === 0) throw new UsageError("give the command behind --, such as: berth with --limit repo:web -- git pull");
-  const weights = Object.entries(weightFlags("--limit", options.limit)).map(([limit, weight]) => ({ limit, weight: BigInt(weight) }));
+  if (command.length === 0)
+    throw new UsageError("give the command behind --, such as: berth with --limit repo:web -- git pull");
+  const weights = Object.entries(weightFlags("--limit", options.limit)).map(([limit, weight]) => ({
+    limit,
+    weight: BigInt(weight),
+  }));
   const priority = options.priority === undefined ? 0 : wholeNumber("--priority", options.priority, -1_000, 1_000);
   const waitMs = options.wait === undefined ? Number.POSITIVE_INFINITY : durationFlag("--wait", options.wait);
   return withClient(options, io, async (client) => {
     const id = `with-${randomBytes(5).toString("hex")}`;
     const folder = mkdtempSync(join(tmpdir(), "berth-with-"));
     const { addresses, token } = client.endpoints;
-    const runner = createRunner({ dataFolder: folder, id, capacity: 1, poolManagerAddress: addresses.poolManager, envAllow: ["*"], ...(token === "" ? {} : { token }) });
+    const runner = createRunner({
+      dataFolder: folder,
+      id,
+      capacity: 1,
+      poolManagerAddress: addresses.poolManager,
+      envAllow: ["*"],
+      ...(token === "" ? {} : { token }),
+    });
     const stop = new AbortController();
     const onSignal = () => {
       stop.abort();
@@ -49,11 +60,27 @@ export function withLease(command: readonly string[], options: WithOptions, io: 
       await runner.start();
       await attached(runner, stop.signal);
       // A task of its own each time: one attempt has one lease, for ever.
-      const bid = pool.Bid.fromPartial({ task: `with/${randomUUID()}`, attempt: 1, runner: id, weights, tenant: options.tenant ?? "", priority, readyTime: new Date(systemClock.wallMs()) });
+      const bid = pool.Bid.fromPartial({
+        task: `with/${randomUUID()}`,
+        attempt: 1,
+        runner: id,
+        weights,
+        tenant: options.tenant ?? "",
+        priority,
+        readyTime: new Date(systemClock.wallMs()),
+      });
       const lease = await granted(client, bid, waitMs, stop.signal, io);
       if (lease === undefined) return stop.signal.aborted ? 130 : waitedTooLong;
       const run = { kind: { $case: "command" as const, value: { argv: [...command] } }, cwd: process.cwd() };
-      const work = wire.Work.fromPartial({ lease: lease.lease, token: lease.token, task: lease.task, attempt: 1, slot: lease.slot, tenant: lease.tenant, run });
+      const work = wire.Work.fromPartial({
+        lease: lease.lease,
+        token: lease.token,
+        task: lease.task,
+        attempt: 1,
+        slot: lease.slot,
+        tenant: lease.tenant,
+        run,
+      });
       const outcome = await runner.accept(work, { inherit: true });
       await runner.drain();
       if (options.json === true) printJson(io, { lease: lease.lease, outcome }, { oneLine: true });
@@ -71,22 +98,36 @@ async function attached(runner: Runner, signal: AbortSignal): Promise<void> {
   while (!runner.health.ready && !signal.aborted) {
     if (systemClock.monoMs() > until) {
       const wrong = Object.entries(runner.health.checks).filter(([, check]) => check !== "ok");
-      throw new UsageError(`this command can't attach to the pool-manager: ${wrong.map(([part, check]) => `${part}: ${check}`).join("; ")}`, 1);
+      throw new UsageError(
+        `this command can't attach to the pool-manager: ${wrong.map(([part, check]) => `${part}: ${check}`).join("; ")}`,
+        1,
+      );
     }
     await delay(systemClock, 20, signal);
   }
 }
 
 /** Asks until it is granted. Undefined if it was aborted or waited too long. */
-async function granted(client: BerthClient, bid: pool.Bid, waitMs: number, signal: AbortSignal, io: Io): Promise<pool.Lease | undefined> {
+async function granted(
+  client: BerthClient,
+  bid: pool.Bid,
+  waitMs: number,
+  signal: AbortSignal,
+  io: Io,
+): Promise<pool.Lease | undefined> {
   const until = systemClock.monoMs() + waitMs;
   let told = "";
   for (let delayMs = firstDelayMs; !signal.aborted; delayMs = Math.min(delayMs * 2, longestDelayMs)) {
     const result = (await client.bids.placeBids({ bids: [bid] })).results[0];
     if (result?.verdict === pool.BidResult_Verdict.GRANTED && result.lease !== undefined) return result.lease;
-    if (result?.verdict !== pool.BidResult_Verdict.REFUSED) throw new UsageError(result?.message || "the pool-manager gave no answer to the bid", 1);
+    if (result?.verdict !== pool.BidResult_Verdict.REFUSED)
+      throw new UsageError(result?.message || "the pool-manager gave no answer to the bid", 1);
     const never = result.refusals.find((each) => each.reason === pool.Refusal_Reason.LIMIT_TOO_SMALL);
-    if (never !== undefined) throw new UsageError(`limit ${never.limit} has a capacity of ${never.capacity}; ${never.wanted} can never be granted`, 1);
+    if (never !== undefined)
+      throw new UsageError(
+        `limit ${never.limit} has a capacity of ${never.capacity}; ${never.wanted} can never be granted`,
+        1,
+      );
     const why = result.refusals.map(refusalLine).join("; ");
     if (why !== told) io.writeError(`waiting: ${why}\n`);
     told = why;
@@ -101,8 +142,12 @@ async function granted(client: BerthClient, bid: pool.Bid, waitMs: number, signa
 
 function refusalLine(refusal: pool.Refusal): string {
   const holders = refusal.holders.slice(0, 3).map((holder) => holder.task);
-  const by = holders.length === 0 ? "" : `, held by ${holders.join(", ")}${refusal.holders.length > 3 ? " and others" : ""}`;
-  return `${refusal.limit || refusal.pool || "runner"} ${refusal.reason.replace(/^REASON_/, "").toLowerCase().replaceAll("_", " ")} (${refusal.used} of ${refusal.capacity} in use${by})`;
+  const by =
+    holders.length === 0 ? "" : `, held by ${holders.join(", ")}${refusal.holders.length > 3 ? " and others" : ""}`;
+  return `${refusal.limit || refusal.pool || "runner"} ${refusal.reason
+    .replace(/^REASON_/, "")
+    .toLowerCase()
+    .replaceAll("_", " ")} (${refusal.used} of ${refusal.capacity} in use${by})`;
 }
 
 function exitCode(outcome: wire.Outcome, stopped: boolean, io: Io): number {

@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { findCycle, inOrder } from "./order.js";
 
-const graph = fc.array(fc.record({ needs: fc.array(fc.nat(30), { maxLength: 4 }) }), { maxLength: 30 }).map((nodes) =>
-  nodes.map((node, index) => ({ id: `t${index}`, needs: node.needs.map((need) => `t${need}`) })),
-);
+const graph = fc
+  .array(fc.record({ needs: fc.array(fc.nat(30), { maxLength: 4 }) }), { maxLength: 30 })
+  .map((nodes) => nodes.map((node, index) => ({ id: `t${index}`, needs: node.needs.map((need) => `t${need}`) })));
 
 describe("the order of tasks", () => {
   it("puts nothing before what it needs, and leaves out exactly what hangs on a circle", () => {
@@ -33,7 +33,8 @@ describe("the order of tasks", () => {
     );
   });
 
-  it("takes a task that needs itself as a circle", () => expect(findCycle([{ id: "a", needs: ["a"] }])).toEqual(["a", "a"]));
+  it("takes a task that needs itself as a circle", () =>
+    expect(findCycle([{ id: "a", needs: ["a"] }])).toEqual(["a", "a"]));
 
   it("keeps the given order where nothing forbids it", () =>
     expect(inOrder(["c", "a", "b"].map((id) => ({ id, needs: [] }))).map((task) => task.id)).toEqual(["c", "a", "b"]));

@@ -5,10 +5,12 @@ import { duration } from "../quantities.js";
 import { findCycle } from "./order.js";
 
 const name = z.string().regex(/^(?!.*\.\.)[a-z0-9][a-z0-9._-]{0,62}$/, {
-  error: "isn't a name: write 1 to 63 lower-case letters, digits, '.', '_' or '-', beginning with a letter or digit, without '..'",
+  error:
+    "isn't a name: write 1 to 63 lower-case letters, digits, '.', '_' or '-', beginning with a letter or digit, without '..'",
 });
 const taskId = z.string().regex(/^(?!.*\.\.)[a-zA-Z0-9][a-zA-Z0-9._-]{0,126}$/, {
-  error: "isn't a task id: write 1 to 127 letters, digits, '.', '_' or '-', beginning with a letter or digit, without '..'",
+  error:
+    "isn't a task id: write 1 to 127 letters, digits, '.', '_' or '-', beginning with a letter or digit, without '..'",
 });
 const limitName = z.string().regex(/^(?!.*\.\.)[a-z0-9][a-z0-9._:-]{0,126}$/, {
   error: "isn't a limit's name: write 1 to 127 lower-case letters, digits, '.', '_', ':' or '-', without '..'",
@@ -27,7 +29,10 @@ const timeout = z.union(
       silence: duration().optional().describe("Longest time without output, or without a heartbeat of a handler."),
     }),
   ],
-  { error: "isn't a time-out: write a duration such as 10m (from start to end), or an object with run, start and silence" },
+  {
+    error:
+      "isn't a time-out: write a duration such as 10m (from start to end), or an object with run, start and silence",
+  },
 );
 
 const attempts = z.int().min(1).max(100);
@@ -41,7 +46,10 @@ const retry = z.union(
       maxBackoff: duration({ min: 0 }).optional().describe("Longest wait. Default 300s."),
     }),
   ],
-  { error: "isn't a retry: write the number of attempts (1 to 100), or an object with attempts, backoff, multiplier and maxBackoff" },
+  {
+    error:
+      "isn't a retry: write the number of attempts (1 to 100), or an object with attempts, backoff, multiplier and maxBackoff",
+  },
 );
 
 const shared = {
@@ -58,14 +66,20 @@ const shared = {
     .optional(),
   limits: z
     .union([z.record(limitName, weight), z.array(limitName).max(16)], {
-      error: "isn't a set of limits: write them with whole weights of 1 and more, such as { api:llm: 2 }, or a list of names (weight 1 each)",
+      error:
+        "isn't a set of limits: write them with whole weights of 1 and more, such as { api:llm: 2 }, or a list of names (weight 1 each)",
     })
     .optional()
     .describe("Named limits that the task occupies, with weights; a list of names means weight 1 each. At most 16."),
   timeout: timeout.optional().describe("A duration from start to end, or an object with run, start and silence."),
-  retry: retry.optional().describe("Number of attempts, or an object with attempts, backoff, multiplier and maxBackoff."),
+  retry: retry
+    .optional()
+    .describe("Number of attempts, or an object with attempts, backoff, multiplier and maxBackoff."),
   env: z
-    .record(variable, z.union([z.string(), z.number(), z.boolean()], { error: "isn't a value: write a text, a number or a boolean" }))
+    .record(
+      variable,
+      z.union([z.string(), z.number(), z.boolean()], { error: "isn't a value: write a text, a number or a boolean" }),
+    )
     .optional()
     .describe("Environment variables of the run."),
   secrets: z
@@ -73,7 +87,12 @@ const shared = {
     .max(64)
     .optional()
     .describe("Names of secrets that the runner takes from its own environment or files; values are never sent."),
-  cwd: z.string().min(1).max(4_096).optional().describe("Working directory; a relative one is taken from the runner's."),
+  cwd: z
+    .string()
+    .min(1)
+    .max(4_096)
+    .optional()
+    .describe("Working directory; a relative one is taken from the runner's."),
 };
 
 /** Schema of one task: of the task file and of `client.submit`. */
@@ -86,7 +105,12 @@ export const taskSchema = z
       })
       .optional()
       .describe("A list is a program with its arguments, seen by no shell; one text is a line for /bin/sh -c."),
-    handler: z.string().min(1).max(128).optional().describe("Name of a handler that a runner's program has registered."),
+    handler: z
+      .string()
+      .min(1)
+      .max(128)
+      .optional()
+      .describe("Name of a handler that a runner's program has registered."),
     payload: z.json().optional().describe("Argument of the handler, any JSON. At most 256 KiB."),
     needs: z.array(taskId).max(1_000).optional().describe("Ids of tasks of the same set that must succeed first."),
     stdin: z.string().optional().describe("Text written to standard input. At most 256 KiB."),
@@ -94,8 +118,10 @@ export const taskSchema = z
   })
   .superRefine((task, context) => {
     const problem = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
-    if (task.run === undefined && task.handler === undefined) problem("id", "the task has neither run nor handler: give one");
-    if (task.run !== undefined && task.handler !== undefined) problem("handler", "the task has run as well: give one of the two");
+    if (task.run === undefined && task.handler === undefined)
+      problem("id", "the task has neither run nor handler: give one");
+    if (task.run !== undefined && task.handler !== undefined)
+      problem("handler", "the task has run as well: give one of the two");
     if (task.payload !== undefined && task.handler === undefined) problem("payload", "only a handler takes a payload");
     if (task.stdin !== undefined && task.run === undefined) problem("stdin", "only a run takes standard input");
   });

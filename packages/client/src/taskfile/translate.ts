@@ -52,7 +52,8 @@ export function toSpec(task: CheckedTask): registry.TaskSpec {
 
 function kindOf(task: CheckedTask): runner.Run["kind"] {
   if (task.handler !== undefined) {
-    const payloadJson = task.payload === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(task.payload), "utf8");
+    const payloadJson =
+      task.payload === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(task.payload), "utf8");
     return { $case: "handler", value: { name: task.handler, payloadJson } };
   }
   const command = typeof task.run === "string" ? { argv: [], shell: task.run } : { argv: task.run ?? [], shell: "" };
