@@ -16,7 +16,12 @@ function configured(): RegistryConfig {
   try {
     const file = process.env.BERTH_REGISTRY_FILE;
     const allow = ["BERTH_REGISTRY_FILE"];
-    return loadConfig({ schema: registryConfigSchema, environment: process.env, allow, ...(file === undefined ? {} : { file }) });
+    return loadConfig({
+      schema: registryConfigSchema,
+      environment: process.env,
+      allow,
+      ...(file === undefined ? {} : { file }),
+    });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);

@@ -22,7 +22,12 @@ class Ledger {
   async start(): Promise<number> {
     const { readers, forbidden, acknowledged } = this;
     const events = (after: bigint) => this.events.filter(({ position }) => position > after);
-    const answer = (some: pool.LeaseEvent[]) => pool.WatchLeaseEventsResponse.fromPartial({ events: some, nextPosition: some.at(-1)?.position ?? 0n, firstPosition: 1n });
+    const answer = (some: pool.LeaseEvent[]) =>
+      pool.WatchLeaseEventsResponse.fromPartial({
+        events: some,
+        nextPosition: some.at(-1)?.position ?? 0n,
+        firstPosition: 1n,
+      });
     const stream = async function* <Item>(reader: PushStream<Item>, signal: AbortSignal): AsyncGenerator<Item> {
       signal.addEventListener("abort", () => reader.end(), { once: true });
       yield* reader;
@@ -40,31 +45,63 @@ class Ledger {
       },
       async forbidAttempts({ attempts }) {
         forbidden.push(...attempts.map(({ task, attempt }) => `${task}#${attempt}`));
-        return { results: attempts.map(({ task, attempt }) => ({ task, attempt, found: pool.ForbidResult_Found.NO_LEASE })) };
+        return {
+          results: attempts.map(({ task, attempt }) => ({ task, attempt, found: pool.ForbidResult_Found.NO_LEASE })),
+        };
       },
     };
     const pools: Partial<pool.PoolServiceImplementation> = {
       watchCatalogue(_request, { signal }) {
         const reader = new PushStream<pool.WatchCatalogueResponse>();
-        reader.push(pool.WatchCatalogueResponse.fromPartial({ version: 1n, pools: [{ pool: "default" }], limits: [{ limit: "global", capacity: 10n }] }));
+        reader.push(
+          pool.WatchCatalogueResponse.fromPartial({
+            version: 1n,
+            pools: [{ pool: "default" }],
+            limits: [{ limit: "global", capacity: 10n }],
+          }),
+        );
         return stream(reader, signal);
       },
     };
-    this.server.add(pool.LeaseLedgerServiceDefinition, { ...refusing(pool.LeaseLedgerServiceDefinition), ...ledger } as pool.LeaseLedgerServiceImplementation);
-    this.server.add(pool.PoolServiceDefinition, { ...refusing(pool.PoolServiceDefinition), ...pools } as pool.PoolServiceImplementation);
+    this.server.add(pool.LeaseLedgerServiceDefinition, {
+      ...refusing(pool.LeaseLedgerServiceDefinition),
+      ...ledger,
+    } as pool.LeaseLedgerServiceImplementation);
+    this.server.add(pool.PoolServiceDefinition, {
+      ...refusing(pool.PoolServiceDefinition),
+      ...pools,
+    } as pool.PoolServiceImplementation);
     return this.server.listen("127.0.0.1", 0);
   }
 
-  say(kind: pool.LeaseEvent_Kind, task: string, attempt: number, lease: Parameters<typeof pool.Lease.fromPartial>[0] = {}): void {
+  say(
+    kind: pool.LeaseEvent_Kind,
+    task: string,
+    attempt: number,
+    lease: Parameters<typeof pool.Lease.fromPartial>[0] = {},
+  ): void {
     const position = BigInt(this.events.length + 1);
     const event = pool.LeaseEvent.fromPartial({
       position,
       kind,
       eventTime: new Date(systemClock.wallMs()),
-      lease: { lease: `l-${task}-${attempt}`, task, attempt, token: 7n, runner: "r1", pool: "default", slot: "r1/1", grantTime: new Date(systemClock.wallMs()), ...lease },
+      lease: {
+        lease: `l-${task}-${attempt}`,
+        task,
+        attempt,
+        token: 7n,
+        runner: "r1",
+        pool: "default",
+        slot: "r1/1",
+        grantTime: new Date(systemClock.wallMs()),
+        ...lease,
+      },
     });
     this.events.push(event);
-    for (const reader of this.readers) reader.push(pool.WatchLeaseEventsResponse.fromPartial({ events: [event], nextPosition: position, firstPosition: 1n }));
+    for (const reader of this.readers)
+      reader.push(
+        pool.WatchLeaseEventsResponse.fromPartial({ events: [event], nextPosition: position, firstPosition: 1n }),
+      );
   }
 
   succeed(task: string, attempt = 1): void {
@@ -72,7 +109,13 @@ class Ledger {
     this.say(pool.LeaseEvent_Kind.RELEASED, task, attempt, {
       reason: pool.Lease_Reason.COMPLETED,
       state: pool.Lease_State.RELEASED,
-      outcome: { result: "RESULT_SUCCEEDED", exitCode: 0, startTime: new Date(1_000), endTime: new Date(3_000), outputBytes: 5n },
+      outcome: {
+        result: "RESULT_SUCCEEDED",
+        exitCode: 0,
+        startTime: new Date(1_000),
+        endTime: new Date(3_000),
+        outputBytes: 5n,
+      },
     });
   }
 
@@ -89,7 +132,11 @@ function refusing({ methods }: { readonly methods: object }): Record<string, () 
   return Object.fromEntries(Object.keys(methods).map((name) => [name, refuse]));
 }
 
-const spec = (id: string, needs: string[] = []) => ({ id, needs, run: { kind: { $case: "command" as const, value: { argv: ["true"] } } } });
+const spec = (id: string, needs: string[] = []) => ({
+  id,
+  needs,
+  run: { kind: { $case: "command" as const, value: { argv: ["true"] } } },
+});
 
 describe("the registry over gRPC", () => {
   let folder: string;
@@ -99,9 +146,23 @@ describe("the registry over gRPC", () => {
   let poolPort: number;
 
   async function open(more: Record<string, unknown> = {}): Promise<void> {
-    const config = registryConfigSchema.parse({ port: 0, httpPort: 0, dataFolder: folder, poolManagerAddress: `127.0.0.1:${poolPort}`, ...more });
+    const config = registryConfigSchema.parse({
+      port: 0,
+      httpPort: 0,
+      dataFolder: folder,
+      poolManagerAddress: `127.0.0.1:${poolPort}`,
+      ...more,
+    });
     const bus = new InProcessBus({ clock: systemClock, logger: silentLogger });
-    service = createRegistry({ config, clock: systemClock, logger: silentLogger, bus, onFailed: (error) => { throw error; } });
+    service = createRegistry({
+      config,
+      clock: systemClock,
+      logger: silentLogger,
+      bus,
+      onFailed: (error) => {
+        throw error;
+      },
+    });
     await service.start();
     channel = createChannel(`127.0.0.1:${service.port}`);
   }
@@ -138,36 +199,72 @@ describe("the registry over gRPC", () => {
   });
 
   it("takes tasks, follows their leases and tells the whole story, also after a restart", async () => {
-    const submitted = await tasks().submitTasks({ set: "s1", displayName: "Demo", tasks: [spec("a"), spec("b", ["a"])], requestId: "r-1" });
+    const submitted = await tasks().submitTasks({
+      set: "s1",
+      displayName: "Demo",
+      tasks: [spec("a"), spec("b", ["a"])],
+      requestId: "r-1",
+    });
     expect(submitted).toMatchObject({ set: "s1", taskCount: 2, repeatedRequest: false });
-    expect((await tasks().submitTasks({ set: "s1", displayName: "Demo", tasks: [spec("a"), spec("b", ["a"])], requestId: "r-1" })).repeatedRequest).toBe(true);
-    await expect(tasks().submitTasks({ set: "s1", tasks: [spec("c")], requestId: "r-1" })).rejects.toMatchObject({ reason: "REQUEST_ID_REUSED" });
+    expect(
+      (
+        await tasks().submitTasks({
+          set: "s1",
+          displayName: "Demo",
+          tasks: [spec("a"), spec("b", ["a"])],
+          requestId: "r-1",
+        })
+      ).repeatedRequest,
+    ).toBe(true);
+    await expect(tasks().submitTasks({ set: "s1", tasks: [spec("c")], requestId: "r-1" })).rejects.toMatchObject({
+      reason: "REQUEST_ID_REUSED",
+    });
 
-    expect((await ready().listReadyTasks({})).tasks.map(({ task, attempt, pools }) => [task, attempt, pools])).toEqual([["s1/a", 1, ["default"]]]);
+    expect((await ready().listReadyTasks({})).tasks.map(({ task, attempt, pools }) => [task, attempt, pools])).toEqual([
+      ["s1/a", 1, ["default"]],
+    ]);
     const { runs } = await ready().listRuns({ tasks: ["s1/a", "s1/none"] });
     expect(runs.map(({ task, run }) => [task, run?.kind?.$case])).toEqual([["s1/a", "command"]]);
 
-    await logs().appendLogs({ chunks: [{ task: "s1/a", attempt: 1, offset: 0n, data: Buffer.from("hello"), token: 7n }] });
+    await logs().appendLogs({
+      chunks: [{ task: "s1/a", attempt: 1, offset: 0n, data: Buffer.from("hello"), token: 7n }],
+    });
     ledger.succeed("s1/a");
     await until("s1", "STATE_SUCCEEDED", 1);
     await close();
     await open();
 
-    expect((await tasks().getTaskSet({ set: "s1" })).taskSet).toMatchObject({ displayName: "Demo", taskCount: 2n, taskCounts: { SUCCEEDED: 1n, READY: 1n }, done: false });
+    expect((await tasks().getTaskSet({ set: "s1" })).taskSet).toMatchObject({
+      displayName: "Demo",
+      taskCount: 2n,
+      taskCounts: { SUCCEEDED: 1n, READY: 1n },
+      done: false,
+    });
     ledger.succeed("s1/b");
     await until("s1", "STATE_SUCCEEDED", 2);
     const { task } = await tasks().getTask({ task: "s1/a" });
-    expect(task?.events.map(({ kind }) => kind)).toEqual(["TaskCreated", "TaskReady", "TaskAssigned", "RunnerStarted", "RunnerCompleted", "TaskSucceeded"]);
+    expect(task?.events.map(({ kind }) => kind)).toEqual([
+      "TaskCreated",
+      "TaskReady",
+      "TaskAssigned",
+      "RunnerStarted",
+      "RunnerCompleted",
+      "TaskSucceeded",
+    ]);
     expect(task?.spec?.run?.kind).toMatchObject({ $case: "command", value: { argv: ["true"] } });
     expect(task?.attempts[0]?.outcome?.exitCode).toBe(0);
-    expect((await tasks().getTaskSet({ set: "s1" })).taskSet).toMatchObject({ done: true, taskCounts: { SUCCEEDED: 2n } });
+    expect((await tasks().getTaskSet({ set: "s1" })).taskSet).toMatchObject({
+      done: true,
+      taskCounts: { SUCCEEDED: 2n },
+    });
     const first = await tasks().listTasks({ filter: { set: "s1" }, pageSize: 1 });
     const second = await tasks().listTasks({ filter: { set: "s1" }, pageSize: 1, pageToken: first.nextPageToken });
     expect([...first.tasks, ...second.tasks].map((each) => each.task)).toEqual(["s1/b", "s1/a"]);
     expect(second.nextPageToken).toBe("");
     expect((await logs().getLogs({ task: "s1/a" })).chunks.map(({ data }) => data.toString())).toEqual(["hello"]);
     const seen: string[] = [];
-    for await (const { chunks } of logs().watchLogs({ task: "s1/a" })) seen.push(...chunks.map(({ data }) => data.toString()));
+    for await (const { chunks } of logs().watchLogs({ task: "s1/a" }))
+      seen.push(...chunks.map(({ data }) => data.toString()));
     expect(seen).toEqual(["hello"]);
     expect(ledger.acknowledged.at(-1)).toBe(4);
     expect((await tasks().listTaskSets({})).taskSets.map(({ set }) => set)).toEqual(["s1"]);
@@ -175,11 +272,17 @@ describe("the registry over gRPC", () => {
 
   it("forbids the attempt of a cancelled task, and lets it begin anew", async () => {
     await tasks().submitTasks({ set: "s2", tasks: [spec("a"), spec("b", ["a"])] });
-    expect(await tasks().cancelTasks({ filter: { tasks: ["s2/a"] }, reason: "not now" })).toMatchObject({ cancelledCount: 1, finalCount: 0 });
+    expect(await tasks().cancelTasks({ filter: { tasks: ["s2/a"] }, reason: "not now" })).toMatchObject({
+      cancelledCount: 1,
+      finalCount: 0,
+    });
     await until("s2", "STATE_CANCELLED", 1);
     await until("s2", "STATE_SKIPPED", 1);
     expect(ledger.forbidden).toEqual(["s2/a#1"]);
-    expect(await tasks().retryTasks({ filter: { tasks: ["s2/a"] } })).toMatchObject({ retriedCount: 2, ignoredCount: 0 });
+    expect(await tasks().retryTasks({ filter: { tasks: ["s2/a"] } })).toMatchObject({
+      retriedCount: 2,
+      ignoredCount: 0,
+    });
     expect((await ready().listReadyTasks({})).tasks.map(({ task, attempt }) => [task, attempt])).toEqual([["s2/a", 2]]);
     ledger.succeed("s2/a", 2);
     ledger.succeed("s2/b", 1);
@@ -190,7 +293,11 @@ describe("the registry over gRPC", () => {
     await tasks().submitTasks({ set: "s3", tasks: [spec("a")] });
     const heard: string[] = [];
     for await (const { ready: some, gone, complete } of ready().watchReadyTasks({})) {
-      heard.push(...some.map(({ task, assigned }) => `${assigned ? "assigned" : "ready"} ${task}`), ...gone.map((task) => `gone ${task}`), ...(complete ? ["complete"] : []));
+      heard.push(
+        ...some.map(({ task, assigned }) => `${assigned ? "assigned" : "ready"} ${task}`),
+        ...gone.map((task) => `gone ${task}`),
+        ...(complete ? ["complete"] : []),
+      );
       if (complete) ledger.say(pool.LeaseEvent_Kind.GRANTED, "s3/a", 1);
       if (heard.at(-1) === "assigned s3/a") ledger.say(pool.LeaseEvent_Kind.STARTED, "s3/a", 1);
       if (heard.at(-1) === "gone s3/a") break;
@@ -199,7 +306,9 @@ describe("the registry over gRPC", () => {
   });
 
   it("refuses bad input in one error, and takes nothing when the disk is nearly full", async () => {
-    await expect(tasks().submitTasks({ set: "../x", tasks: [spec("a", ["b"]), spec("b", ["a"])] })).rejects.toMatchObject({ reason: "INVALID_FIELD", message: expect.stringContaining("a -> b -> a") });
+    await expect(
+      tasks().submitTasks({ set: "../x", tasks: [spec("a", ["b"]), spec("b", ["a"])] }),
+    ).rejects.toMatchObject({ reason: "INVALID_FIELD", message: expect.stringContaining("a -> b -> a") });
     await expect(tasks().getTask({ task: "s/none" })).rejects.toMatchObject({ reason: "NOT_FOUND" });
     await expect(tasks().cancelTasks({})).rejects.toMatchObject({ reason: "INVALID_FIELD" });
     await close();

@@ -52,7 +52,7 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
   const { config, clock, logger, bus, telemetry = noTelemetry, onFailed } = options;
   const token = config.token?.reveal();
   const metrics = new Metrics();
-  const parts: { stop(): Promise<unknown> | void }[] = [];
+  const parts: { stop(): unknown }[] = [];
   let registry: Registry | undefined;
   let http: HttpServer | undefined;
   let server: GrpcServer | undefined;
@@ -63,14 +63,21 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
   const ready = (): { ready: boolean; checks: Record<string, string> } => {
     const engine = registry?.state ?? "new";
     const catalogue = registry?.core.memory.catalogue ? "ok" : "pools and limits aren't known yet";
-    return { ready: !stopped && engine === "running", checks: { engine: engine === "running" ? "ok" : engine, catalogue } };
+    return {
+      ready: !stopped && engine === "running",
+      checks: { engine: engine === "running" ? "ok" : engine, catalogue },
+    };
   };
 
   const checkSpace = async (): Promise<void> => {
     const { bavail, bsize } = await statfs(config.dataFolder);
     const free = bavail * bsize;
     if (free >= config.freeSpaceMin) return;
-    throw new ReasonError("NO_SPACE", `${free} bytes are free in the data folder, ${config.freeSpaceMin} are needed to take a submission: free some space and submit again; nothing was taken`, { retryAfterMs: 10_000 });
+    throw new ReasonError(
+      "NO_SPACE",
+      `${free} bytes are free in the data folder, ${config.freeSpaceMin} are needed to take a submission: free some space and submit again; nothing was taken`,
+      { retryAfterMs: 10_000 },
+    );
   };
 
   async function start(): Promise<void> {

@@ -1,6 +1,6 @@
 import { type Clock, delay } from "@berth/chassis/clock";
 import { FieldCheck, ReasonError } from "@berth/chassis/grpc";
-import { registry as wire } from "@berth/contracts";
+import type { registry as wire } from "@berth/contracts";
 import type { CallContext } from "nice-grpc-common";
 import { type Attempt, isFinal, type TaskSnapshot } from "../domain/task.js";
 import type { Logs } from "../engine/logs.js";
@@ -33,7 +33,9 @@ export class LogApi implements wire.LogServiceImplementation {
 
   async appendLogs({ chunks, progress }: wire.AppendLogsRequest): Promise<wire.AppendLogsResponse> {
     const bytes = chunks.reduce((sum, { data }) => sum + data.length, 0);
-    new FieldCheck().that(bytes <= appendBytesMax, "chunks", `${bytes} bytes together: at most ${appendBytesMax} are taken`).throwIfAny();
+    new FieldCheck()
+      .that(bytes <= appendBytesMax, "chunks", `${bytes} bytes together: at most ${appendBytesMax} are taken`)
+      .throwIfAny();
     await this.take(chunks, progress);
     return {};
   }
@@ -45,12 +47,22 @@ export class LogApi implements wire.LogServiceImplementation {
     const pieces = this.logs.store.read(task, attempt, 0, Number.MAX_SAFE_INTEGER);
     return {
       attempt,
-      chunks: pieces.map((piece) => ({ task, attempt, offset: BigInt(piece.offset), data: Buffer.from(piece.data), stderr: piece.stderr, token: 0n })),
+      chunks: pieces.map((piece) => ({
+        task,
+        attempt,
+        offset: BigInt(piece.offset),
+        data: Buffer.from(piece.data),
+        stderr: piece.stderr,
+        token: 0n,
+      })),
       cutBytes: BigInt(totals ? totals.nextOffset - totals.keptBytes : 0),
     };
   }
 
-  async *watchLogs({ task, attempt: asked }: wire.WatchLogsRequest, context: CallContext): AsyncGenerator<wire.WatchLogsResponse> {
+  async *watchLogs(
+    { task, attempt: asked }: wire.WatchLogsRequest,
+    context: CallContext,
+  ): AsyncGenerator<wire.WatchLogsResponse> {
     let snapshot = await this.find(task);
     let attempt = asked || Math.max(1, snapshot.status.attempt);
     let offset = 0;
@@ -65,7 +77,16 @@ export class LogApi implements wire.LogServiceImplementation {
         if (pieces.length > 0) {
           const last = pieces[pieces.length - 1] as (typeof pieces)[number];
           offset = last.offset + last.data.length;
-          yield { chunks: pieces.map((piece) => ({ task, attempt, offset: BigInt(piece.offset), data: Buffer.from(piece.data), stderr: piece.stderr, token: 0n })) };
+          yield {
+            chunks: pieces.map((piece) => ({
+              task,
+              attempt,
+              offset: BigInt(piece.offset),
+              data: Buffer.from(piece.data),
+              stderr: piece.stderr,
+              token: 0n,
+            })),
+          };
           continue;
         }
         snapshot = changes.latest ?? snapshot;
@@ -87,7 +108,8 @@ export class LogApi implements wire.LogServiceImplementation {
         if (ending) {
           await delay(this.clock, stragglersMs, either);
           changes.waited = !either.aborted;
-        } else if (!either.aborted) await new Promise<void>((resolve) => either.addEventListener("abort", () => resolve(), { once: true }));
+        } else if (!either.aborted)
+          await new Promise<void>((resolve) => either.addEventListener("abort", () => resolve(), { once: true }));
       }
     } finally {
       unlisten();
@@ -96,7 +118,11 @@ export class LogApi implements wire.LogServiceImplementation {
   }
 
   /** Keeps the latest state of the watched task. */
-  private follow(watcher: ReturnType<Registry["feed"]["open"]>, signal: AbortSignal, wake: () => void): { latest: TaskSnapshot | undefined; waited: boolean } {
+  private follow(
+    watcher: ReturnType<Registry["feed"]["open"]>,
+    signal: AbortSignal,
+    wake: () => void,
+  ): { latest: TaskSnapshot | undefined; waited: boolean } {
     const seen: { latest: TaskSnapshot | undefined; waited: boolean } = { latest: undefined, waited: false };
     void (async () => {
       while (!signal.aborted && !watcher.overflowed) {
@@ -110,13 +136,24 @@ export class LogApi implements wire.LogServiceImplementation {
   private async take(chunks: readonly wire.LogChunk[], progress: readonly wire.Progress[]): Promise<void> {
     const check = new FieldCheck();
     chunks.forEach(({ data, offset }, index) => {
-      check.length(`chunks[${index}].data`, data, 0, pieceBytesMax).range(`chunks[${index}].offset`, offset, 0n, 2n ** 50n);
+      check
+        .length(`chunks[${index}].data`, data, 0, pieceBytesMax)
+        .range(`chunks[${index}].offset`, offset, 0n, 2n ** 50n);
     });
     check.throwIfAny();
-    const pieces = chunks.map(({ task, attempt, offset, data, stderr, token }) => ({ key: task, attempt, offset: Number(offset), data, stderr, token: Number(token) }));
+    const pieces = chunks.map(({ task, attempt, offset, data, stderr, token }) => ({
+      key: task,
+      attempt,
+      offset: Number(offset),
+      data,
+      stderr,
+      token: Number(token),
+    }));
     if (pieces.length > 0) await this.logs.append(pieces);
     // Several reports of one attempt in a message: only the last one is worth a commit.
-    const latest = new Map(progress.map(({ task, attempt, fraction, message }) => [task, { key: task, attempt, fraction, message }]));
+    const latest = new Map(
+      progress.map(({ task, attempt, fraction, message }) => [task, { key: task, attempt, fraction, message }]),
+    );
     if (latest.size > 0) await this.registry.command({ kind: "progress", items: [...latest.values()] });
   }
 

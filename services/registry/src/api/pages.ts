@@ -2,7 +2,10 @@ import { ReasonError } from "@berth/chassis/grpc";
 
 /** Page size to use: the default for 0, the largest for more; negative is refused. */
 export function pageSize(asked: number): number {
-  if (asked < 0) throw new ReasonError("INVALID_FIELD", `page_size: ${asked} is negative: 0 (default 100) to 1000`, { fields: [{ field: "page_size", description: `${asked} is negative` }] });
+  if (asked < 0)
+    throw new ReasonError("INVALID_FIELD", `page_size: ${asked} is negative: 0 (default 100) to 1000`, {
+      fields: [{ field: "page_size", description: `${asked} is negative` }],
+    });
   return asked === 0 ? 100 : Math.min(asked, 1_000);
 }
 
@@ -16,11 +19,16 @@ export function pagePlace(token: string): readonly (string | number)[] | undefin
   if (token === "") return undefined;
   try {
     const place: unknown = JSON.parse(Buffer.from(token, "base64url").toString("utf8"));
-    if (Array.isArray(place) && place.every((part) => typeof part === "string" || Number.isSafeInteger(part))) return place;
+    if (Array.isArray(place) && place.every((part) => typeof part === "string" || Number.isSafeInteger(part)))
+      return place;
   } catch {
     // Falls through to the refusal.
   }
-  throw new ReasonError("INVALID_FIELD", "page_token: isn't one of ours; pass on next_page_token as it came, or leave it empty", {
-    fields: [{ field: "page_token", description: "isn't one of ours" }],
-  });
+  throw new ReasonError(
+    "INVALID_FIELD",
+    "page_token: isn't one of ours; pass on next_page_token as it came, or leave it empty",
+    {
+      fields: [{ field: "page_token", description: "isn't one of ours" }],
+    },
+  );
 }

@@ -36,7 +36,10 @@ export function poolClient(channel: Channel, token: string | undefined): PoolsPo
       throw new Error("the pool-manager ended the stream of its catalogue without an answer");
     },
     async forbid(attempts, reason) {
-      const { results } = await ledger.forbidAttempts({ attempts: attempts.map(({ key, attempt }) => ({ task: key, attempt })), reason: reason.slice(0, 1_024) });
+      const { results } = await ledger.forbidAttempts({
+        attempts: attempts.map(({ key, attempt }) => ({ task: key, attempt })),
+        reason: reason.slice(0, 1_024),
+      });
       return results.flatMap(({ task, attempt, found, outcome }) => {
         const answer = founds[found];
         return answer ? [{ key: task, attempt, found: answer, outcome: runOutcome(outcome) }] : [];

@@ -18,7 +18,10 @@ export class ReadyApi implements wire.ReadyServiceImplementation {
     this.registry = registry;
   }
 
-  async *watchReadyTasks(_request: wire.WatchReadyTasksRequest, context: CallContext): AsyncGenerator<wire.WatchReadyTasksResponse> {
+  async *watchReadyTasks(
+    _request: wire.WatchReadyTasksRequest,
+    context: CallContext,
+  ): AsyncGenerator<wire.WatchReadyTasksResponse> {
     const { registry } = this;
     const watcher = registry.feed.open(() => true, false);
     // What this watch has been told is ready: only those can be gone.
@@ -33,9 +36,12 @@ export class ReadyApi implements wire.ReadyServiceImplementation {
       yield { ready: [], gone: [], complete: true };
       while (!context.signal.aborted) {
         const changed = await watcher.take(batchMax, context.signal);
-        if (watcher.overflowed) throw new ReasonError("READER_TOO_SLOW", "more than 100000 changed tasks wait for this watch: watch anew");
+        if (watcher.overflowed)
+          throw new ReasonError("READER_TOO_SLOW", "more than 100000 changed tasks wait for this watch: watch anew");
         const ready = changed.filter(isOffered);
-        const gone = changed.filter((task) => !isOffered(task) && told.delete(task.header.key)).map(({ header }) => header.key);
+        const gone = changed
+          .filter((task) => !isOffered(task) && told.delete(task.header.key))
+          .map(({ header }) => header.key);
         for (const { header } of ready) told.add(header.key);
         if (ready.length + gone.length > 0) yield { ready: ready.map(showReady), gone, complete: false };
       }
@@ -47,10 +53,17 @@ export class ReadyApi implements wire.ReadyServiceImplementation {
   async listReadyTasks(request: wire.ListReadyTasksRequest): Promise<wire.ListReadyTasksResponse> {
     const max = pageSize(request.pageSize);
     const after = pagePlace(request.pageToken)?.[0];
-    const { tasks } = await this.registry.live({ kind: "ready", afterSequence: typeof after === "number" ? after : 0, max: max + 1 });
+    const { tasks } = await this.registry.live({
+      kind: "ready",
+      afterSequence: typeof after === "number" ? after : 0,
+      max: max + 1,
+    });
     const page = tasks.slice(0, max);
     const last = page.at(-1);
-    return { tasks: page.map(showReady), nextPageToken: tasks.length > max && last ? pageToken([last.status.sequence]) : "" };
+    return {
+      tasks: page.map(showReady),
+      nextPageToken: tasks.length > max && last ? pageToken([last.status.sequence]) : "",
+    };
   }
 
   async listRuns(request: wire.ListRunsRequest): Promise<wire.ListRunsResponse> {

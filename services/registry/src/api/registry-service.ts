@@ -42,7 +42,12 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
       traceParent: this.options.telemetry.activeTraceParent(),
     };
     const done = await this.options.registry.submit(submission);
-    return { set: done.set, taskCount: done.taskCount, repeatedRequest: done.repeated, revision: BigInt(done.revision) };
+    return {
+      set: done.set,
+      taskCount: done.taskCount,
+      repeatedRequest: done.repeated,
+      revision: BigInt(done.revision),
+    };
   }
 
   async getTask(request: wire.GetTaskRequest): Promise<wire.GetTaskResponse> {
@@ -74,7 +79,10 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
     const full = request.view === wire.View.FULL;
     const resume = Number(request.resumeRevision);
     if (resume < 0 || resume > registry.core.memory.revision) {
-      throw new ReasonError("REVISION_GONE", `resume_revision: ${resume} isn't one of this registry, which is at ${registry.core.memory.revision}: list, then watch anew`);
+      throw new ReasonError(
+        "REVISION_GONE",
+        `resume_revision: ${resume} isn't one of this registry, which is at ${registry.core.memory.revision}: list, then watch anew`,
+      );
     }
     const watcher = registry.feed.open(matcher(filter), full);
     try {
@@ -86,12 +94,17 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
         after = finals.at(-1)?.status.revision ?? after;
         yield { tasks: await this.show(finals, full), revision: BigInt(sent) };
       }
-      for (let at = 0; at < live.length; at += watchBatch) yield { tasks: await this.show(live.slice(at, at + watchBatch), full), revision: BigInt(sent) };
+      for (let at = 0; at < live.length; at += watchBatch)
+        yield { tasks: await this.show(live.slice(at, at + watchBatch), full), revision: BigInt(sent) };
       sent = Math.max(sent, watcher.seen(start));
       yield { tasks: [], revision: BigInt(sent) };
       while (!context.signal.aborted) {
         const tasks = await watcher.take(watchBatch, context.signal);
-        if (watcher.overflowed) throw new ReasonError("READER_TOO_SLOW", `more than 100000 changed tasks wait for this watch: resume from revision ${sent}`);
+        if (watcher.overflowed)
+          throw new ReasonError(
+            "READER_TOO_SLOW",
+            `more than 100000 changed tasks wait for this watch: resume from revision ${sent}`,
+          );
         sent = Math.max(sent, watcher.seen(registry.feed.revision));
         if (tasks.length > 0) yield { tasks: await this.show(tasks, full), revision: BigInt(sent) };
       }
@@ -112,7 +125,10 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
     const filter = checkedFilter(request.filter, true);
     const { registry } = this.options;
     const live = await registry.live({ kind: "select", filter, beforeOrder: Number.MAX_SAFE_INTEGER, max: 200_000 });
-    const succeeded = filter.states.length === 0 || filter.states.includes("SUCCEEDED") ? await registry.store.countFinals({ ...filter, states: ["SUCCEEDED"] }) : 0;
+    const succeeded =
+      filter.states.length === 0 || filter.states.includes("SUCCEEDED")
+        ? await registry.store.countFinals({ ...filter, states: ["SUCCEEDED"] })
+        : 0;
     const { changed, unchanged } = await registry.retry(filter);
     return { retriedCount: changed, ignoredCount: unchanged + live.tasks.length + succeeded };
   }
@@ -156,7 +172,9 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
   }
 
   private async show(tasks: readonly TaskSnapshot[], full: boolean): Promise<wire.Task[]> {
-    const specs = full ? await this.options.registry.store.specs(tasks.map(({ header }) => header.key)) : new Map<string, Uint8Array>();
+    const specs = full
+      ? await this.options.registry.store.specs(tasks.map(({ header }) => header.key))
+      : new Map<string, Uint8Array>();
     return tasks.map((task) => showTask(task, full, specs.get(task.header.key)));
   }
 }
@@ -177,8 +195,20 @@ function checkedFilter(request: wire.TaskFilter | undefined, some: boolean): Fil
   if (filter.pool !== "") check.name("filter.pool", filter.pool);
   if (filter.tenant !== "") check.name("filter.tenant", filter.tenant);
   check.length("filter.tasks", filter.keys, 0, 1_000);
-  filter.states.forEach((state, index) => void check.that(String(state) !== "UNSPECIFIED" && String(state) !== "UNRECOGNIZED", `filter.states[${index}]`, "isn't a state of a task"));
-  if (some) check.that(filter.set !== "" || filter.keys.length > 0, "filter", "names neither a set nor tasks: one of them is needed");
+  filter.states.forEach(
+    (state, index) =>
+      void check.that(
+        String(state) !== "UNSPECIFIED" && String(state) !== "UNRECOGNIZED",
+        `filter.states[${index}]`,
+        "isn't a state of a task",
+      ),
+  );
+  if (some)
+    check.that(
+      filter.set !== "" || filter.keys.length > 0,
+      "filter",
+      "names neither a set nor tasks: one of them is needed",
+    );
   check.throwIfAny();
   filter.keys.forEach((key, index) => void checkKey(`filter.tasks[${index}]`, key));
   return filter;

@@ -1,10 +1,22 @@
 import { registry, runner } from "@berth/contracts";
 import type { SetRecord } from "../domain/submission.js";
-import { type Attempt, isFinal, type RunOutcome, type TaskEvent, type TaskHeader, type TaskSnapshot, taskStates } from "../domain/task.js";
+import {
+  type Attempt,
+  isFinal,
+  type RunOutcome,
+  type TaskEvent,
+  type TaskHeader,
+  type TaskSnapshot,
+  taskStates,
+} from "../domain/task.js";
 import { duration, moment } from "./translate.js";
 
 /** A task for the wire. `spec` is the whole specification, for a full view; undefined makes one without what it runs. */
-export function showTask({ header, status, attempts, events }: TaskSnapshot, full: boolean, spec?: Uint8Array): registry.Task {
+export function showTask(
+  { header, status, attempts, events }: TaskSnapshot,
+  full: boolean,
+  spec?: Uint8Array,
+): registry.Task {
   const last = attempts.at(-1);
   const accepted = attempts.findLast((attempt) => attempt.lateAccepted);
   const result = (accepted?.lateOutcome ?? last?.outcome)?.resultJson ?? "";
@@ -43,7 +55,12 @@ function showHeader(header: TaskHeader): registry.TaskSpec {
     cpuMillis: BigInt(header.cpuMillis),
     memoryBytes: BigInt(header.memoryBytes),
     limits: bigLimits(header.limits),
-    retry: { maxAttempts: retry.maxAttempts, backoff: duration(retry.backoffMs), multiplier: retry.multiplier, maxBackoff: duration(retry.maxBackoffMs) },
+    retry: {
+      maxAttempts: retry.maxAttempts,
+      backoff: duration(retry.backoffMs),
+      multiplier: retry.multiplier,
+      maxBackoff: duration(retry.maxBackoffMs),
+    },
     ...(header.startTimeoutMs > 0 ? { scheduleToStartTimeout: duration(header.startTimeoutMs) } : {}),
   });
 }

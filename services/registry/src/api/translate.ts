@@ -37,7 +37,12 @@ export function taskInput(spec: registry.TaskSpec): TaskInput {
     cpuMillis: Number(spec.cpuMillis),
     memoryBytes: Number(spec.memoryBytes),
     limits: Object.fromEntries(Object.entries(spec.limits).map(([limit, weight]) => [limit, Number(weight)])),
-    retry: { maxAttempts: retry?.maxAttempts ?? 0, backoffMs: durationMs(retry?.backoff), multiplier: retry?.multiplier ?? 0, maxBackoffMs: durationMs(retry?.maxBackoff) },
+    retry: {
+      maxAttempts: retry?.maxAttempts ?? 0,
+      backoffMs: durationMs(retry?.backoff),
+      multiplier: retry?.multiplier ?? 0,
+      maxBackoffMs: durationMs(retry?.maxBackoff),
+    },
     startTimeoutMs: durationMs(spec.scheduleToStartTimeout),
     run: spec.run && runInput(spec.run),
     spec: registry.TaskSpec.encode(spec).finish(),
@@ -149,7 +154,17 @@ export function leaseState(lease: pool.Lease, kind: LeaseEvent["kind"], position
 export function catalogueOf(response: pool.WatchCatalogueResponse): Catalogue {
   return {
     version: Number(response.version),
-    pools: response.pools.map(({ pool: name, skills, cpuMillis, memoryBytes }) => ({ pool: name, skills, cpuMillis: Number(cpuMillis), memoryBytes: Number(memoryBytes) })),
-    limits: Object.fromEntries(response.limits.map(({ limit, capacity, revertCapacity }) => [limit, Math.max(Number(capacity), Number(revertCapacity ?? 0n))])),
+    pools: response.pools.map(({ pool: name, skills, cpuMillis, memoryBytes }) => ({
+      pool: name,
+      skills,
+      cpuMillis: Number(cpuMillis),
+      memoryBytes: Number(memoryBytes),
+    })),
+    limits: Object.fromEntries(
+      response.limits.map(({ limit, capacity, revertCapacity }) => [
+        limit,
+        Math.max(Number(capacity), Number(revertCapacity ?? 0n)),
+      ]),
+    ),
   };
 }

@@ -9,7 +9,8 @@ import type { Transition } from "./transition.js";
 export function cancel(transition: Transition, filter: Filter, text: string): Outcome {
   const { memory } = transition;
   const matches = matcher(filter);
-  const candidates = filter.keys.length > 0 ? filter.keys.map((key) => memory.tasks.get(key)) : [...memory.tasks.values()];
+  const candidates =
+    filter.keys.length > 0 ? filter.keys.map((key) => memory.tasks.get(key)) : [...memory.tasks.values()];
   let changed = 0;
   let unchanged = 0;
   for (const task of candidates) {
@@ -36,7 +37,8 @@ function cancelOne(transition: Transition, task: LiveTask, text: string): boolea
       return true;
     case "CANCELLING":
       // It is stopping for the sake of a late result: a cancel wins over that.
-      if (task.status.forbid?.why === "late") forbid(transition, task, { ...task.status.forbid, why: "cancel", text: reason });
+      if (task.status.forbid?.why === "late")
+        forbid(transition, task, { ...task.status.forbid, why: "cancel", text: reason });
       return true;
     default:
       return false;
@@ -44,7 +46,9 @@ function cancelOne(transition: Transition, task: LiveTask, text: string): boolea
 }
 
 function forbid(transition: Transition, task: LiveTask, wish: NonNullable<LiveTask["status"]["forbid"]>): void {
-  transition.update(task, { state: "CANCELLING", reason: wish.text, forbid: wish }, null, [["CancelRequested", { message: wish.text }]]);
+  transition.update(task, { state: "CANCELLING", reason: wish.text, forbid: wish }, null, [
+    ["CancelRequested", { message: wish.text }],
+  ]);
 }
 
 /** Accepts a late result: at once where no attempt is under way, otherwise after that one is known to be over. */
@@ -52,17 +56,32 @@ export function acceptLate(transition: Transition, key: string, number: number, 
   const task = transition.memory.tasks.get(key);
   if (!task && !stored) return { kind: "refused", reason: "NOT_FOUND", message: `there is no task ${key}` };
   if (!task || isFinal(task.status.state)) {
-    return { kind: "refused", reason: "WRONG_STATE", message: `${key} is final already: a late result can't change it any more` };
+    return {
+      kind: "refused",
+      reason: "WRONG_STATE",
+      message: `${key} is final already: a late result can't change it any more`,
+    };
   }
   const attempt = task.attempt(number);
-  if (!attempt?.lateOutcome) return { kind: "refused", reason: "NOT_FOUND", message: `${key} has no late result of attempt ${number}` };
+  if (!attempt?.lateOutcome)
+    return { kind: "refused", reason: "NOT_FOUND", message: `${key} has no late result of attempt ${number}` };
   const { state } = task.status;
-  if (attempt.lateAccepted) return { kind: "refused", reason: "WRONG_STATE", message: `the late result of attempt ${number} was accepted before` };
+  if (attempt.lateAccepted)
+    return {
+      kind: "refused",
+      reason: "WRONG_STATE",
+      message: `the late result of attempt ${number} was accepted before`,
+    };
   if (state === "BACKING_OFF" || state === "PENDING") takeLate(transition, task, number);
   else {
     const answer = task.status.forbid?.answer ?? "none";
     const text = `the late result of attempt ${number} is taken; attempt ${task.status.attempt} is stopped`;
-    transition.update(task, { state: "CANCELLING", reason: text, forbid: { why: "late", lateAttempt: number, answer, text } }, null, []);
+    transition.update(
+      task,
+      { state: "CANCELLING", reason: text, forbid: { why: "late", lateAttempt: number, answer, text } },
+      null,
+      [],
+    );
   }
   return { kind: "done" };
 }
@@ -80,7 +99,8 @@ export function takeForbidAnswers(transition: Transition, answers: readonly Forb
     changed++;
     const wish = task.status.forbid;
     if (found === "revoking") transition.update(task, { forbid: { ...wish, answer: "revoking" } }, null, []);
-    else if (found === "released" && wish.answer === "none") transition.update(task, { forbid: { ...wish, answer: "released" } }, null, []);
+    else if (found === "released" && wish.answer === "none")
+      transition.update(task, { forbid: { ...wish, answer: "released" } }, null, []);
     else {
       const reason = found === "no_lease" ? "no_lease" : "completed";
       const ended = { ...attempt, endMs: transition.now.wallMs, outcome, releaseReason: reason } as const;

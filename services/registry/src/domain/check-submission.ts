@@ -20,11 +20,18 @@ export function checkSubmission(
   const { tasks, set } = submission;
   if (tasks.length === 0) found.add("tasks", "there are none: at least 1 is needed");
   if (tasks.length > submitTasksMax) {
-    found.add("tasks", `${tasks.length} tasks in one submission: at most ${submitTasksMax} are taken; submit them in several calls into the same set, needed tasks first`);
+    found.add(
+      "tasks",
+      `${tasks.length} tasks in one submission: at most ${submitTasksMax} are taken; submit them in several calls into the same set, needed tasks first`,
+    );
   }
   if (set !== "") found.name("set", set);
   found.atMost("display_name", submission.displayName.length, 128, "characters");
-  found.that(/^[A-Za-z0-9._-]{0,64}$/.test(submission.requestId), "request_id", () => `${quote(submission.requestId)} isn't a UUID`);
+  found.that(
+    /^[A-Za-z0-9._-]{0,64}$/.test(submission.requestId),
+    "request_id",
+    () => `${quote(submission.requestId)} isn't a UUID`,
+  );
   // Too many tasks aren't looked at one by one: the caller has to cut the submission anyway.
   if (found.count > 0 && (tasks.length === 0 || tasks.length > submitTasksMax)) return found;
 
@@ -37,8 +44,10 @@ function checkNames(found: Violations, { tasks, set }: Submission, exists: (id: 
   const places = new Map<string, number>();
   tasks.forEach(({ id }, index) => {
     const first = places.get(id);
-    if (first !== undefined) found.add(`tasks[${index}].id`, `${quote(id)} is the id of tasks[${first}] too: ids are unique in a set`);
-    else if (exists(id)) found.add(`tasks[${index}].id`, `set ${set} has a task ${quote(id)} already: choose another id, or another set`);
+    if (first !== undefined)
+      found.add(`tasks[${index}].id`, `${quote(id)} is the id of tasks[${first}] too: ids are unique in a set`);
+    else if (exists(id))
+      found.add(`tasks[${index}].id`, `set ${set} has a task ${quote(id)} already: choose another id, or another set`);
     if (first === undefined) places.set(id, index);
   });
   tasks.forEach(({ id, needs }, index) => {
@@ -56,6 +65,12 @@ function checkNames(found: Violations, { tasks, set }: Submission, exists: (id: 
   const selfless = new Map(tasks.map(({ id, needs }) => [id, needs.filter((need) => need !== id)]));
   const cycle = findCycle(selfless);
   if (!cycle) return;
-  const shown = cycle.length > cycleShown ? [...cycle.slice(0, cycleShown), `… (${cycle.length - 1} tasks) …`, cycle[0] as string] : cycle;
-  found.add(`tasks[${places.get(cycle[0] as string)}].needs`, `these tasks need each other in a circle: ${shown.join(" -> ")}; remove one of these needs`);
+  const shown =
+    cycle.length > cycleShown
+      ? [...cycle.slice(0, cycleShown), `… (${cycle.length - 1} tasks) …`, cycle[0] as string]
+      : cycle;
+  found.add(
+    `tasks[${places.get(cycle[0] as string)}].needs`,
+    `these tasks need each other in a circle: ${shown.join(" -> ")}; remove one of these needs`,
+  );
 }

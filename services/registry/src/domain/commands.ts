@@ -43,13 +43,26 @@ export type Query =
 /** Everything that the registry can be asked to do. */
 export type Command =
   | { readonly kind: "submit"; readonly submission: Submission; readonly facts: SubmitFacts }
-  | { readonly kind: "leaseEvents"; readonly events: readonly LeaseEvent[]; readonly cursor: number; readonly facts: RowFacts }
+  | {
+      readonly kind: "leaseEvents";
+      readonly events: readonly LeaseEvent[];
+      readonly cursor: number;
+      readonly facts: RowFacts;
+    }
   | { readonly kind: "cancel"; readonly filter: Filter; readonly text: string }
   | { readonly kind: "retry"; readonly filter: Filter; readonly facts: RowFacts }
   | { readonly kind: "acceptLate"; readonly key: string; readonly attempt: number; readonly facts: RowFacts }
   | { readonly kind: "forbidden"; readonly answers: readonly ForbidAnswer[] }
   | { readonly kind: "catalogue"; readonly catalogue: Catalogue }
-  | { readonly kind: "progress"; readonly items: readonly { readonly key: string; readonly attempt: number; readonly fraction: number; readonly message: string }[] }
+  | {
+      readonly kind: "progress";
+      readonly items: readonly {
+        readonly key: string;
+        readonly attempt: number;
+        readonly fraction: number;
+        readonly message: string;
+      }[];
+    }
   | { readonly kind: "tick" }
   | { readonly kind: "read"; readonly query: Query };
 
@@ -63,7 +76,13 @@ export interface Refused {
 /** What came of a command. */
 export type Outcome =
   | { readonly kind: "done" }
-  | { readonly kind: "submitted"; readonly set: string; readonly taskCount: number; readonly revision: number; readonly repeated: boolean }
+  | {
+      readonly kind: "submitted";
+      readonly set: string;
+      readonly taskCount: number;
+      readonly revision: number;
+      readonly repeated: boolean;
+    }
   | { readonly kind: "invalid"; readonly violations: readonly Violation[]; readonly count: number }
   | { readonly kind: "counted"; readonly changed: number; readonly unchanged: number; readonly unknown: number }
   | { readonly kind: "tasks"; readonly tasks: readonly TaskSnapshot[]; readonly revision: number }
@@ -100,4 +119,10 @@ export type Row =
   /** `spec` is set where the row is new. */
   | { readonly kind: "task"; readonly task: TaskSnapshot; readonly spec: Uint8Array | undefined }
   /** Only read, once, at load: what isn't a task. */
-  | { readonly kind: "base"; readonly revision: number; readonly cursor: number; readonly catalogue: Catalogue | undefined; readonly sets: readonly SetRecord[] };
+  | {
+      readonly kind: "base";
+      readonly revision: number;
+      readonly cursor: number;
+      readonly catalogue: Catalogue | undefined;
+      readonly sets: readonly SetRecord[];
+    };

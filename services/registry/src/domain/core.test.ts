@@ -17,7 +17,14 @@ describe("the life of a task", () => {
     bench.nowMs += 2_000;
     bench.event("released", "a", 1, { outcome: exampleOutcome("SUCCEEDED") });
     expect(bench.at("a")).toBe("SUCCEEDED/1");
-    expect(kinds(bench, "a")).toEqual(["TaskCreated", "TaskReady", "TaskAssigned", "RunnerStarted", "RunnerCompleted", "TaskSucceeded"]);
+    expect(kinds(bench, "a")).toEqual([
+      "TaskCreated",
+      "TaskReady",
+      "TaskAssigned",
+      "RunnerStarted",
+      "RunnerCompleted",
+      "TaskSucceeded",
+    ]);
     expect(bench.task("a").events[4]).toMatchObject({ runner: "r1", slot: "r1/1", durationMs: 2_000 });
     expect(bench.core.memory.tasks.size).toBe(0);
     expect(bench.core.memory.sets.size).toBe(0);
@@ -35,8 +42,16 @@ describe("the life of a task", () => {
     ["a failure backs off", { outcome: exampleOutcome("FAILED") }, "BACKING_OFF/1"],
     ["a time-out backs off", { outcome: exampleOutcome("TIMED_OUT") }, "BACKING_OFF/1"],
     ["a permanent failure ends it", { outcome: exampleOutcome("FAILED", { permanent: true }) }, "FAILED/1"],
-    ["a missing program ends it", { reason: "not_started", outcome: exampleOutcome("NOT_STARTED", { permanent: true }) }, "FAILED/1"],
-    ["a run that never began is tried again", { reason: "not_started", outcome: exampleOutcome("NOT_STARTED") }, "READY/2"],
+    [
+      "a missing program ends it",
+      { reason: "not_started", outcome: exampleOutcome("NOT_STARTED", { permanent: true }) },
+      "FAILED/1",
+    ],
+    [
+      "a run that never began is tried again",
+      { reason: "not_started", outcome: exampleOutcome("NOT_STARTED") },
+      "READY/2",
+    ],
     ["a stopped run is tried again", { outcome: exampleOutcome("STOPPED") }, "READY/2"],
     ["an expired lease is tried again", { reason: "expired" }, "READY/2"],
     ["a lost runner is tried again", { reason: "runner_lost" }, "READY/2"],
@@ -53,7 +68,10 @@ describe("the life of a task", () => {
   it("is retried after 10 s and 20 s, give or take 10 %, and fails for good at the third failure", () => {
     const bench = new Bench();
     bench.submit(exampleTask("a"));
-    for (const [attempt, plainMs] of [[1, 10_000], [2, 20_000]] as const) {
+    for (const [attempt, plainMs] of [
+      [1, 10_000],
+      [2, 20_000],
+    ] as const) {
       bench.run("a", attempt, "FAILED", { exitCode: 3 });
       const waitMs = bench.task("a").status.readyMs - bench.nowMs;
       expect(waitMs).toBeGreaterThanOrEqual(plainMs * 0.9);
@@ -126,7 +144,8 @@ describe("cancel", () => {
     bench.do({ kind: "cancel", filter: { ...everything, set: "s" }, text: "" });
     expect(bench.at("a")).toBe("CANCELLING/1");
     expect([...bench.core.memory.forbids]).toEqual(["s/a"]);
-    for (let asked = 0; asked < (found === "released" ? 2 : 1); asked++) bench.do({ kind: "forbidden", answers: [{ key: "s/a", attempt: 1, found, outcome: null }] });
+    for (let asked = 0; asked < (found === "released" ? 2 : 1); asked++)
+      bench.do({ kind: "forbidden", answers: [{ key: "s/a", attempt: 1, found, outcome: null }] });
     expect(bench.at("a")).toBe(expected);
   });
 
@@ -135,7 +154,10 @@ describe("cancel", () => {
     bench.submit(exampleTask("a"), exampleTask("b"));
     for (const id of ["a", "b"]) bench.event("granted", id, 1);
     bench.do({ kind: "cancel", filter: { ...everything, set: "s" }, text: "" });
-    bench.do({ kind: "forbidden", answers: ["a", "b"].map((id) => ({ key: `s/${id}`, attempt: 1, found: "revoking", outcome: null })) });
+    bench.do({
+      kind: "forbidden",
+      answers: ["a", "b"].map((id) => ({ key: `s/${id}`, attempt: 1, found: "revoking", outcome: null })),
+    });
     expect(bench.core.memory.forbids.size).toBe(0);
     bench.event("released", "a", 1, { reason: "revoked", outcome: exampleOutcome("STOPPED") });
     bench.event("released", "b", 1, { outcome: exampleOutcome("SUCCEEDED") });
@@ -171,7 +193,11 @@ describe("retry", () => {
     const bench = new Bench();
     bench.submit(exampleTask("a"), exampleTask("b", ["a"]));
     bench.run("a", 1, "FAILED", { permanent: true });
-    const facts = { drops: bench.core.memory.leavers.drops, rows: [...bench.rows.values()], sets: [{ set: "s", displayName: "", createMs: 1, counts: { FAILED: 1, SKIPPED: 1 }, endMs: 1 }] };
+    const facts = {
+      drops: bench.core.memory.leavers.drops,
+      rows: [...bench.rows.values()],
+      sets: [{ set: "s", displayName: "", createMs: 1, counts: { FAILED: 1, SKIPPED: 1 }, endMs: 1 }],
+    };
     const outcome = bench.do({ kind: "retry", filter: { ...everything, keys: ["s/a"] }, facts });
     expect(outcome).toMatchObject({ kind: "counted", changed: 2, unchanged: 0 });
     expect([bench.at("a"), bench.at("b")]).toEqual(["READY/2", "PENDING/0"]);
@@ -187,7 +213,10 @@ describe("retry", () => {
     bench.submit(exampleTask("a"), exampleTask("b", ["a"]));
     bench.run("a", 1, "FAILED", { permanent: true });
     const facts = { drops: bench.core.memory.leavers.drops, rows: [...bench.rows.values()], sets: [] };
-    expect(bench.do({ kind: "retry", filter: { ...everything, keys: ["s/b"] }, facts })).toMatchObject({ changed: 0, unchanged: 1 });
+    expect(bench.do({ kind: "retry", filter: { ...everything, keys: ["s/b"] }, facts })).toMatchObject({
+      changed: 0,
+      unchanged: 1,
+    });
     expect(bench.at("b")).toBe("SKIPPED/0");
   });
 });
@@ -201,7 +230,9 @@ describe("late results", () => {
     bench.event("granted", "a", 2);
     bench.event("late_result", "a", 1, { lateOutcome: exampleOutcome("SUCCEEDED") });
     expect(bench.at("a")).toBe("ASSIGNED/2");
-    expect(bench.do({ kind: "acceptLate", key: "s/a", attempt: 1, facts: { drops: 0, rows: [] } })).toEqual({ kind: "done" });
+    expect(bench.do({ kind: "acceptLate", key: "s/a", attempt: 1, facts: { drops: 0, rows: [] } })).toEqual({
+      kind: "done",
+    });
     expect(bench.at("a")).toBe("CANCELLING/2");
     bench.event("released", "a", 2, { reason: "revoked", outcome: exampleOutcome("STOPPED") });
     expect(bench.at("a")).toBe("SUCCEEDED/2");
@@ -217,7 +248,10 @@ describe("late results", () => {
     expect(bench.at("a")).toBe("SUCCEEDED/2");
     expect(bench.task("a").attempts[0]?.lateOutcome?.result).toBe("FAILED");
     const facts = { drops: 0, rows: [...bench.rows.values()] };
-    expect(bench.do({ kind: "acceptLate", key: "s/a", attempt: 1, facts })).toMatchObject({ kind: "refused", reason: "WRONG_STATE" });
+    expect(bench.do({ kind: "acceptLate", key: "s/a", attempt: 1, facts })).toMatchObject({
+      kind: "refused",
+      reason: "WRONG_STATE",
+    });
     expect(bench.core.memory.tasks.size).toBe(0);
   });
 });
@@ -225,7 +259,12 @@ describe("late results", () => {
 describe("a submission with a request id", () => {
   it("is answered as before when repeated, and refused with other content", () => {
     const bench = new Bench();
-    const submit = (digest: string) => bench.do({ kind: "submit", submission: exampleSubmission([exampleTask("a")], { requestId: "id-1", digest }), facts: bench.facts() });
+    const submit = (digest: string) =>
+      bench.do({
+        kind: "submit",
+        submission: exampleSubmission([exampleTask("a")], { requestId: "id-1", digest }),
+        facts: bench.facts(),
+      });
     expect(submit("x")).toMatchObject({ kind: "submitted", repeated: false });
     expect(submit("x")).toMatchObject({ kind: "submitted", repeated: true, set: "s", taskCount: 1 });
     expect(submit("y")).toMatchObject({ kind: "refused", reason: "REQUEST_ID_REUSED" });

@@ -49,7 +49,8 @@ export class RegistryCore implements Core<Command, Outcome, Change, Row> {
     if (change.kind !== "task") return;
     const task = this.memory.tasks.get(change.key);
     // A row may be newer than a change of the journal; its revision tells.
-    if (task && change.status.revision > task.status.revision) this.memory.change(task, change.status, change.attempt, change.events);
+    if (task && change.status.revision > task.status.revision)
+      this.memory.change(task, change.status, change.attempt, change.events);
   }
 
   rowKey(change: Change): string | undefined {
@@ -93,7 +94,12 @@ export class RegistryCore implements Core<Command, Outcome, Change, Row> {
         for (const { key, attempt, fraction, message } of command.items) {
           const task = memory.tasks.get(key);
           if (task?.status.attempt !== attempt || isFinal(task.status.state)) continue;
-          transition.update(task, { progress: Math.min(1, Math.max(0, fraction || 0)), progressMessage: message.slice(0, 256) }, null, []);
+          transition.update(
+            task,
+            { progress: Math.min(1, Math.max(0, fraction || 0)), progressMessage: message.slice(0, 256) },
+            null,
+            [],
+          );
         }
         return { kind: "done" };
       case "tick":

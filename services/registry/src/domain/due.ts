@@ -37,7 +37,8 @@ export class DueTimes {
   }
 
   private dropVoid(): void {
-    for (let first = this.heap[0]; first && this.current.get(first.key) !== first.atMs; first = this.heap[0]) this.pop();
+    for (let first = this.heap[0]; first && this.current.get(first.key) !== first.atMs; first = this.heap[0])
+      this.pop();
   }
 
   private push(due: Due): void {

@@ -25,7 +25,19 @@ export const exampleCatalogue: Catalogue = {
 
 /** A task that runs `true`. */
 export function exampleTask(id: string, needs: readonly string[] = [], more: Partial<TaskInput> = {}): TaskInput {
-  const run = { kind: "command", argv: ["true"], shell: "", handler: "", payload: "", payloadBytes: 0, env: {}, secrets: [], cwd: "", stdinBytes: 0, logLimitBytes: 0 } as const;
+  const run = {
+    kind: "command",
+    argv: ["true"],
+    shell: "",
+    handler: "",
+    payload: "",
+    payloadBytes: 0,
+    env: {},
+    secrets: [],
+    cwd: "",
+    stdinBytes: 0,
+    logLimitBytes: 0,
+  } as const;
   return {
     id,
     needs,
@@ -47,12 +59,32 @@ export function exampleTask(id: string, needs: readonly string[] = [], more: Par
 
 /** A submission into the set `s`. */
 export function exampleSubmission(tasks: readonly TaskInput[], more: Partial<Submission> = {}): Submission {
-  return { set: "s", madeUpSet: "made-up", displayName: "", tasks, requestId: "", digest: "d", traceParent: "", ...more };
+  return {
+    set: "s",
+    madeUpSet: "made-up",
+    displayName: "",
+    tasks,
+    requestId: "",
+    digest: "d",
+    traceParent: "",
+    ...more,
+  };
 }
 
 /** An outcome. */
 export function exampleOutcome(result: RunOutcome["result"], more: Partial<RunOutcome> = {}): RunOutcome {
-  return { result, exitCode: null, signal: "", message: "", resultJson: "", startMs: 0, endMs: 0, permanent: false, outputBytes: 0, ...more };
+  return {
+    result,
+    exitCode: null,
+    signal: "",
+    message: "",
+    resultJson: "",
+    startMs: 0,
+    endMs: 0,
+    permanent: false,
+    outputBytes: 0,
+    ...more,
+  };
 }
 
 /** A filter that lets everything through. */
@@ -78,7 +110,16 @@ export class Bench {
     for (const key of new Set(changes.map((change) => this.core.rowKey(change)))) {
       const found = key === undefined ? undefined : this.core.row(key);
       if (key === undefined || found?.row.kind !== "task") continue;
-      if (found.final) this.rows.set(key, structuredClone({ header: found.row.task.header, status: found.row.task.status, attempts: found.row.task.attempts, events: found.row.task.events }));
+      if (found.final)
+        this.rows.set(
+          key,
+          structuredClone({
+            header: found.row.task.header,
+            status: found.row.task.status,
+            attempts: found.row.task.attempts,
+            events: found.row.task.events,
+          }),
+        );
       if (found.final) this.core.written(key);
     }
     return outcome;
@@ -116,7 +157,12 @@ export class Bench {
       revokeReason: "",
       ...more,
     };
-    return this.do({ kind: "leaseEvents", events: [event], cursor: position, facts: { drops: this.core.memory.leavers.drops, rows: [...this.rows.values()] } });
+    return this.do({
+      kind: "leaseEvents",
+      events: [event],
+      cursor: position,
+      facts: { drops: this.core.memory.leavers.drops, rows: [...this.rows.values()] },
+    });
   }
 
   /** Grants, starts and releases. */

@@ -21,7 +21,16 @@ function omitMiddle(events: TaskEvent[]): void {
   events.splice(at, 2);
   const next = events[at] as TaskEvent;
   const count = next.number - numberFrom;
-  events.splice(at, 0, { ...first, kind: "EventsOmitted", number: numberFrom, attempt: 0, runner: "", slot: "", durationMs: -1, message: `${count} entries aren't kept` });
+  events.splice(at, 0, {
+    ...first,
+    kind: "EventsOmitted",
+    number: numberFrom,
+    attempt: 0,
+    runner: "",
+    slot: "",
+    durationMs: -1,
+    message: `${count} entries aren't kept`,
+  });
 }
 
 /** Puts an attempt in its place by its number, replacing an earlier version of it. */

@@ -7,10 +7,21 @@ import { type Attempt, type EventKind, isFinal } from "./task.js";
 import type { EventDetail, Transition } from "./transition.js";
 
 /** Takes a batch of lease events and the cursor behind it. Events at or below the present cursor were taken before. */
-export function takeLeaseEvents(transition: Transition, events: readonly LeaseEvent[], cursor: number, facts: RowFacts): Outcome {
+export function takeLeaseEvents(
+  transition: Transition,
+  events: readonly LeaseEvent[],
+  cursor: number,
+  facts: RowFacts,
+): Outcome {
   const { memory } = transition;
   const late = events.filter((event) => event.kind === "late_result" && event.position > memory.cursor);
-  if (late.some(({ key }) => !memory.tasks.has(key) && (memory.leavers.forgot(facts.drops) || memory.leavers.since(key, facts.drops)))) return { kind: "stale" };
+  if (
+    late.some(
+      ({ key }) =>
+        !memory.tasks.has(key) && (memory.leavers.forgot(facts.drops) || memory.leavers.since(key, facts.drops)),
+    )
+  )
+    return { kind: "stale" };
   let changed = 0;
   let unknown = 0;
   for (const event of events) {
@@ -40,7 +51,12 @@ function takeOne(transition: Transition, event: LeaseEvent, facts: RowFacts): bo
       grant(transition, task, attempt, event);
       return start(transition, task, event, event.startMs || event.timeMs);
     case "revoking":
-      transition.update(task, { reason: event.revokeReason === "" ? "its lease is being revoked" : event.revokeReason }, null, []);
+      transition.update(
+        task,
+        { reason: event.revokeReason === "" ? "its lease is being revoked" : event.revokeReason },
+        null,
+        [],
+      );
       return true;
     case "expired":
       transition.update(task, { reason: `runner ${event.runner} fell silent; a late result is waited for` }, null, []);
@@ -55,15 +71,24 @@ function grant(transition: Transition, task: LiveTask, before: Attempt, event: L
   const { lease, token, runner, pool, slot } = event;
   const attempt = { ...before, lease, token, runner, pool, slot, grantMs: event.grantMs || event.timeMs };
   const state = task.status.state === "READY" ? "ASSIGNED" : task.status.state;
-  transition.update(task, { state, runner, pool }, attempt, [["TaskAssigned", { timeMs: attempt.grantMs, runner, slot }]]);
+  transition.update(task, { state, runner, pool }, attempt, [
+    ["TaskAssigned", { timeMs: attempt.grantMs, runner, slot }],
+  ]);
   return true;
 }
 
-function start(transition: Transition, task: LiveTask, { attempt: number, runner, slot }: LeaseEvent, startMs: number): boolean {
+function start(
+  transition: Transition,
+  task: LiveTask,
+  { attempt: number, runner, slot }: LeaseEvent,
+  startMs: number,
+): boolean {
   const before = task.attempt(number);
   if (!before || before.startMs > 0) return false;
   const state = task.status.state === "ASSIGNED" ? "RUNNING" : task.status.state;
-  transition.update(task, { state, startMs, idleCount: 0 }, { ...before, startMs }, [["RunnerStarted", { timeMs: startMs, runner, slot }]]);
+  transition.update(task, { state, startMs, idleCount: 0 }, { ...before, startMs }, [
+    ["RunnerStarted", { timeMs: startMs, runner, slot }],
+  ]);
   return true;
 }
 
@@ -78,7 +103,14 @@ function release(transition: Transition, task: LiveTask, before: Attempt, event:
   const durationMs = begun.startMs > 0 ? Math.max(0, endMs - begun.startMs) : -1;
   const verdict = judge(reason, outcome, runner);
   const ended: Attempt = { ...begun, endMs, outcome, releaseReason: reason };
-  const detail: EventDetail = { timeMs: endMs, runner, slot, durationMs, message: outcome && verdict.kind !== "succeeded" ? describe(outcome) : verdict.kind === "succeeded" ? "" : verdict.text };
+  const detail: EventDetail = {
+    timeMs: endMs,
+    runner,
+    slot,
+    durationMs,
+    message:
+      outcome && verdict.kind !== "succeeded" ? describe(outcome) : verdict.kind === "succeeded" ? "" : verdict.text,
+  };
   transition.update(task, {}, ended, [[endKind(verdict.kind, outcome?.result), detail]]);
   conclude(transition, task, verdict);
   return true;

@@ -3,7 +3,16 @@ import { DueTimes } from "./due.js";
 import { appendEvents, putAttempt } from "./history.js";
 import { Leavers } from "./leavers.js";
 import type { RequestRecord, SetRecord } from "./submission.js";
-import { type Attempt, isFinal, type TaskEvent, type TaskHeader, type TaskSnapshot, type TaskState, type TaskStatus, taskKey } from "./task.js";
+import {
+  type Attempt,
+  isFinal,
+  type TaskEvent,
+  type TaskHeader,
+  type TaskSnapshot,
+  type TaskState,
+  type TaskStatus,
+  taskKey,
+} from "./task.js";
 
 /** A task in memory. The status is replaced, never altered; attempts and events are. */
 export class LiveTask implements TaskSnapshot {
@@ -79,7 +88,13 @@ export class Memory {
   /** Takes a set in with the counts of its final tasks. */
   addSet(record: SetRecord): LiveSet {
     const counts = new Map(Object.entries(record.counts) as [TaskState, number][]);
-    const set: LiveSet = { set: record.set, displayName: record.displayName, createMs: record.createMs, counts, live: 0 };
+    const set: LiveSet = {
+      set: record.set,
+      displayName: record.displayName,
+      createMs: record.createMs,
+      counts,
+      live: 0,
+    };
     this.sets.set(record.set, set);
     return set;
   }
@@ -158,7 +173,8 @@ export class Memory {
 
   /** Keeps the moments and the list of attempts to forbid. */
   private follow({ header: { key, startTimeoutMs }, status }: LiveTask): void {
-    const waitsForStart = (status.state === "READY" || status.state === "ASSIGNED") && startTimeoutMs > 0 && !status.forbid;
+    const waitsForStart =
+      (status.state === "READY" || status.state === "ASSIGNED") && startTimeoutMs > 0 && !status.forbid;
     if (status.state === "BACKING_OFF") this.due.set(key, status.readyMs);
     else if (waitsForStart) this.due.set(key, status.readyMs + startTimeoutMs);
     else this.due.delete(key);

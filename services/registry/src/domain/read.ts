@@ -7,20 +7,32 @@ import type { TaskSnapshot } from "./task.js";
 export function read(memory: Memory, query: Query): Outcome {
   switch (query.kind) {
     case "keys":
-      return answer(memory, query.keys.map((key) => memory.tasks.get(key)).filter((task) => task !== undefined));
+      return answer(
+        memory,
+        query.keys.map((key) => memory.tasks.get(key)).filter((task) => task !== undefined),
+      );
     case "select": {
       const matches = matcher(query.filter);
-      const found = candidates(memory, query.filter.keys).filter((task) => task.header.order < query.beforeOrder && matches(task));
+      const found = candidates(memory, query.filter.keys).filter(
+        (task) => task.header.order < query.beforeOrder && matches(task),
+      );
       found.sort((a, b) => b.header.order - a.header.order);
       return answer(memory, found.slice(0, query.max));
     }
     case "changed": {
       const matches = matcher(query.filter);
-      const found = candidates(memory, query.filter.keys).filter((task) => task.status.revision > query.afterRevision && matches(task));
-      return answer(memory, found.sort((a, b) => a.status.revision - b.status.revision));
+      const found = candidates(memory, query.filter.keys).filter(
+        (task) => task.status.revision > query.afterRevision && matches(task),
+      );
+      return answer(
+        memory,
+        found.sort((a, b) => a.status.revision - b.status.revision),
+      );
     }
     case "ready": {
-      const found = [...memory.tasks.values()].filter((task) => isOffered(task) && task.status.sequence > query.afterSequence);
+      const found = [...memory.tasks.values()].filter(
+        (task) => isOffered(task) && task.status.sequence > query.afterSequence,
+      );
       found.sort((a, b) => a.status.sequence - b.status.sequence);
       return answer(memory, found.slice(0, query.max));
     }
@@ -29,7 +41,17 @@ export function read(memory: Memory, query: Query): Outcome {
         kind: "sets",
         sets: query.sets.flatMap((name) => {
           const set = memory.sets.get(name);
-          return set ? [{ set: set.set, displayName: set.displayName, createMs: set.createMs, counts: Object.fromEntries(set.counts), endMs: 0 }] : [];
+          return set
+            ? [
+                {
+                  set: set.set,
+                  displayName: set.displayName,
+                  createMs: set.createMs,
+                  counts: Object.fromEntries(set.counts),
+                  endMs: 0,
+                },
+              ]
+            : [];
         }),
       };
   }

@@ -72,7 +72,9 @@ export function takeLate(transition: Transition, task: LiveTask, number: number)
   const attempt = task.attempt(number);
   if (!attempt?.lateOutcome) throw new Error(`${task.header.key} has no late result of attempt ${number}`);
   const accepted = { ...attempt, lateAccepted: true };
-  transition.update(task, { forbid: null }, accepted, [["LateResultAccepted", { attempt: number, runner: attempt.runner, slot: attempt.slot }]]);
+  transition.update(task, { forbid: null }, accepted, [
+    ["LateResultAccepted", { attempt: number, runner: attempt.runner, slot: attempt.slot }],
+  ]);
   const verdict = judge("completed", attempt.lateOutcome, attempt.runner);
   if (verdict.kind === "succeeded") transition.finish(task, "SUCCEEDED", "");
   else if (verdict.kind === "failed") fail(transition, task, verdict);
@@ -87,14 +89,22 @@ function fail(transition: Transition, task: LiveTask, { permanent, text }: { per
     const budget = permanent ? "a retry can't help" : `${failureCount} of ${retry.maxAttempts} attempts failed`;
     return transition.finish(task, "FAILED", `${text} (${budget})`);
   }
-  wait(transition, task, backoffMs(retry, failureCount, key, task.status.attempt), text, { failureCount, idleCount: 0 });
+  wait(transition, task, backoffMs(retry, failureCount, key, task.status.attempt), text, {
+    failureCount,
+    idleCount: 0,
+  });
 }
 
 function lose(transition: Transition, task: LiveTask, text: string): void {
   const lossCount = task.status.lossCount + 1;
   transition.update(task, { lossCount }, null, []);
   const { runnerLossLimit } = transition.settings;
-  if (lossCount > runnerLossLimit) return transition.finish(task, "FAILED", `${text} (lost with its runner ${lossCount} times, at most ${runnerLossLimit} are borne)`);
+  if (lossCount > runnerLossLimit)
+    return transition.finish(
+      task,
+      "FAILED",
+      `${text} (lost with its runner ${lossCount} times, at most ${runnerLossLimit} are borne)`,
+    );
   transition.makeReady(task, `${text}; tried again`);
 }
 
@@ -106,8 +116,16 @@ function again(transition: Transition, task: LiveTask, text: string): void {
   transition.makeReady(task, `${text}; tried again`);
 }
 
-function wait(transition: Transition, task: LiveTask, waitMs: number, text: string, counts: { failureCount?: number; idleCount: number }): void {
+function wait(
+  transition: Transition,
+  task: LiveTask,
+  waitMs: number,
+  text: string,
+  counts: { failureCount?: number; idleCount: number },
+): void {
   const readyMs = transition.now.wallMs + waitMs;
   const message = `in ${(waitMs / 1_000).toFixed(1)} s: ${text}`;
-  transition.update(task, { state: "BACKING_OFF", reason: text, readyMs, forbid: null, ...counts }, null, [["RetryScheduled", { message }]]);
+  transition.update(task, { state: "BACKING_OFF", reason: text, readyMs, forbid: null, ...counts }, null, [
+    ["RetryScheduled", { message }],
+  ]);
 }

@@ -16,13 +16,24 @@ export function retry(transition: Transition, filter: Filter, facts: RowFacts): 
   for (const task of memory.tasks.values()) if (isFinal(task.status.state)) return { kind: "stale" };
 
   const matches = matcher(filter);
-  const chosen = [...stored.values()].filter((row) => row.status.state !== "SUCCEEDED" && matches(row)).map((row) => row.header.key);
+  const chosen = [...stored.values()]
+    .filter((row) => row.status.state !== "SUCCEEDED" && matches(row))
+    .map((row) => row.header.key);
   const reviving = withdrawImpossible(withSkipped(chosen, stored), stored);
   for (const record of facts.sets ?? []) if (!memory.sets.has(record.set)) memory.addSet(record);
   const tasks = [...reviving].map((key) => enterStored(transition, stored.get(key) as TaskSnapshot));
   for (const task of tasks) {
     memory.revive(task);
-    const fresh = { failureCount: 0, lossCount: 0, idleCount: 0, endMs: 0, startMs: 0, progress: 0, progressMessage: "", forbid: null };
+    const fresh = {
+      failureCount: 0,
+      lossCount: 0,
+      idleCount: 0,
+      endMs: 0,
+      startMs: 0,
+      progress: 0,
+      progressMessage: "",
+      forbid: null,
+    };
     transition.update(task, { ...fresh, state: "PENDING", reason: "retried" }, null, [["TaskRetried"]]);
   }
   for (const task of tasks) {

@@ -33,7 +33,12 @@ export interface TaskInput {
   readonly memoryBytes: number;
   readonly limits: Readonly<Record<string, number>>;
   /** 0 or undefined takes the default of that field. */
-  readonly retry: { readonly maxAttempts: number; readonly backoffMs: number | undefined; readonly multiplier: number; readonly maxBackoffMs: number | undefined };
+  readonly retry: {
+    readonly maxAttempts: number;
+    readonly backoffMs: number | undefined;
+    readonly multiplier: number;
+    readonly maxBackoffMs: number | undefined;
+  };
   readonly startTimeoutMs: number | undefined;
   readonly run: RunInput | undefined;
   /** The whole specification, encoded; opaque here. */

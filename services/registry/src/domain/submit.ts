@@ -13,13 +13,20 @@ export const requestMemoryMs = 24 * 3_600_000;
 export function submit(transition: Transition, submission: Submission, facts: SubmitFacts): Outcome {
   const { memory, now, settings } = transition;
   const earlier = memory.requests.get(submission.requestId) ?? facts.request;
-  if (submission.requestId !== "" && earlier && now.wallMs - earlier.timeMs < requestMemoryMs) return repeat(submission, earlier);
+  if (submission.requestId !== "" && earlier && now.wallMs - earlier.timeMs < requestMemoryMs)
+    return repeat(submission, earlier);
 
   const set = submission.set === "" ? submission.madeUpSet : submission.set;
   const { leavers, catalogue } = memory;
-  if (leavers.forgot(facts.drops) || (facts.set && !memory.sets.has(set) && leavers.drops !== facts.drops)) return { kind: "stale" };
+  if (leavers.forgot(facts.drops) || (facts.set && !memory.sets.has(set) && leavers.drops !== facts.drops))
+    return { kind: "stale" };
   if (!catalogue) {
-    return { kind: "refused", reason: "NOT_READY", message: "the pools and limits aren't known yet, because the pool-manager hasn't been reached since this data folder was made: try again" };
+    return {
+      kind: "refused",
+      reason: "NOT_READY",
+      message:
+        "the pools and limits aren't known yet, because the pool-manager hasn't been reached since this data folder was made: try again",
+    };
   }
   const stateOf = (id: string): TaskState | undefined => {
     const key = taskKey(set, id);
@@ -37,7 +44,13 @@ export function submit(transition: Transition, submission: Submission, facts: Su
 
   const revision = memory.revision;
   if (!memory.sets.has(set)) {
-    const record = facts.set ?? { set, displayName: submission.displayName, createMs: now.wallMs, counts: {}, endMs: 0 };
+    const record = facts.set ?? {
+      set,
+      displayName: submission.displayName,
+      createMs: now.wallMs,
+      counts: {},
+      endMs: 0,
+    };
     memory.addSet(record);
     transition.changes.push({ kind: "set", record });
   }
@@ -46,7 +59,14 @@ export function submit(transition: Transition, submission: Submission, facts: Su
   for (const task of taken) memory.add(task);
   for (const task of taken) begin(transition, task, stateOf);
   if (submission.requestId !== "") {
-    const record = { requestId: submission.requestId, digest: submission.digest, set, taskCount: taken.length, revision, timeMs: now.wallMs };
+    const record = {
+      requestId: submission.requestId,
+      digest: submission.digest,
+      set,
+      taskCount: taken.length,
+      revision,
+      timeMs: now.wallMs,
+    };
     memory.addRequest(record);
     transition.changes.push({ kind: "request", record });
   }
@@ -54,7 +74,14 @@ export function submit(transition: Transition, submission: Submission, facts: Su
 }
 
 function repeat(submission: Submission, earlier: RequestRecord): Outcome {
-  if (earlier.digest === submission.digest) return { kind: "submitted", set: earlier.set, taskCount: earlier.taskCount, revision: earlier.revision, repeated: true };
+  if (earlier.digest === submission.digest)
+    return {
+      kind: "submitted",
+      set: earlier.set,
+      taskCount: earlier.taskCount,
+      revision: earlier.revision,
+      repeated: true,
+    };
   return {
     kind: "refused",
     reason: "REQUEST_ID_REUSED",

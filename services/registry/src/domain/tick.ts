@@ -18,7 +18,9 @@ export function tick(transition: Transition): Outcome {
     else {
       const text = `not started within ${task.header.startTimeoutMs / 1_000} s`;
       const wish = { why: "startTimeout", lateAttempt: 0, answer: "none", text } as const;
-      transition.update(task, { reason: `${text}; its attempt is being withdrawn`, forbid: wish }, null, [["StartTimedOut", { message: text }]]);
+      transition.update(task, { reason: `${text}; its attempt is being withdrawn`, forbid: wish }, null, [
+        ["StartTimedOut", { message: text }],
+      ]);
     }
   }
   return { kind: "counted", changed, unchanged: 0, unknown: 0 };

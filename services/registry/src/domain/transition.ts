@@ -32,29 +32,61 @@ export class Transition {
   }
 
   /** Gives a task a new status, with an attempt and history entries. */
-  update(task: LiveTask, patch: Partial<TaskStatus>, attempt: Attempt | null, events: readonly [EventKind, EventDetail?][]): void {
+  update(
+    task: LiveTask,
+    patch: Partial<TaskStatus>,
+    attempt: Attempt | null,
+    events: readonly [EventKind, EventDetail?][],
+  ): void {
     const before = task.status;
-    const entries = events.map(([kind, detail], index): TaskEvent => ({
-      number: before.eventCount + 1 + index,
-      kind,
-      timeMs: this.now.wallMs,
-      attempt: patch.attempt ?? before.attempt,
-      runner: "",
-      slot: "",
-      durationMs: -1,
-      message: "",
-      ...detail,
-    }));
-    const status = { ...before, ...patch, revision: this.nextRevision(), eventCount: before.eventCount + entries.length };
+    const entries = events.map(
+      ([kind, detail], index): TaskEvent => ({
+        number: before.eventCount + 1 + index,
+        kind,
+        timeMs: this.now.wallMs,
+        attempt: patch.attempt ?? before.attempt,
+        runner: "",
+        slot: "",
+        durationMs: -1,
+        message: "",
+        ...detail,
+      }),
+    );
+    const status = {
+      ...before,
+      ...patch,
+      revision: this.nextRevision(),
+      eventCount: before.eventCount + entries.length,
+    };
     this.memory.change(task, status, attempt, entries);
-    this.changes.push({ kind: "task", key: task.header.key, status, attempt, events: entries, subject: task, from: before.state });
+    this.changes.push({
+      kind: "task",
+      key: task.header.key,
+      status,
+      attempt,
+      events: entries,
+      subject: task,
+      from: before.state,
+    });
   }
 
   /** Makes the next attempt ready. */
   makeReady(task: LiveTask, message = ""): void {
     const attempt = task.status.attempt + 1;
     const readyMs = this.now.wallMs;
-    const patch = { state: "READY", attempt, reason: "", readyMs, startMs: 0, sequence: this.memory.revision + 1, progress: 0, progressMessage: "", runner: "", pool: "", forbid: null } as const;
+    const patch = {
+      state: "READY",
+      attempt,
+      reason: "",
+      readyMs,
+      startMs: 0,
+      sequence: this.memory.revision + 1,
+      progress: 0,
+      progressMessage: "",
+      runner: "",
+      pool: "",
+      forbid: null,
+    } as const;
     this.update(task, patch, newAttempt(attempt, readyMs), [["TaskReady", { message }]]);
   }
 
@@ -81,8 +113,11 @@ export class Transition {
   }
 
   private end(task: LiveTask, state: "SUCCEEDED" | "FAILED" | "CANCELLED" | "SKIPPED", reason: string): void {
-    if (isFinal(task.status.state)) throw new Error(`S8: ${task.header.key} is ${task.status.state} and was to become ${state}`);
-    const kind = ({ SUCCEEDED: "TaskSucceeded", FAILED: "TaskFailed", CANCELLED: "TaskCancelled", SKIPPED: "TaskSkipped" } as const)[state];
+    if (isFinal(task.status.state))
+      throw new Error(`S8: ${task.header.key} is ${task.status.state} and was to become ${state}`);
+    const kind = (
+      { SUCCEEDED: "TaskSucceeded", FAILED: "TaskFailed", CANCELLED: "TaskCancelled", SKIPPED: "TaskSkipped" } as const
+    )[state];
     this.update(task, { state, reason, endMs: this.now.wallMs, forbid: null }, null, [[kind, { message: reason }]]);
   }
 }

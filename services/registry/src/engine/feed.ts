@@ -35,7 +35,10 @@ export class Watcher {
       return;
     }
     const firstRevision = this.waiting.get(key)?.firstRevision ?? status.revision;
-    this.waiting.set(key, { task: this.whole ? copyOf(present) : { ...present, attempts: [], events: [] }, firstRevision });
+    this.waiting.set(key, {
+      task: this.whole ? copyOf(present) : { ...present, attempts: [], events: [] },
+      firstRevision,
+    });
     if (this.waiting.size > waitingMax) this.overflow();
     this.wake?.();
   }

@@ -8,11 +8,32 @@ import type { Registry } from "./registry.js";
 const secondsBuckets = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 600, 1_800, 3_600, 14_400];
 
 /** The registry's own metrics. */
-export function exportFigures(metrics: Metrics, registry: Registry, follower: LeaseFollower, logs: Logs, clock: Clock): void {
+export function exportFigures(
+  metrics: Metrics,
+  registry: Registry,
+  follower: LeaseFollower,
+  logs: Logs,
+  clock: Clock,
+): void {
   const registers = [metrics];
-  const transitions = new Counter({ name: "berth_task_transitions_total", help: "Changes of state of tasks, by the state after.", labelNames: ["to"], registers });
-  const runSeconds = new Histogram({ name: "berth_task_run_seconds", help: "Time from start to end of a run.", buckets: secondsBuckets, registers });
-  const waitSeconds = new Histogram({ name: "berth_task_wait_seconds", help: "Time from ready to start of an attempt.", buckets: secondsBuckets, registers });
+  const transitions = new Counter({
+    name: "berth_task_transitions_total",
+    help: "Changes of state of tasks, by the state after.",
+    labelNames: ["to"],
+    registers,
+  });
+  const runSeconds = new Histogram({
+    name: "berth_task_run_seconds",
+    help: "Time from start to end of a run.",
+    buckets: secondsBuckets,
+    registers,
+  });
+  const waitSeconds = new Histogram({
+    name: "berth_task_wait_seconds",
+    help: "Time from ready to start of an attempt.",
+    buckets: secondsBuckets,
+    registers,
+  });
   registry.onCommit(({ changes }) => {
     for (const change of changes) {
       if (change.kind !== "task") continue;
@@ -21,7 +42,8 @@ export function exportFigures(metrics: Metrics, registry: Registry, follower: Le
       if (!attempt) continue;
       const kinds = new Set(change.events.map(({ kind }) => kind));
       if (kinds.has("RunnerStarted")) waitSeconds.observe(Math.max(0, attempt.startMs - attempt.readyMs) / 1_000);
-      if (attempt.startMs > 0 && attempt.endMs > 0 && attempt.releaseReason !== "" && !kinds.has("LateResultKept")) runSeconds.observe(Math.max(0, attempt.endMs - attempt.startMs) / 1_000);
+      if (attempt.startMs > 0 && attempt.endMs > 0 && attempt.releaseReason !== "" && !kinds.has("LateResultKept"))
+        runSeconds.observe(Math.max(0, attempt.endMs - attempt.startMs) / 1_000);
     }
   });
   new Gauge({
@@ -36,20 +58,45 @@ export function exportFigures(metrics: Metrics, registry: Registry, follower: Le
     },
   });
   const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({ name, help, registers, collect() { this.set(read()); } });
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
   };
-  gauge("berth_registry_cursor_lag_seconds", "Time since the lease events were last read to their end or a mark; grows while the pool-manager is away.", () =>
-    follower.caughtUpMs === 0 ? 0 : Math.max(0, clock.wallMs() - follower.caughtUpMs) / 1_000,
+  gauge(
+    "berth_registry_cursor_lag_seconds",
+    "Time since the lease events were last read to their end or a mark; grows while the pool-manager is away.",
+    () => (follower.caughtUpMs === 0 ? 0 : Math.max(0, clock.wallMs() - follower.caughtUpMs) / 1_000),
   );
   gauge("berth_registry_watchers", "Watches that are open.", () => registry.feed.size);
-  gauge("berth_registry_forbids_waiting", "Attempts that are to be forbidden and aren't yet.", () => registry.core.memory.forbids.size);
+  gauge(
+    "berth_registry_forbids_waiting",
+    "Attempts that are to be forbidden and aren't yet.",
+    () => registry.core.memory.forbids.size,
+  );
   gauge("berth_registry_commands_queued", "Commands that wait to be decided.", () => registry.figures.queued);
   const counter = (name: string, help: string, read: () => number): void => {
-    new Counter({ name, help, registers, collect() { this.reset(); this.inc(read()); } });
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
   };
   counter("berth_registry_commits_total", "Commits.", () => registry.figures.commits);
   counter("berth_registry_commands_total", "Commands decided.", () => registry.figures.commands);
   counter("berth_registry_changes_total", "Changes committed.", () => registry.figures.changes);
   counter("berth_registry_rows_total", "Task rows written.", () => registry.figures.rows);
-  counter("berth_registry_stale_output_total", "Pieces of output that came under a stale token or for no task.", () => logs.staleCount);
+  counter(
+    "berth_registry_stale_output_total",
+    "Pieces of output that came under a stale token or for no task.",
+    () => logs.staleCount,
+  );
 }

@@ -30,10 +30,17 @@ export class LeaseFollower {
   /** Begins to follow. */
   start(): void {
     const { clock, logger } = this.options;
-    this.running ??= forEver(clock, logger, this.stopping.signal, "lease events", () => this.follow(), () => {
-      this.waiting = new AbortController();
-      return this.waiting.signal;
-    });
+    this.running ??= forEver(
+      clock,
+      logger,
+      this.stopping.signal,
+      "lease events",
+      () => this.follow(),
+      () => {
+        this.waiting = new AbortController();
+        return this.waiting.signal;
+      },
+    );
   }
 
   /** Ends; waits for the commit in flight. */
@@ -75,13 +82,22 @@ export class LeaseFollower {
     const { registry, pools, logger } = this.options;
     const { cursor, tasks } = registry.core.memory;
     if (firstPosition <= cursor + 1) return;
-    const open = [...tasks.values()].filter(({ status }) => ["READY", "ASSIGNED", "RUNNING", "CANCELLING"].includes(status.state));
+    const open = [...tasks.values()].filter(({ status }) =>
+      ["READY", "ASSIGNED", "RUNNING", "CANCELLING"].includes(status.state),
+    );
     if (open.length === 0) return;
-    logger.warn({ cursor, firstPosition, tasks: open.length }, "the journal of lease events begins behind the cursor; comparing live tasks with the leases");
+    logger.warn(
+      { cursor, firstPosition, tasks: open.length },
+      "the journal of lease events begins behind the cursor; comparing live tasks with the leases",
+    );
     for (const { header, status } of open) {
       const leases = (await pools.leasesOf(header.key)).filter(({ attempt }) => attempt === status.attempt);
       // These are states, not entries of the journal: they are behind every cursor, and move none.
-      if (leases.length > 0) await registry.leaseEvents(leases.map((event) => ({ ...event, position: Number.MAX_SAFE_INTEGER })), cursor);
+      if (leases.length > 0)
+        await registry.leaseEvents(
+          leases.map((event) => ({ ...event, position: Number.MAX_SAFE_INTEGER })),
+          cursor,
+        );
     }
   }
 }
@@ -114,7 +130,14 @@ export class CatalogueFollower {
 }
 
 /** Does something again and again, with growing waits while it fails. */
-async function forEver(clock: Clock, logger: Logger, signal: AbortSignal, what: string, follow: () => Promise<void>, wakeUp?: () => AbortSignal): Promise<void> {
+async function forEver(
+  clock: Clock,
+  logger: Logger,
+  signal: AbortSignal,
+  what: string,
+  follow: () => Promise<void>,
+  wakeUp?: () => AbortSignal,
+): Promise<void> {
   for (let waitMs = retryMs.first; !signal.aborted; ) {
     const beganMs = clock.monoMs();
     try {

@@ -42,7 +42,8 @@ export class Logs {
     this.staleCount += pieces.length - valid.length;
     if (valid.length === 0) return;
     this.store.append(valid, (key) => tasks.get(key)?.header.logLimitBytes || this.limitBytes);
-    for (const key of new Set(valid.map((piece) => piece.key))) for (const wake of this.listeners.get(key) ?? []) wake();
+    for (const key of new Set(valid.map((piece) => piece.key)))
+      for (const wake of this.listeners.get(key) ?? []) wake();
   }
 
   /** Calls back when output of a task arrives. */

@@ -22,7 +22,10 @@ export interface PoolsPort {
   /** The catalogue as it is now. */
   readCatalogue(): Promise<Catalogue>;
   /** Forbids attempts; at most 1,000. */
-  forbid(attempts: readonly { readonly key: string; readonly attempt: number }[], reason: string): Promise<ForbidAnswer[]>;
+  forbid(
+    attempts: readonly { readonly key: string; readonly attempt: number }[],
+    reason: string,
+  ): Promise<ForbidAnswer[]>;
   /** What is known of the leases of a task, as if read from the journal: for each the latest event, positions 0. */
   leasesOf(key: string): Promise<LeaseEvent[]>;
 }

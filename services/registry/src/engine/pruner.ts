@@ -12,7 +12,13 @@ const pauseMs = { between: 50, idle: 60_000 };
 export class Pruner {
   private readonly stopping = new AbortController();
   private running: Promise<void> | undefined;
-  private readonly options: { readonly store: RegistryStore; readonly logs: LogPort; readonly clock: Clock; readonly logger: Logger; readonly retentionMs: number };
+  private readonly options: {
+    readonly store: RegistryStore;
+    readonly logs: LogPort;
+    readonly clock: Clock;
+    readonly logger: Logger;
+    readonly retentionMs: number;
+  };
 
   constructor(options: Pruner["options"]) {
     this.options = options;
@@ -33,7 +39,11 @@ export class Pruner {
   async pruneOnce(): Promise<number> {
     const { store, logs, clock, retentionMs } = this.options;
     const nowMs = clock.wallMs();
-    const keys = await store.prune({ endedBeforeMs: nowMs - retentionMs, requestsBeforeMs: nowMs - requestMemoryMs, max: batchMax });
+    const keys = await store.prune({
+      endedBeforeMs: nowMs - retentionMs,
+      requestsBeforeMs: nowMs - requestMemoryMs,
+      max: batchMax,
+    });
     if (keys.length > 0) logs.remove(keys);
     return keys.length;
   }

@@ -95,7 +95,9 @@ export class Registry {
     if (outcome.kind === "invalid") {
       const shown = outcome.violations.slice(0, 20).map(({ field, description }) => `${field}: ${description}`);
       const rest = outcome.count - shown.length;
-      throw new ReasonError("INVALID_FIELD", `${shown.join("; ")}${rest > 0 ? `; and ${rest} more` : ""}`, { fields: outcome.violations });
+      throw new ReasonError("INVALID_FIELD", `${shown.join("; ")}${rest > 0 ? `; and ${rest} more` : ""}`, {
+        fields: outcome.violations,
+      });
     }
     throw unexpected(outcome);
   }
@@ -106,7 +108,12 @@ export class Registry {
       const { memory } = this.core;
       const { drops } = memory.leavers;
       const late = events.filter(({ kind, key }) => kind === "late_result" && !memory.tasks.has(key));
-      return { kind: "leaseEvents", events, cursor, facts: { drops, rows: await this.store.tasks(late.map(({ key }) => key)) } };
+      return {
+        kind: "leaseEvents",
+        events,
+        cursor,
+        facts: { drops, rows: await this.store.tasks(late.map(({ key }) => key)) },
+      };
     });
   }
 
@@ -167,7 +174,13 @@ export class Registry {
       const record = await this.store.set(set);
       if (!record) continue;
       sets.push(record);
-      rows.push(...(await this.store.finals({ set, states: ["FAILED", "CANCELLED", "SKIPPED"], pool: "", tenant: "", keys: [] }, Number.MAX_SAFE_INTEGER, 200_000)));
+      rows.push(
+        ...(await this.store.finals(
+          { set, states: ["FAILED", "CANCELLED", "SKIPPED"], pool: "", tenant: "", keys: [] },
+          Number.MAX_SAFE_INTEGER,
+          200_000,
+        )),
+      );
     }
     return { drops, rows, sets };
   }
@@ -177,7 +190,9 @@ export class Registry {
       const outcome = await this.engine.submit(await read());
       if (outcome.kind !== "stale") return outcome;
     }
-    throw new ReasonError("QUEUE_FULL", "the tasks concerned change faster than they can be read: try again", { retryAfterMs: 200 });
+    throw new ReasonError("QUEUE_FULL", "the tasks concerned change faster than they can be read: try again", {
+      retryAfterMs: 200,
+    });
   }
 
   private async refreshFor({ tasks }: Submission): Promise<void> {
@@ -186,7 +201,10 @@ export class Registry {
     try {
       await this.command({ kind: "catalogue", catalogue: await this.options.pools.readCatalogue() });
     } catch (error) {
-      this.options.logger.warn({ err: error }, "the pool-manager can't be asked for pools and limits; the stored ones decide");
+      this.options.logger.warn(
+        { err: error },
+        "the pool-manager can't be asked for pools and limits; the stored ones decide",
+      );
     }
   }
 }

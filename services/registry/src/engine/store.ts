@@ -24,5 +24,9 @@ export interface RegistryStore extends EngineStore<Change, Row> {
   /** Encoded specifications by key. */
   specs(keys: readonly string[]): Promise<Map<string, Uint8Array>>;
   /** Deletes final tasks that ended before, requests from before, and sets left empty; a bounded number. Returns the keys of the tasks. */
-  prune(limits: { readonly endedBeforeMs: number; readonly requestsBeforeMs: number; readonly max: number }): Promise<string[]>;
+  prune(limits: {
+    readonly endedBeforeMs: number;
+    readonly requestsBeforeMs: number;
+    readonly max: number;
+  }): Promise<string[]>;
 }

@@ -65,7 +65,10 @@ export class Forbidder {
         if (!fresh && forbids.size > 0) await this.pause();
       } catch (error) {
         if (signal.aborted) return;
-        logger.warn({ err: error, waiting: forbids.size }, "the pool-manager can't be asked to forbid attempts; asking again");
+        logger.warn(
+          { err: error, waiting: forbids.size },
+          "the pool-manager can't be asked to forbid attempts; asking again",
+        );
         await delay(clock, forbidAgainMs, signal);
       }
     }
@@ -85,7 +88,9 @@ export class Forbidder {
     const { forbids, tasks } = registry.core.memory;
     const open = [...forbids].flatMap((key) => {
       const status = tasks.get(key)?.status;
-      return status?.forbid ? [{ key, attempt: status.attempt, text: status.forbid.text, asked: status.forbid.answer !== "none" }] : [];
+      return status?.forbid
+        ? [{ key, attempt: status.attempt, text: status.forbid.text, asked: status.forbid.answer !== "none" }]
+        : [];
     });
     const fresh = open.filter(({ asked }) => !asked);
     // A commit woke this loop early: what was answered before isn't asked again until its time.
@@ -141,7 +146,11 @@ export class Ticker {
   private async tick(): Promise<void> {
     const { registry, clock, logger } = this.options;
     try {
-      for (let due = registry.core.memory.due.nextMs; due !== undefined && due <= clock.wallMs() && !this.stopped; due = registry.core.memory.due.nextMs) {
+      for (
+        let due = registry.core.memory.due.nextMs;
+        due !== undefined && due <= clock.wallMs() && !this.stopped;
+        due = registry.core.memory.due.nextMs
+      ) {
         const outcome = await registry.command({ kind: "tick" });
         if (outcome.kind !== "counted" || outcome.changed < tickTasksMax) break;
       }

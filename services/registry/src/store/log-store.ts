@@ -51,9 +51,13 @@ export class LogStore {
       attempt: prepare("SELECT next_at, head, tail FROM attempts WHERE key = ? AND attempt = ?"),
       put: prepare("INSERT OR REPLACE INTO attempts (key, attempt, next_at, head, tail) VALUES (?, ?, ?, ?, ?)"),
       insert: prepare("INSERT OR IGNORE INTO pieces (key, attempt, at, stderr, data) VALUES (?, ?, ?, ?, ?)"),
-      oldest: prepare("SELECT id, length(data) AS bytes FROM pieces WHERE key = ? AND attempt = ? AND at >= ? ORDER BY at LIMIT 1"),
+      oldest: prepare(
+        "SELECT id, length(data) AS bytes FROM pieces WHERE key = ? AND attempt = ? AND at >= ? ORDER BY at LIMIT 1",
+      ),
       remove: prepare("DELETE FROM pieces WHERE id = ?"),
-      read: prepare("SELECT at, stderr, data FROM pieces WHERE key = ? AND attempt = ? AND at >= ? ORDER BY at LIMIT ?"),
+      read: prepare(
+        "SELECT at, stderr, data FROM pieces WHERE key = ? AND attempt = ? AND at >= ? ORDER BY at LIMIT ?",
+      ),
       removePieces: prepare("DELETE FROM pieces WHERE key = ?"),
       removeAttempts: prepare("DELETE FROM attempts WHERE key = ?"),
     };
@@ -77,7 +81,11 @@ export class LogStore {
 
   /** Pieces from an offset on, in order. */
   read(key: string, attempt: number, fromOffset: number, max: number): LogPiece[] {
-    const rows = this.statements.read.all(key, attempt, fromOffset, max) as { at: number; stderr: number; data: Uint8Array }[];
+    const rows = this.statements.read.all(key, attempt, fromOffset, max) as {
+      at: number;
+      stderr: number;
+      data: Uint8Array;
+    }[];
     return rows.map(({ at, stderr, data }) => ({ key, attempt, offset: at, data, stderr: stderr === 1 }));
   }
 

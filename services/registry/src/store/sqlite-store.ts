@@ -31,25 +31,39 @@ export class SqliteRegistryStore implements RegistryStore {
       insert: prepare(
         "INSERT INTO tasks (ord, key, set_id, state, live, tenant, pool, pools, revision, end_ms, header, spec, status, attempts, events) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       ),
-      update: prepare("UPDATE tasks SET state = ?, live = ?, pool = ?, revision = ?, end_ms = ?, status = ?, attempts = ?, events = ? WHERE ord = ?"),
-      set: prepare("INSERT INTO sets (set_id, display_name, create_ms) VALUES (?, ?, ?) ON CONFLICT (set_id) DO NOTHING"),
-      request: prepare("INSERT OR REPLACE INTO requests (request_id, digest, set_id, task_count, revision, time_ms) VALUES (?, ?, ?, ?, ?, ?)"),
+      update: prepare(
+        "UPDATE tasks SET state = ?, live = ?, pool = ?, revision = ?, end_ms = ?, status = ?, attempts = ?, events = ? WHERE ord = ?",
+      ),
+      set: prepare(
+        "INSERT INTO sets (set_id, display_name, create_ms) VALUES (?, ?, ?) ON CONFLICT (set_id) DO NOTHING",
+      ),
+      request: prepare(
+        "INSERT OR REPLACE INTO requests (request_id, digest, set_id, task_count, revision, time_ms) VALUES (?, ?, ?, ?, ?, ?)",
+      ),
       catalogue: prepare("UPDATE base SET catalogue = ? WHERE id = 1"),
       cursor: prepare("UPDATE base SET cursor = ? WHERE id = 1"),
       revision: prepare("UPDATE base SET revision = max(revision, ?) WHERE id = 1"),
       base: prepare("SELECT revision, cursor, catalogue FROM base WHERE id = 1"),
       live: prepare(`SELECT ${taskColumns} FROM tasks WHERE live = 1 ORDER BY ord`),
-      liveSets: prepare("SELECT set_id AS name FROM sets WHERE set_id IN (SELECT DISTINCT set_id FROM tasks WHERE live = 1)"),
+      liveSets: prepare(
+        "SELECT set_id AS name FROM sets WHERE set_id IN (SELECT DISTINCT set_id FROM tasks WHERE live = 1)",
+      ),
       setRow: prepare("SELECT set_id, display_name, create_ms FROM sets WHERE set_id = ?"),
-      setCounts: prepare("SELECT state, count(*) AS count, max(end_ms) AS endMs FROM tasks WHERE set_id = ? AND live = 0 GROUP BY state"),
+      setCounts: prepare(
+        "SELECT state, count(*) AS count, max(end_ms) AS endMs FROM tasks WHERE set_id = ? AND live = 0 GROUP BY state",
+      ),
       state: prepare("SELECT state FROM tasks WHERE key = ?"),
       task: prepare(`SELECT ${taskColumns} FROM tasks WHERE key = ?`),
       spec: prepare("SELECT spec FROM tasks WHERE key = ?"),
       requestRow: prepare("SELECT * FROM requests WHERE request_id = ?"),
-      sets: prepare("SELECT set_id AS name FROM sets WHERE (create_ms, set_id) < (?, ?) ORDER BY create_ms DESC, set_id DESC LIMIT ?"),
+      sets: prepare(
+        "SELECT set_id AS name FROM sets WHERE (create_ms, set_id) < (?, ?) ORDER BY create_ms DESC, set_id DESC LIMIT ?",
+      ),
       ended: prepare("SELECT ord, key FROM tasks WHERE live = 0 AND end_ms < ? ORDER BY end_ms LIMIT ?"),
       deleteTask: prepare("DELETE FROM tasks WHERE ord = ?"),
-      deleteSets: prepare("DELETE FROM sets WHERE create_ms < ? AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.set_id = sets.set_id)"),
+      deleteSets: prepare(
+        "DELETE FROM sets WHERE create_ms < ? AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.set_id = sets.set_id)",
+      ),
       deleteRequests: prepare("DELETE FROM requests WHERE time_ms < ?"),
     };
   }
@@ -57,9 +71,20 @@ export class SqliteRegistryStore implements RegistryStore {
   async lead(holder: string): Promise<Loaded<Change, Row>> {
     const { epoch, n, replayFrom } = this.lead_.take(holder);
     const base = this.statements.base.get() as { revision: number; cursor: number; catalogue: string | null };
-    const sets = (this.statements.liveSets.all() as { name: string }[]).map(({ name }) => this.readSet(name)).filter((set) => set !== undefined);
-    const rows: Row[] = [{ kind: "base", revision: base.revision, cursor: base.cursor, catalogue: base.catalogue === null ? undefined : JSON.parse(base.catalogue), sets }];
-    for (const row of this.statements.live.iterate() as IterableIterator<TaskRow>) rows.push({ kind: "task", task: decodeTask(row), spec: undefined });
+    const sets = (this.statements.liveSets.all() as { name: string }[])
+      .map(({ name }) => this.readSet(name))
+      .filter((set) => set !== undefined);
+    const rows: Row[] = [
+      {
+        kind: "base",
+        revision: base.revision,
+        cursor: base.cursor,
+        catalogue: base.catalogue === null ? undefined : JSON.parse(base.catalogue),
+        sets,
+      },
+    ];
+    for (const row of this.statements.live.iterate() as IterableIterator<TaskRow>)
+      rows.push({ kind: "task", task: decodeTask(row), spec: undefined });
     const groups = this.lead_.from(replayFrom).map((group) => ({ n: group.n, changes: decodeChanges(group.changes) }));
     return { epoch, n, rows, groups };
   }
@@ -95,7 +120,9 @@ export class SqliteRegistryStore implements RegistryStore {
   }
 
   async sets(before: { createMs: number; set: string } | undefined, max: number): Promise<SetRecord[]> {
-    const rows = this.statements.sets.all(before?.createMs ?? Number.MAX_SAFE_INTEGER, before?.set ?? "", max) as { name: string }[];
+    const rows = this.statements.sets.all(before?.createMs ?? Number.MAX_SAFE_INTEGER, before?.set ?? "", max) as {
+      name: string;
+    }[];
     return rows.map(({ name }) => this.readSet(name)).filter((set) => set !== undefined);
   }
 
@@ -104,7 +131,14 @@ export class SqliteRegistryStore implements RegistryStore {
       | { request_id: string; digest: string; set_id: string; task_count: number; revision: number; time_ms: number }
       | undefined;
     if (!row) return undefined;
-    return { requestId, digest: row.digest, set: row.set_id, taskCount: row.task_count, revision: row.revision, timeMs: row.time_ms };
+    return {
+      requestId,
+      digest: row.digest,
+      set: row.set_id,
+      taskCount: row.task_count,
+      revision: row.revision,
+      timeMs: row.time_ms,
+    };
   }
 
   async tasks(keys: readonly string[]): Promise<TaskSnapshot[]> {
@@ -115,16 +149,30 @@ export class SqliteRegistryStore implements RegistryStore {
   }
 
   async finals(filter: Filter, beforeOrder: number, max: number): Promise<TaskSnapshot[]> {
-    return this.select(`SELECT ${taskColumns} FROM tasks WHERE live = 0 AND ord < ?`, filter, "ORDER BY ord DESC LIMIT ?", beforeOrder, max);
+    return this.select(
+      `SELECT ${taskColumns} FROM tasks WHERE live = 0 AND ord < ?`,
+      filter,
+      "ORDER BY ord DESC LIMIT ?",
+      beforeOrder,
+      max,
+    );
   }
 
   async finalsSince(filter: Filter, afterRevision: number, max: number): Promise<TaskSnapshot[]> {
-    return this.select(`SELECT ${taskColumns} FROM tasks WHERE live = 0 AND revision > ?`, filter, "ORDER BY revision LIMIT ?", afterRevision, max);
+    return this.select(
+      `SELECT ${taskColumns} FROM tasks WHERE live = 0 AND revision > ?`,
+      filter,
+      "ORDER BY revision LIMIT ?",
+      afterRevision,
+      max,
+    );
   }
 
   async countFinals(filter: Filter): Promise<number> {
     const { sql, values } = where(filter);
-    const row = this.database.prepare(`SELECT count(*) AS count FROM tasks WHERE live = 0${sql}`).get(...values) as { count: number };
+    const row = this.database.prepare(`SELECT count(*) AS count FROM tasks WHERE live = 0${sql}`).get(...values) as {
+      count: number;
+    };
     return row.count;
   }
 
@@ -137,7 +185,15 @@ export class SqliteRegistryStore implements RegistryStore {
     return found;
   }
 
-  async prune({ endedBeforeMs, requestsBeforeMs, max }: { endedBeforeMs: number; requestsBeforeMs: number; max: number }): Promise<string[]> {
+  async prune({
+    endedBeforeMs,
+    requestsBeforeMs,
+    max,
+  }: {
+    endedBeforeMs: number;
+    requestsBeforeMs: number;
+    max: number;
+  }): Promise<string[]> {
     return this.database.transaction(() => {
       const ended = this.statements.ended.all(endedBeforeMs, max) as { ord: number; key: string }[];
       for (const { ord } of ended) this.statements.deleteTask.run(ord);
@@ -173,13 +229,40 @@ export class SqliteRegistryStore implements RegistryStore {
     const live = isFinal(status.state) ? 0 : 1;
     const texts = [JSON.stringify(status), JSON.stringify(attempts), JSON.stringify(events)];
     if (spec) {
-      const first = [header.order, header.key, header.set, status.state, live, header.tenant, status.pool, JSON.stringify(header.pools)];
-      this.statements.insert.run(...first, status.revision, status.endMs, JSON.stringify(header), Buffer.from(spec), ...texts);
-    } else this.statements.update.run(status.state, live, status.pool, status.revision, status.endMs, ...texts, header.order);
+      const first = [
+        header.order,
+        header.key,
+        header.set,
+        status.state,
+        live,
+        header.tenant,
+        status.pool,
+        JSON.stringify(header.pools),
+      ];
+      this.statements.insert.run(
+        ...first,
+        status.revision,
+        status.endMs,
+        JSON.stringify(header),
+        Buffer.from(spec),
+        ...texts,
+      );
+    } else
+      this.statements.update.run(
+        status.state,
+        live,
+        status.pool,
+        status.revision,
+        status.endMs,
+        ...texts,
+        header.order,
+      );
   }
 
   private readSet(name: string): SetRecord | undefined {
-    const row = this.statements.setRow.get(name) as { set_id: string; display_name: string; create_ms: number } | undefined;
+    const row = this.statements.setRow.get(name) as
+      | { set_id: string; display_name: string; create_ms: number }
+      | undefined;
     if (!row) return undefined;
     const counts = this.statements.setCounts.all(name) as { state: TaskState; count: number; endMs: number }[];
     return {
@@ -215,5 +298,10 @@ function where(filter: Filter): { sql: string; values: (string | number)[] } {
 }
 
 function decodeTask(row: TaskRow): TaskSnapshot {
-  return { header: JSON.parse(row.header), status: JSON.parse(row.status), attempts: JSON.parse(row.attempts), events: JSON.parse(row.events) };
+  return {
+    header: JSON.parse(row.header),
+    status: JSON.parse(row.status),
+    attempts: JSON.parse(row.attempts),
+    events: JSON.parse(row.events),
+  };
 }
