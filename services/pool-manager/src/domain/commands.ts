@@ -16,7 +16,7 @@ export interface Commands {
   attach: { takes: Attach; gives: InventoryAnswer | SessionRefused };
   renew: { takes: Renew; gives: InventoryAnswer | SessionRefused };
   starts: {
-    takes: { readonly runner: string; readonly incarnation: string; readonly starts: readonly { readonly lease: string; readonly token: number; readonly startMs: number }[] };
+    takes: { readonly runner: string; readonly incarnation: string; readonly starts: readonly { readonly lease: string; readonly token: number; readonly startMs?: number }[] };
     gives: SessionRefused | undefined;
   };
   /** `incarnation` is undefined for outcomes from the bus, where the token alone decides. */

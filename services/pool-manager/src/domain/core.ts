@@ -124,7 +124,7 @@ function takeStarts(state: State, turn: Turn, command: Command & { kind: "starts
     const held = state.ledger.leases.get(lease);
     if (held?.lease.token !== token || held.lease.runner !== command.runner) continue;
     held.seenMs = turn.now.monoMs;
-    begun(state, turn, held, startMs);
+    begun(state, turn, held, startMs ?? turn.now.wallMs);
   }
   return undefined;
 }

@@ -60,6 +60,12 @@ export function attemptKey(task: string, attempt: number): string {
   return `${attempt} ${task}`;
 }
 
+/** The attempt that a key names. */
+export function attemptOfKey(key: string): { task: string; attempt: number } {
+  const blank = key.indexOf(" ");
+  return { task: key.slice(blank + 1), attempt: Number(key.slice(0, blank)) };
+}
+
 /** What tells one end of a run from another: repeats have the same. */
 export function outcomeMark(outcome: Outcome | undefined): string {
   return outcome ? `${outcome.result} ${outcome.endMs ?? ""} ${outcome.exitCode ?? ""}` : "";

@@ -7,23 +7,22 @@ export const migrations: readonly Migration[] = [
     sql: `
       ${SqliteLead.sql}
       CREATE TABLE lease (
-        id TEXT PRIMARY KEY,
-        attempt_key TEXT NOT NULL UNIQUE,
-        token INTEGER NOT NULL UNIQUE,
-        ordinal INTEGER NOT NULL,
+        token INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
         task TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        ordinal INTEGER NOT NULL,
         runner TEXT NOT NULL,
         slot TEXT NOT NULL,
         pool TEXT NOT NULL,
         grant_ms INTEGER NOT NULL,
         release_ms INTEGER,
-        body TEXT NOT NULL
-      ) STRICT, WITHOUT ROWID;
+        body TEXT NOT NULL,
+        UNIQUE (task, attempt)
+      ) STRICT;
       CREATE INDEX lease_live ON lease (token) WHERE release_ms IS NULL;
       CREATE INDEX lease_ordinal ON lease (ordinal);
-      CREATE INDEX lease_task ON lease (task, token);
-      CREATE INDEX lease_runner ON lease (runner, token);
-      CREATE INDEX lease_pool ON lease (pool, token);
+      CREATE INDEX lease_runner ON lease (runner);
       CREATE INDEX lease_release ON lease (release_ms);
       CREATE TABLE config (
         kind TEXT NOT NULL,

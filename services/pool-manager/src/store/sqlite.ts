@@ -1,7 +1,7 @@
 import { CommitRefused, type Group, LeadLost, type Loaded } from "@berth/chassis/engine";
 import { asCommitError, openSqlite, type SqliteDatabase, SqliteLead } from "@berth/chassis/sqlite";
 import type { Change, Meta, Row } from "../domain/changes.js";
-import { attemptKey, type Lease } from "../domain/lease.js";
+import { attemptOfKey, type Lease } from "../domain/lease.js";
 import type { JournalPage, LeaseFilter, LimitChangeRow, PoolStore } from "../engine/ports.js";
 import { emptyMeta, startsOf } from "./memory.js";
 import { replayOccupying } from "./replay.js";
@@ -24,7 +24,7 @@ export class SqlitePoolStore implements PoolStore {
     this.statements = {
       // A late result rewrites a row; the attempt and the token stay what they are, and no other lease may take them.
       putLease: database.prepare(
-        `INSERT INTO lease (id, attempt_key, token, ordinal, task, runner, slot, pool, grant_ms, release_ms, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        `INSERT INTO lease (id, task, attempt, token, ordinal, runner, slot, pool, grant_ms, release_ms, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET ordinal = excluded.ordinal, release_ms = excluded.release_ms, body = excluded.body`,
       ),
       putConfig: database.prepare("INSERT INTO config (kind, name, body) VALUES (?, ?, ?) ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body"),
@@ -33,7 +33,7 @@ export class SqlitePoolStore implements PoolStore {
       dropTombstone: database.prepare("DELETE FROM tombstone WHERE key = ?"),
       putChange: database.prepare("INSERT INTO limit_change (id, limit_name, revision, body) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"),
       live: database.prepare("SELECT body FROM lease WHERE release_ms IS NULL ORDER BY token"),
-      byKey: database.prepare("SELECT body FROM lease WHERE attempt_key = ? AND release_ms IS NOT NULL"),
+      byKey: database.prepare("SELECT body FROM lease WHERE task = ? AND attempt = ? AND release_ms IS NOT NULL"),
       byId: database.prepare("SELECT body FROM lease WHERE id = ? AND release_ms IS NOT NULL"),
       totals: database.prepare("SELECT (SELECT max(token) FROM lease) AS granted, (SELECT max(ordinal) FROM lease) AS released"),
       config: database.prepare("SELECT kind, name, body FROM config"),
@@ -77,7 +77,10 @@ export class SqlitePoolStore implements PoolStore {
   }
 
   async finishedByKeys(keys: readonly string[]): Promise<Lease[]> {
-    return keys.flatMap((key) => leases(this.statements.byKey.all(key) as Body[]));
+    return keys.flatMap((key) => {
+      const { task, attempt } = attemptOfKey(key);
+      return leases(this.statements.byKey.all(task, attempt) as Body[]);
+    });
   }
 
   async finishedByIds(ids: readonly string[]): Promise<Lease[]> {
@@ -155,7 +158,7 @@ export class SqlitePoolStore implements PoolStore {
       case "lease": {
         const { id, task, attempt, token, ordinal, runner, slot, pool, grantMs, releaseMs } = row.lease;
         const released = releaseMs === undefined ? null : Math.round(releaseMs);
-        return void statements.putLease.run(id, attemptKey(task, attempt), token, ordinal, task, runner, slot, pool, Math.round(grantMs), released, JSON.stringify(row.lease));
+        return void statements.putLease.run(id, task, attempt, token, ordinal, runner, slot, pool, Math.round(grantMs), released, JSON.stringify(row.lease));
       }
       case "pool":
         return this.config(row, row.name, row.pool !== undefined);

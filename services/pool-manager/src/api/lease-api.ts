@@ -1,0 +1,160 @@
+import { runner as wire } from "@berth/contracts";
+import { FieldCheck, PushStream, ReasonError } from "@berth/chassis/grpc";
+import type { CallContext } from "nice-grpc-common";
+import type { Completion, CompletionVerdict } from "../domain/completion.js";
+import type { Report, Revocation } from "../domain/sessions.js";
+import { renewIntervalMs } from "../domain/time.js";
+import type { PoolEngine } from "../engine/service.js";
+import { checkOutcome, checkRunner, orThrow } from "./checks.js";
+import { durationOf, outcomeFromWire } from "./convert.js";
+
+type Answer = wire.StreamLeasesResponse;
+
+/** The runners' side. */
+export class LeaseApi implements wire.LeaseServiceImplementation {
+  private readonly engine: PoolEngine;
+  private readonly runnerTtlMs: number;
+  private readonly streams = new Map<string, PushStream<Answer>>();
+
+  constructor(engine: PoolEngine, runnerTtlMs: number) {
+    this.engine = engine;
+    this.runnerTtlMs = runnerTtlMs;
+    engine.onRevoked((runner, revocations) => {
+      this.streams.get(runner)?.push({ kind: { $case: "revocations", value: { revocations: revocations.map(revocationToWire) } } });
+    });
+  }
+
+  async attachRunner(request: wire.AttachRunnerRequest): Promise<wire.AttachRunnerResponse> {
+    const check = checkRunner(new FieldCheck(), request).length("pools", request.pools, 0, 64).range("capacity", request.capacity, 1, 10_000);
+    request.pools.forEach((name, i) => check.name(`pools[${i}]`, name));
+    check.length("labels", Object.keys(request.labels), 0, 64);
+    const inventory = reportsOf(check, request.inventory);
+    check.throwIfAny();
+    const { runner, incarnation, pools, capacity, labels, earlierProcessesDead } = request;
+    const known = await this.engine.knownReports(inventory);
+    const answer = orThrow(await this.engine.run("attach", { runner, incarnation, pools, capacity, labels, earlierProcessesDead, inventory, known }));
+    return {
+      runnerTtl: durationOf(this.runnerTtlMs),
+      renewInterval: durationOf(renewIntervalMs(this.runnerTtlMs)),
+      results: resultsToWire(answer.results),
+      revocations: answer.revocations.map(revocationToWire),
+    };
+  }
+
+  async renewLeases(request: wire.RenewLeasesRequest): Promise<wire.RenewLeasesResponse> {
+    const check = checkRunner(new FieldCheck(), request);
+    const inventory = reportsOf(check, request.inventory);
+    check.length("refused", request.refused, 0, 20_000).throwIfAny();
+    const { runner, incarnation, draining } = request;
+    const refused = request.refused.map(({ lease, token }) => ({ lease, token: Number(token) }));
+    const known = await this.engine.knownReports(inventory);
+    const answer = orThrow(await this.engine.run("renew", { runner, incarnation, inventory, draining, refused, known }));
+    return { renewal: request.renewal, results: resultsToWire(answer.results), revocations: answer.revocations.map(revocationToWire) };
+  }
+
+  async reportStarts(request: wire.ReportStartsRequest): Promise<wire.ReportStartsResponse> {
+    checkRunner(new FieldCheck(), request).length("starts", request.starts, 0, 10_000).throwIfAny();
+    const { runner, incarnation } = request;
+    const starts = request.starts.map(({ lease, token, startTime }) => ({ lease, token: Number(token), ...(startTime && { startMs: startTime.getTime() }) }));
+    orThrow(await this.engine.run("starts", { runner, incarnation, starts }));
+    return {};
+  }
+
+  async completeLeases(request: wire.CompleteLeasesRequest): Promise<wire.CompleteLeasesResponse> {
+    const check = checkRunner(new FieldCheck(), request).length("completions", request.completions, 0, 10_000);
+    const items = completionsOf(check, request.completions);
+    check.throwIfAny();
+    const verdicts = orThrow(await this.engine.complete(request.runner, request.incarnation, items));
+    return { results: resultsToWire(items.map(({ lease }, i) => ({ lease, verdict: verdicts[i] as CompletionVerdict }))) };
+  }
+
+  async detachRunner(request: wire.DetachRunnerRequest): Promise<wire.DetachRunnerResponse> {
+    checkRunner(new FieldCheck(), request).throwIfAny();
+    orThrow(await this.engine.run("detach", { runner: request.runner, incarnation: request.incarnation }));
+    return {};
+  }
+
+  async *streamLeases(requests: AsyncIterable<wire.StreamLeasesRequest>, context: CallContext): AsyncGenerator<Answer> {
+    const out = new PushStream<Answer>({ maxItems: 10_000 });
+    const attached: { runner?: string } = {};
+    context.signal.addEventListener("abort", () => out.end(), { once: true });
+    this.read(requests, out, attached).then(
+      () => out.end(),
+      (error: unknown) => out.fail(ReasonError.from(error)),
+    );
+    try {
+      yield* out;
+    } finally {
+      out.end();
+      if (attached.runner !== undefined && this.streams.get(attached.runner) === out) this.streams.delete(attached.runner);
+    }
+  }
+
+  /** Takes requests as they come: they share commits, and are answered in their order. */
+  private async read(requests: AsyncIterable<wire.StreamLeasesRequest>, out: PushStream<Answer>, attached: { runner?: string }): Promise<void> {
+    let before: Promise<void> = Promise.resolve();
+    for await (const { kind } of requests) {
+      if (!kind) throw new ReasonError("INVALID_FIELD", "kind: is missing: every message carries one call");
+      if (attached.runner === undefined && kind.$case !== "attach") throw new ReasonError("WRONG_STATE", "the first message of the stream must be an attachment");
+      if (kind.$case === "attach") {
+        await before;
+        const value = await this.attachRunner(kind.value);
+        attached.runner = kind.value.runner;
+        this.streams.get(attached.runner)?.end();
+        this.streams.set(attached.runner, out);
+        out.push({ kind: { $case: "attach", value } });
+        continue;
+      }
+      const answer = this.answer(kind);
+      answer.catch(() => undefined);
+      before = before.then(async () => void out.push(await answer));
+      before.catch((error: unknown) => out.fail(ReasonError.from(error)));
+      if (kind.$case === "detach") break;
+    }
+    await before;
+  }
+
+  private async answer(kind: Exclude<NonNullable<wire.StreamLeasesRequest["kind"]>, { $case: "attach" }>): Promise<Answer> {
+    switch (kind.$case) {
+      case "renew":
+        return { kind: { $case: "renew", value: await this.renewLeases(kind.value) } };
+      case "starts":
+        return { kind: { $case: "starts", value: await this.reportStarts(kind.value) } };
+      case "complete":
+        return { kind: { $case: "complete", value: await this.completeLeases(kind.value) } };
+      case "detach":
+        return { kind: { $case: "detach", value: await this.detachRunner(kind.value) } };
+    }
+  }
+}
+
+/** Completions from the wire, checked. */
+export function completionsOf(check: FieldCheck, completions: readonly wire.Completion[]): Completion[] {
+  return completions.map(({ lease, token, outcome }, i) => {
+    checkOutcome(check.length(`completions[${i}].lease`, lease, 1, 128), `completions[${i}].outcome`, outcome);
+    return { lease, token: Number(token), outcome: outcomeFromWire(outcome ?? wire.Outcome.fromPartial({})) };
+  });
+}
+
+function reportsOf(check: FieldCheck, inventory: readonly wire.LeaseReport[]): Report[] {
+  check.length("inventory", inventory, 0, 20_000);
+  return inventory.map(({ lease, token, state, outcome }, i) => {
+    const ended = state === wire.LeaseReport_State.ENDED;
+    if (ended) checkOutcome(check, `inventory[${i}].outcome`, outcome);
+    return {
+      lease,
+      token: Number(token),
+      state: ended ? "ENDED" : state === wire.LeaseReport_State.RUNNING ? "RUNNING" : "RECEIVED",
+      ...(ended && outcome && { outcome: outcomeFromWire(outcome) }),
+    };
+  });
+}
+
+/** REREAD isn't for the wire: the runner keeps the outcome and sends it with its next renewal. */
+function resultsToWire(results: readonly { readonly lease: string; readonly verdict: CompletionVerdict }[]): wire.CompletionResult[] {
+  return results.flatMap(({ lease, verdict }) => (verdict === "REREAD" ? [] : [{ lease, verdict: wire.CompletionResult_Verdict[verdict] }]));
+}
+
+function revocationToWire({ lease, token, reason }: Revocation): wire.Revocation {
+  return { lease, token: BigInt(token), reason };
+}

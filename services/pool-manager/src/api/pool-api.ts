@@ -1,0 +1,217 @@
+import { pool as wire } from "@berth/contracts";
+import { FieldCheck, PushStream, ReasonError } from "@berth/chassis/grpc";
+import type { CallContext } from "nice-grpc-common";
+import { holdersOf } from "../domain/admission.js";
+import type { Lease } from "../domain/lease.js";
+import { limitsOf, poolOf, statusOf, type PoolStatus, type RunnerStatus } from "../domain/status.js";
+import type { LeaseFilter } from "../engine/ports.js";
+import type { PoolEngine } from "../engine/service.js";
+import { checkLimit, checkPool, limitPatch, limitSpec, poolPatch, poolSpec } from "./catalogue-fields.js";
+import { checkBid, orThrow, pageSize, pageToken, readPageToken } from "./checks.js";
+import { bidFromWire, dateOf, durationOf, holderToWire, leaseToWire, limitToWire, refusalToWire } from "./convert.js";
+
+/** Holders that GetLimit names. */
+const holdersShown = 100;
+
+/** Pools, limits, and what is running. */
+export class PoolApi implements wire.PoolServiceImplementation {
+  private readonly engine: PoolEngine;
+
+  constructor(engine: PoolEngine) {
+    this.engine = engine;
+  }
+
+  async getStatus(): Promise<wire.GetStatusResponse> {
+    const status = await this.engine.read(statusOf);
+    return {
+      revision: BigInt(this.engine.engine.n),
+      limits: status.limits.map((limit) => limitToWire(limit, limit.used)),
+      pools: status.pools.map(poolToWire),
+      runners: status.runners.map(runnerToWire),
+      runningCount: BigInt(status.running),
+      startedCount: BigInt(status.started),
+      drift: BigInt(status.drift),
+      grantingStopped: status.stopReason !== "",
+      stopReason: status.stopReason,
+      standingBids: BigInt(status.standing),
+      grantedTotal: BigInt(status.granted),
+      releasedTotal: BigInt(status.released),
+      overtakenMax: BigInt(status.overtakenMax),
+      overtakeLimit: BigInt(status.overtakeLimit),
+    };
+  }
+
+  async checkAdmission({ bid }: wire.CheckAdmissionRequest): Promise<wire.CheckAdmissionResponse> {
+    if (!bid) throw missing("bid");
+    checkBid(new FieldCheck(), "bid", bid, false).throwIfAny();
+    const refusals = await this.engine.run("checkAdmission", { bid: bidFromWire(bid) });
+    return { admitted: refusals.length === 0, refusals: refusals.map(refusalToWire), revision: BigInt(this.engine.engine.n) };
+  }
+
+  async listAssignments(request: wire.ListAssignmentsRequest): Promise<wire.ListAssignmentsResponse> {
+    const max = pageSize(request.pageSize);
+    const before = Number(readPageToken(request.pageToken) || Number.MAX_SAFE_INTEGER);
+    const filter: LeaseFilter = {
+      ...(request.task && { task: request.task }),
+      ...(request.runner && { runner: request.runner }),
+      ...(request.slot && { slot: request.slot }),
+      ...(request.pool && { pool: request.pool }),
+      ...(request.limit && { limit: request.limit }),
+      ...(request.fromTime && { fromMs: request.fromTime.getTime() }),
+      ...(request.toTime && { toMs: request.toTime.getTime() }),
+    };
+    // Occupying first: a lease that ends between the two reads is then seen twice rather than never, and counted once.
+    const occupying = await this.engine.read((state) => [...state.ledger.leases.values()].map(({ lease }) => lease).filter((lease) => lease.token < before && occupies(lease, filter)));
+    const finished = request.occupying ? [] : await this.engine.store.listFinished(filter, before, max + 1);
+    const found = new Map<number, Lease>();
+    for (const lease of [...occupying, ...finished]) found.set(lease.token, lease);
+    const sorted = [...found.values()].sort((left, right) => right.token - left.token);
+    const leases = sorted.slice(0, max);
+    return { leases: leases.map(leaseToWire), nextPageToken: pageToken(sorted.length > max ? leases.at(-1)?.token : undefined) };
+  }
+
+  async getPool({ pool }: wire.GetPoolRequest): Promise<wire.GetPoolResponse> {
+    const found = await this.engine.read((state, now) => (state.pools.has(pool) ? poolOf(state, pool, now) : undefined));
+    if (!found) throw new ReasonError("NOT_FOUND", `there is no pool ${JSON.stringify(pool)}`);
+    return { pool: poolToWire(found) };
+  }
+
+  async listPools(request: wire.ListPoolsRequest): Promise<wire.ListPoolsResponse> {
+    const max = pageSize(request.pageSize);
+    const after = readPageToken(request.pageToken);
+    const { pools } = await this.engine.read(statusOf);
+    const found = pools.filter(({ name }) => name > after);
+    return { pools: found.slice(0, max).map(poolToWire), nextPageToken: pageToken(found.length > max ? found[max - 1]?.name : undefined) };
+  }
+
+  async createPool({ pool, requestId }: wire.CreatePoolRequest): Promise<wire.CreatePoolResponse> {
+    if (!pool) throw missing("pool");
+    checkPool(pool);
+    const created = orThrow(await this.engine.run("createPool", { spec: poolSpec(pool), requestId }));
+    return await this.getPool({ pool: created.name });
+  }
+
+  async updatePool({ pool, updateMask }: wire.UpdatePoolRequest): Promise<wire.UpdatePoolResponse> {
+    if (!pool) throw missing("pool");
+    checkPool(pool);
+    const updated = orThrow(await this.engine.run("updatePool", { name: pool.pool, patch: poolPatch(pool, updateMask), etag: pool.etag }));
+    return await this.getPool({ pool: updated.name });
+  }
+
+  async deletePool({ pool }: wire.DeletePoolRequest): Promise<wire.DeletePoolResponse> {
+    orThrow(await this.engine.run("deletePool", { name: pool }));
+    return {};
+  }
+
+  async getLimit({ limit }: wire.GetLimitRequest): Promise<wire.GetLimitResponse> {
+    const found = await this.engine.read((state) => ({ limit: limitsOf(state).find(({ name }) => name === limit), holders: holdersOf(state, limit, holdersShown) }));
+    if (!found.limit) throw new ReasonError("NOT_FOUND", `there is no limit ${JSON.stringify(limit)}`);
+    return { limit: limitToWire(found.limit, found.limit.used), holders: found.holders.map(holderToWire) };
+  }
+
+  async listLimits(request: wire.ListLimitsRequest): Promise<wire.ListLimitsResponse> {
+    const max = pageSize(request.pageSize);
+    const after = readPageToken(request.pageToken);
+    const limits = (await this.engine.read(limitsOf)).sort((left, right) => (left.name < right.name ? -1 : 1));
+    const found = limits.filter(({ name }) => name > after);
+    return { limits: found.slice(0, max).map((limit) => limitToWire(limit, limit.used)), nextPageToken: pageToken(found.length > max ? found[max - 1]?.name : undefined) };
+  }
+
+  async createLimit({ limit, requestId }: wire.CreateLimitRequest): Promise<wire.CreateLimitResponse> {
+    if (!limit) throw missing("limit");
+    checkLimit(limit);
+    const created = orThrow(await this.engine.run("createLimit", { spec: limitSpec(limit), requestId }));
+    return { limit: (await this.getLimit({ limit: created.name })).limit };
+  }
+
+  async updateLimit({ limit, updateMask }: wire.UpdateLimitRequest): Promise<wire.UpdateLimitResponse> {
+    if (!limit) throw missing("limit");
+    checkLimit(limit);
+    const updated = orThrow(await this.engine.run("updateLimit", { name: limit.limit, patch: limitPatch(limit, updateMask), etag: limit.etag }));
+    return { limit: (await this.getLimit({ limit: updated.name })).limit };
+  }
+
+  async deleteLimit({ limit }: wire.DeleteLimitRequest): Promise<wire.DeleteLimitResponse> {
+    orThrow(await this.engine.run("deleteLimit", { name: limit }));
+    return {};
+  }
+
+  async listLimitChanges(request: wire.ListLimitChangesRequest): Promise<wire.ListLimitChangesResponse> {
+    const max = pageSize(request.pageSize);
+    const before = Number(readPageToken(request.pageToken) || Number.MAX_SAFE_INTEGER);
+    await this.engine.read(() => undefined);
+    const changes = await this.engine.store.listLimitChanges(request.limit, before, max + 1);
+    return {
+      changes: changes.slice(0, max).map(({ limit, oldCapacity, newCapacity, wallMs, reason, revision }) => ({
+        limit,
+        oldCapacity: oldCapacity === undefined ? undefined : BigInt(oldCapacity),
+        newCapacity: newCapacity === undefined ? undefined : BigInt(newCapacity),
+        changeTime: dateOf(wallMs),
+        reason,
+        revision: BigInt(revision),
+      })),
+      nextPageToken: pageToken(changes.length > max ? changes[max - 1]?.id : undefined),
+    };
+  }
+
+  async *watchCatalogue(_request: wire.WatchCatalogueRequest, context: CallContext): AsyncGenerator<wire.WatchCatalogueResponse> {
+    // One waiting mark is enough: the catalogue is read whole when the reader comes for it.
+    const changed = new PushStream<true>({ maxItems: 1 });
+    const ended = this.engine.onCommit(({ changes }) => {
+      if (changes.some(({ k }) => k === "pool" || k === "limit")) changed.push(true);
+    });
+    context.signal.addEventListener("abort", () => changed.end(), { once: true });
+    changed.push(true);
+    try {
+      for await (const _mark of changed) {
+        const status = await this.engine.read(statusOf);
+        const limits = status.limits.filter(({ name }) => !name.startsWith("runner:"));
+        yield {
+          version: BigInt(status.version),
+          pools: status.pools.map((pool) => poolToWire({ ...pool, running: 0, standing: 0, runners: 0 })),
+          limits: limits.map((limit) => ({ ...limitToWire(limit, 0), used: 0n })),
+        };
+      }
+    } finally {
+      ended();
+      changed.end();
+    }
+  }
+}
+
+function occupies(lease: Lease, { task, runner, slot, pool, limit, toMs }: LeaseFilter): boolean {
+  return (
+    (task === undefined || lease.task === task) &&
+    (runner === undefined || lease.runner === runner) &&
+    (slot === undefined || lease.slot === slot) &&
+    (pool === undefined || lease.pool === pool) &&
+    (limit === undefined || lease.weights.some(([name]) => name === limit)) &&
+    (toMs === undefined || lease.grantMs < toMs)
+  );
+}
+
+function missing(field: string): ReasonError {
+  return new ReasonError("INVALID_FIELD", `${field}: is missing`, { fields: [{ field, description: "is missing" }] });
+}
+
+function poolToWire(pool: PoolStatus): wire.Pool {
+  return {
+    pool: pool.name,
+    type: wire.Pool_Type[pool.type],
+    maxConcurrency: BigInt(pool.maxConcurrency),
+    cpuMillis: BigInt(pool.cpuMillis),
+    memoryBytes: BigInt(pool.memoryBytes),
+    slots: [...pool.slots],
+    skills: [...pool.skills],
+    runningCount: BigInt(pool.running),
+    standingBids: BigInt(pool.standing),
+    runnerCount: pool.runners,
+    etag: String(pool.version),
+    paused: pool.paused,
+    reason: pool.reason,
+  };
+}
+
+function runnerToWire({ runner, incarnation, pools, capacity, running, labels, state, silenceMs }: RunnerStatus): wire.Runner {
+  return { runner, incarnation, pools: [...pools], capacity, runningCount: running, labels: { ...labels }, state: wire.Runner_State[state], silence: durationOf(silenceMs) };
+}

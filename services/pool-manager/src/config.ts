@@ -1,0 +1,61 @@
+import { z } from "zod";
+import type { LimitSpec, PoolSpec } from "./domain/catalogue.js";
+import { plainLimit, unitsMax } from "./domain/limits.js";
+import { runnerTtlMs } from "./domain/time.js";
+
+const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "must be a name: [a-z0-9][a-z0-9._-]{0,62}").refine((text) => !text.includes(".."), 'must not contain ".."');
+const limitName = z.string().regex(/^[a-z0-9][a-z0-9._:-]{0,126}$/, "must be a name: [a-z0-9][a-z0-9._:-]{0,126}").refine((text) => !/^(global$|pool:|runner:)/.test(text), "is made by itself: set globalCapacity, or the pool's maxConcurrency");
+const units = z.number().int().min(0).max(unitsMax);
+const ms = (least: number, most: number) => z.number().int().min(least).max(most);
+const dayMs = 86_400_000;
+
+/** A pool of the configuration. */
+export const poolConfig = z.strictObject({
+  type: z.enum(["local-process", "docker", "kubernetes", "remote"]).default("local-process"),
+  maxConcurrency: z.number().int().min(0).max(1_000_000).default(10),
+  cpuMillis: units.default(0),
+  memoryBytes: units.default(0),
+  slots: z.array(z.string().min(1).max(255)).max(10_000).default([]),
+  skills: z.array(name).max(64).default([]),
+  paused: z.boolean().default(false),
+});
+
+/** Settings of the pool-manager. Pools and limits are created at the first start that names them; later changes at run time win. */
+export const poolManagerConfig = z
+  .strictObject({
+    host: z.string().default("127.0.0.1"),
+    port: z.number().int().min(0).max(65_535).default(50_052),
+    httpPort: z.number().int().min(0).max(65_535).default(9_152),
+    dataFolder: z.string().min(1).default("berth-data"),
+    token: z.string().min(1).optional(),
+    globalCapacity: units.default(10),
+    pools: z.record(name, poolConfig).default({}),
+    limits: z.record(limitName, units).default({}),
+    heartbeatTimeoutMs: ms(500, dayMs).default(60_000),
+    killTimeMs: ms(0, 600_000).default(2_000),
+    timerLatenessMs: ms(0, 600_000).default(1_000),
+    lateWaitMs: ms(0, dayMs).default(5_000),
+    assignTimeoutMs: ms(100, dayMs).optional(),
+    overtakeLimit: z.number().int().min(1).max(1_000_000).default(100),
+    rememberedLeases: z.number().int().min(1_000).max(10_000_000).default(200_000),
+    standingBidsMax: z.number().int().min(1).max(10_000_000).default(200_000),
+    auditMs: ms(100, dayMs).default(10_000),
+    retentionMs: z.number().int().min(60_000).max(3_650 * dayMs).default(30 * dayMs),
+  })
+  .refine((config) => runnerTtlMs(config) > 0, {
+    path: ["heartbeatTimeoutMs"],
+    message: "leaves a runner no time: it must exceed killTimeMs and timerLatenessMs together by more than 2 %",
+  });
+
+/** The settings, checked. */
+export type PoolManagerConfig = z.output<typeof poolManagerConfig>;
+
+const types = { "local-process": "LOCAL_PROCESS", docker: "DOCKER", kubernetes: "KUBERNETES", remote: "REMOTE" } as const;
+
+/** Pools and limits of the configuration as the domain knows them. */
+export function seedsOf(config: PoolManagerConfig): { pools: PoolSpec[]; limits: LimitSpec[] } {
+  const reason = "set by the configuration";
+  const pools = Object.entries(config.pools).map(([pool, spec]) => ({ ...spec, name: pool, type: types[spec.type], reason }));
+  const limits = Object.entries({ global: config.globalCapacity, ...config.limits }).map(([limit, capacity]) => ({ ...plainLimit(limit, capacity), reason }));
+  return { pools, limits };
+}

@@ -1,0 +1,106 @@
+import { poolSpec, type PoolSpec } from "./catalogue.js";
+import { type LimitStatus, limitNames } from "./pool.js";
+import { plainLimit } from "./limits.js";
+import type { Moment, Session, State } from "./state.js";
+import { takesWork } from "./runners.js";
+
+/** A pool with its counts. */
+export interface PoolStatus extends PoolSpec {
+  readonly version: number;
+  readonly running: number;
+  readonly standing: number;
+  readonly runners: number;
+}
+
+/** A runner with its counts. */
+export interface RunnerStatus {
+  readonly runner: string;
+  readonly incarnation: string;
+  readonly pools: readonly string[];
+  readonly capacity: number;
+  readonly running: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly state: "LIVE" | "DRAINING" | "LOST";
+  readonly silenceMs: number;
+}
+
+/** Everything at one moment, so that one answer always agrees with itself. */
+export interface Status {
+  readonly limits: readonly LimitStatus[];
+  readonly pools: readonly PoolStatus[];
+  readonly runners: readonly RunnerStatus[];
+  readonly running: number;
+  readonly started: number;
+  readonly drift: number;
+  readonly stopReason: string;
+  readonly standing: number;
+  readonly granted: number;
+  readonly released: number;
+  readonly overtakenMax: number;
+  readonly overtakeLimit: number;
+  readonly version: number;
+}
+
+const byName = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
+
+/** Reads everything. */
+export function statusOf(state: State, now: Moment): Status {
+  const standing = new Map<string, number>();
+  let overtakenMax = 0;
+  for (const queue of state.standing.all) {
+    for (const { pool } of queue.demand.pools) standing.set(pool, (standing.get(pool) ?? 0) + queue.size);
+    overtakenMax = Math.max(overtakenMax, queue.head()?.overtaken ?? 0);
+  }
+  return {
+    limits: limitsOf(state),
+    pools: [...state.pools.keys()].sort(byName).map((name) => poolOf(state, name, now, standing.get(name) ?? 0)),
+    runners: [...state.sessions.values()].map((session) => runnerOf(state, session, now)).sort((left, right) => byName(left.runner, right.runner)),
+    running: state.ledger.leases.size,
+    started: state.ledger.started,
+    drift: state.drift,
+    stopReason: state.stopReason,
+    standing: state.standing.size,
+    granted: state.meta.granted,
+    released: state.meta.released,
+    overtakenMax,
+    overtakeLimit: state.settings.overtakeLimit,
+    version: state.meta.version,
+  };
+}
+
+/** All limits by name, global first; runners' limits and counted tenants without a bound among them. */
+export function limitsOf(state: State): LimitStatus[] {
+  const limits: LimitStatus[] = [...state.limits.values()].map((limit) => ({ ...limit, used: state.ledger.used(limit.name) }));
+  for (const { record } of state.sessions.values()) {
+    const name = limitNames.runner(record.runner);
+    limits.push({ ...plainLimit(name, record.capacity), used: state.ledger.used(name) });
+  }
+  const rank = (name: string): string => (name === limitNames.global ? "" : name);
+  return limits.sort((left, right) => byName(rank(left.name), rank(right.name)));
+}
+
+/** One pool with its counts; `standing` is counted if it isn't given. */
+export function poolOf(state: State, name: string, now: Moment, standing?: number): PoolStatus {
+  const pool = state.pools.get(name);
+  if (!pool) throw new Error(`no pool ${name}`);
+  let waiting = standing ?? 0;
+  if (standing === undefined) {
+    for (const queue of state.standing.all) if (queue.demand.pools.some((option) => option.pool === name)) waiting += queue.size;
+  }
+  const runners = [...(state.sessionsByPool.get(name) ?? [])].filter((session) => takesWork(session, now)).length;
+  return { ...poolSpec(state, pool), version: pool.version, running: state.ledger.runningByPool.get(name) ?? 0, standing: waiting, runners };
+}
+
+function runnerOf(state: State, { record, heardMs }: Session, now: Moment): RunnerStatus {
+  const { runner, incarnation, pools, capacity, labels, lost, draining } = record;
+  return {
+    runner,
+    incarnation,
+    pools,
+    capacity,
+    running: state.ledger.countOfRunner(runner),
+    labels,
+    state: lost ? "LOST" : draining ? "DRAINING" : "LIVE",
+    silenceMs: Math.max(0, now.monoMs - heardMs),
+  };
+}

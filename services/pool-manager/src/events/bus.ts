@@ -1,0 +1,55 @@
+import { subjects } from "@berth/contracts";
+import type { Bus, Subscription } from "@berth/chassis/bus";
+import { FieldCheck } from "@berth/chassis/grpc";
+import type { Logger } from "@berth/chassis/log";
+import { eventToWire } from "../api/convert.js";
+import { completionsOf } from "../api/lease-api.js";
+import { eventsOf } from "../engine/lease-events.js";
+import type { PoolEngine } from "../engine/service.js";
+
+/** Events in one message. */
+const eventsPerMessage = 500;
+
+/** Broadcasts lease events after their commits, and hears of completions. Everything is right without it; it only makes things fast. */
+export class PoolBus {
+  private readonly engine: PoolEngine;
+  private readonly bus: Bus;
+  private readonly logger: Logger;
+  private subscription: Subscription | undefined;
+  private unlisten: (() => void) | undefined;
+
+  constructor(engine: PoolEngine, bus: Bus, logger: Logger) {
+    this.engine = engine;
+    this.bus = bus;
+    this.logger = logger;
+  }
+
+  /** Begins to publish and to listen. */
+  async start(): Promise<void> {
+    this.unlisten = this.engine.onCommit((commit) => {
+      const events = eventsOf(commit);
+      for (let at = 0; at < events.length; at += eventsPerMessage) {
+        const message = { events: events.slice(at, at + eventsPerMessage).map(eventToWire) };
+        this.bus.publish(subjects.lease, message, { id: `pool-manager:${commit.n}:${at}` }).catch((error: unknown) => {
+          this.logger.warn({ err: error, n: commit.n }, "lease events weren't broadcast; readers find them in the journal");
+        });
+      }
+    });
+    this.subscription = await this.bus.subscribe(subjects.completion, "pool-manager", async (batches) => {
+      await Promise.all(
+        batches.map(async ({ runner, completions }) => {
+          const check = new FieldCheck();
+          const items = completionsOf(check, completions);
+          if (check.violations.length > 0) this.logger.warn({ runner, violations: check.violations.slice(0, 5) }, "a broadcast completion is malformed and was dropped; the lease stream brings it again");
+          else await this.engine.complete(runner, undefined, items);
+        }),
+      );
+    });
+  }
+
+  /** Ends both. */
+  async stop(): Promise<void> {
+    this.unlisten?.();
+    await this.subscription?.stop();
+  }
+}

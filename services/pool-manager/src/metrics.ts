@@ -1,0 +1,76 @@
+import { Counter, Gauge, type Registry } from "prom-client";
+import { overCommitted } from "./domain/limits.js";
+import { statusOf, type Status } from "./domain/status.js";
+import type { PoolEngine } from "./engine/service.js";
+
+/** Share in use: 0 to 1. Capacity 0 is 0 when idle and 1 otherwise. */
+export function utilization(used: number, capacity: number): number {
+  if (capacity === 0) return used === 0 ? 0 : 1;
+  return Math.min(1, used / capacity);
+}
+
+/** Registers the metrics. Returns what must be awaited before a scrape: it sets every gauge from one snapshot, so that one answer agrees with itself. */
+export function registerMetrics(registry: Registry, engine: PoolEngine, now: () => { monoMs: number; wallMs: number }): () => Promise<void> {
+  const registers = [registry];
+  const gauge = (name: string, help: string, labelNames: string[] = []): Gauge => new Gauge({ name, help, labelNames, registers });
+  const globalRunning = gauge("dispatcher_global_running_count", "Occupying leases.");
+  const globalMax = gauge("dispatcher_max_global_concurrency", "Capacity of the limit global.");
+  const globalUtilization = gauge("dispatcher_global_utilization", "Used share of the limit global, 0 to 1.");
+  const poolRunning = gauge("dispatcher_pool_running_count", "Occupying leases of a pool.", ["pool"]);
+  const poolUtilization = gauge("dispatcher_pool_utilization", "Used share of a pool, 0 to 1.", ["pool"]);
+  const running = gauge("dispatcher_running_tasks", "Occupying leases whose run has begun.");
+  const drift = gauge("berth_pool_count_drift", "Difference between the counts in memory and the rows; always 0.");
+  const used = gauge("berth_limit_used", "Units in use, for limits that have a record.", ["limit"]);
+  const capacity = gauge("berth_limit_capacity", "Units there are, for limits that have a record.", ["limit"]);
+  const over = gauge("berth_limit_overcommit", "Units in use beyond the capacity.", ["limit"]);
+  const revision = gauge("berth_pool_revision", "Number of the latest commit.");
+  const standing = gauge("berth_standing_bids", "Bids that stand.");
+  const stopped = gauge("berth_granting_stopped", "1 while granting has stopped.");
+  const overtaken = gauge("berth_overtaken_max", "Largest number of times that a standing bid has been overtaken.");
+  const figures = ["commits", "commands", "changes", "rows"] as const;
+  const engineFigures = figures.map((name) => ({ name, counter: new Counter({ name: `berth_engine_${name}_total`, help: `Engine of the pool-manager: ${name} since the start.`, registers }), last: 0 }));
+  const grants = new Counter({ name: "berth_grants_total", help: "Leases granted since the start.", registers });
+  const releases = new Counter({ name: "berth_releases_total", help: "Leases released since the start, by reason.", labelNames: ["reason"], registers });
+  engine.onCommit(({ changes }) => {
+    for (const change of changes) {
+      if (change.k !== "lease") continue;
+      if (change.e === "GRANTED") grants.inc();
+      else if (change.e === "RELEASED") releases.inc({ reason: change.l.reason ?? "COMPLETED" });
+    }
+  });
+
+  const set = (status: Status): void => {
+    const global = status.limits.find(({ name }) => name === "global");
+    globalRunning.set(status.running);
+    globalMax.set(global?.capacity ?? 0);
+    globalUtilization.set(utilization(status.running, global?.capacity ?? 0));
+    running.set(status.started);
+    for (const one of [poolRunning, poolUtilization, used, capacity, over]) one.reset();
+    for (const pool of status.pools) {
+      poolRunning.set({ pool: pool.name }, pool.running);
+      poolUtilization.set({ pool: pool.name }, utilization(pool.running, pool.maxConcurrency));
+    }
+    for (const limit of status.limits) {
+      // Tenants and runners come and go without a bound; a label for each of them would too.
+      if (/^(runner|tenant):/.test(limit.name)) continue;
+      used.set({ limit: limit.name }, limit.used);
+      capacity.set({ limit: limit.name }, limit.capacity);
+      over.set({ limit: limit.name }, overCommitted(limit.capacity, limit.used));
+    }
+    drift.set(status.drift);
+    standing.set(status.standing);
+    stopped.set(status.stopReason === "" ? 0 : 1);
+    overtaken.set(status.overtakenMax);
+  };
+  return async () => {
+    // Read under a commit where that is possible; a leader that can't commit still shows what it has.
+    const status = await engine.read(statusOf).catch(() => statusOf(engine.core.state, now()));
+    set(status);
+    revision.set(engine.engine.n);
+    const current = engine.engine.figures;
+    for (const figure of engineFigures) {
+      figure.counter.inc(current[figure.name] - figure.last);
+      figure.last = current[figure.name];
+    }
+  };
+}

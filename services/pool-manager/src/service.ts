@@ -1,0 +1,116 @@
+import { join } from "node:path";
+import { pool, runner } from "@berth/contracts";
+import type { Bus } from "@berth/chassis/bus";
+import type { Clock } from "@berth/chassis/clock";
+import { GrpcServer } from "@berth/chassis/grpc";
+import { startHttp } from "@berth/chassis/http";
+import type { Component } from "@berth/chassis/lifecycle";
+import type { Logger } from "@berth/chassis/log";
+import type { Telemetry } from "@berth/chassis/telemetry";
+import { Registry } from "prom-client";
+import { BidApi } from "./api/bid-api.js";
+import { LeaseApi } from "./api/lease-api.js";
+import { LedgerApi } from "./api/ledger-api.js";
+import { PoolApi } from "./api/pool-api.js";
+import { type PoolManagerConfig, seedsOf } from "./config.js";
+import { runnerTtlMs } from "./domain/time.js";
+import { Dispatcher } from "./engine/dispatcher.js";
+import type { PoolStore } from "./engine/ports.js";
+import { PoolEngine } from "./engine/service.js";
+import { PoolBus } from "./events/bus.js";
+import { registerMetrics } from "./metrics.js";
+import { SqlitePoolStore } from "./store/sqlite.js";
+
+/** What a pool-manager is made of. */
+export interface PoolManagerOptions {
+  /** Settings, as `poolManagerConfig` checked them. */
+  readonly config: PoolManagerConfig;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly bus: Bus;
+  readonly telemetry?: Telemetry;
+  /** Where the metrics go; default a registry of its own. */
+  readonly metrics?: Registry;
+  /** Random hexadecimal text, used where the data are new. */
+  readonly dataId: string;
+  /** Default: SQLite in `pool-manager.db` of the data folder. */
+  readonly store?: PoolStore;
+  /** Called once when the service can't go on: the process must exit. */
+  readonly onFailed: (error: Error) => void;
+}
+
+/** A pool-manager. The caller holds the lock of the data folder. */
+export interface PoolManager extends Component {
+  /** Ports that it listens on, once started. */
+  readonly ports: { readonly grpc: number; readonly http: number };
+  /** Its engine; tests corrupt `engine.core.state.ledger` to see the auditor at work. */
+  readonly engine: PoolEngine;
+  /** Its metrics. */
+  readonly metrics: Registry;
+  /** Brings every gauge up to date, from one snapshot. */
+  refreshMetrics(): Promise<void>;
+}
+
+/** Composes a pool-manager. Nothing happens before `start`. */
+export function createPoolManager(options: PoolManagerOptions): PoolManager {
+  const { config, clock, logger, bus, telemetry, dataId, onFailed } = options;
+  const metrics = options.metrics ?? new Registry();
+  const ports = { grpc: 0, http: 0 };
+  const engine = new PoolEngine({
+    store: options.store ?? new SqlitePoolStore(join(config.dataFolder, "pool-manager.db")),
+    settings: {
+      ttlMs: config.heartbeatTimeoutMs,
+      lateWaitMs: config.lateWaitMs,
+      assignTimeoutMs: config.assignTimeoutMs ?? config.heartbeatTimeoutMs / 2,
+      overtakeLimit: config.overtakeLimit,
+      remembered: config.rememberedLeases,
+      standingMax: config.standingBidsMax,
+    },
+    clock,
+    logger,
+    dataId,
+    ...seedsOf(config),
+    auditMs: config.auditMs,
+    retentionMs: config.retentionMs,
+    onFailed,
+  });
+  const dispatcher = new Dispatcher();
+  engine.onCommit((commit) => dispatcher.committed(commit));
+  const poolBus = new PoolBus(engine, bus, logger);
+  const refreshMetrics = registerMetrics(metrics, engine, () => ({ monoMs: clock.monoMs(), wallMs: clock.wallMs() }));
+  const server = new GrpcServer({ logger, metrics, ...(config.token !== undefined && { token: config.token }), ...(telemetry && { telemetry }) })
+    .add(pool.PoolServiceDefinition, new PoolApi(engine))
+    .add(pool.BidServiceDefinition, new BidApi(engine, dispatcher))
+    .add(pool.LeaseLedgerServiceDefinition, new LedgerApi(engine))
+    .add(runner.LeaseServiceDefinition, new LeaseApi(engine, runnerTtlMs(config)));
+  let http: Awaited<ReturnType<typeof startHttp>> | undefined;
+  let serving = false;
+
+  return {
+    ports,
+    engine,
+    metrics,
+    refreshMetrics,
+    async start() {
+      await engine.start();
+      await poolBus.start();
+      ports.grpc = await server.listen(config.host, config.port);
+      const ready = () => ({ ready: serving && engine.engine.state === "running", checks: { engine: engine.engine.state } });
+      http = await startHttp({ host: config.host, port: config.httpPort, logger, metrics, ready, beforeMetrics: refreshMetrics });
+      ports.http = http.port;
+      serving = true;
+      server.setServing(true);
+    },
+    async drain() {
+      serving = false;
+      server.setServing(false);
+    },
+    async stop() {
+      serving = false;
+      await server.stop();
+      await poolBus.stop();
+      await http?.stop();
+      await engine.stop();
+    },
+  };
+}
