@@ -214,7 +214,8 @@ export function declaredPools(config: BerthConfig): DeclaredPool[] {
 
 /** The limits that a configuration declares; `global` first, with its default. */
 export function declaredLimits(config: BerthConfig): DeclaredLimit[] {
-  return Object.entries({ global: defaultGlobalLimit, ...config.limits }).map(([limit, given]) => {
+  const all: BerthConfig["limits"] = { global: defaultGlobalLimit, ...config.limits };
+  return Object.entries(all).map(([limit, given]) => {
     if (typeof given === "number")
       return { limit, capacity: given, reserve: 0, reservePriority: 0, rate: 0, ratePeriodMs: 0 };
     const { capacity, reserve, reservePriority, rate } = given;

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { InProcessBus } from "@berth/chassis/bus";
 import { delay, systemClock } from "@berth/chassis/clock";
@@ -9,8 +10,8 @@ import { type FolderLock, lockFolder } from "@berth/chassis/sqlite";
 import { startTelemetry } from "@berth/chassis/telemetry";
 import { pool } from "@berth/contracts";
 import { createMetrics, metricsConfigSchema } from "@berth/metrics";
-import { createPoolManager, poolManagerConfigSchema } from "@berth/pool-manager";
-import { createRegistry, registrySchema } from "@berth/registry";
+import { createPoolManager, poolManagerConfig } from "@berth/pool-manager";
+import { createRegistry, registryConfigSchema } from "@berth/registry";
 import { createRunner, type Runner } from "@berth/runner";
 import { createScheduler, schedulerConfigSchema } from "@berth/scheduler";
 import { type BerthConfig, defaultPool, localRunner } from "./config.js";
@@ -114,7 +115,7 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
       return { ...lifecycleOf(made), start: () => made.start().then(() => note(name, made)) };
     });
   const note = (name: ServiceName, made: Service): void => {
-    ports.set(name, { grpc: made.port, http: made.httpPort });
+    ports.set(name, { grpc: read(made.port), http: read(made.httpPort) });
     readiness.push(() => made.ready());
   };
 
@@ -123,19 +124,25 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
   const lifecycle = new Lifecycle([
     whenStopped(() => telemetry.stop()),
     whenStopped(() => bus.close()),
-    service("poolManager", () =>
-      createPoolManager({
+    service("poolManager", () => {
+      const made = createPoolManager({
         ...parts("pool-manager"),
-        config: poolManagerConfigSchema.parse({
+        dataId: randomUUID().replaceAll("-", ""),
+        config: poolManagerConfig.parse({
           ...common("poolManager"),
+          token,
           dataFolder,
-          heartbeatTimeout: defaults.heartbeatTimeout,
-          killTime: defaults.killTime,
-          timerLateness: defaults.timerLateness,
-          lateResultWait: defaults.lateResultWait,
+          heartbeatTimeoutMs: defaults.heartbeatTimeout,
+          killTimeMs: defaults.killTime,
+          timerLatenessMs: defaults.timerLateness,
+          lateWaitMs: defaults.lateResultWait,
+          retentionMs: defaults.keepFinished,
         }),
-      }),
-    ),
+      });
+      // It has led and loaded when its start resolves.
+      const ready = () => ({ ready: made.engine.engine.state === "running", checks: {} });
+      return { ...lifecycleOf(made), port: () => made.ports.grpc, httpPort: () => made.ports.http, ready };
+    }),
     atStart(async () => {
       const channel = createChannel(address("poolManager"));
       try {
@@ -152,7 +159,7 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
     service("registry", () =>
       createRegistry({
         ...parts("registry"),
-        config: registrySchema.parse({
+        config: registryConfigSchema.parse({
           ...common("registry"),
           dataFolder,
           poolManagerAddress: address("poolManager"),
@@ -278,9 +285,14 @@ interface Readiness {
 }
 
 interface Service extends Component {
-  readonly port: number;
-  readonly httpPort: number;
+  // Known once it has started.
+  readonly port: number | (() => number);
+  readonly httpPort: number | (() => number);
   ready(): Readiness;
+}
+
+function read(value: number | (() => number)): number {
+  return typeof value === "function" ? value() : value;
 }
 
 const nothing: Component = { start: async () => undefined, stop: async () => undefined };
