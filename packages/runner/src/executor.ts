@@ -143,7 +143,10 @@ export class Executor {
     const { clock, telemetry, deadlinePassed, onEnd } = this.options;
     let ending: Ending;
     try {
-      ending = run.work.run?.kind?.$case === "handler" ? await this.runHandler(run, run.work.run.kind.value.name) : await this.runCommand(run);
+      ending =
+        run.work.run?.kind?.$case === "handler"
+          ? await this.runHandler(run, run.work.run.kind.value.name)
+          : await this.runCommand(run);
     } catch (error) {
       const permanent = error instanceof NotStarted && error.permanent;
       ending = { kind: "notStarted", message: error instanceof Error ? error.message : String(error), permanent };
@@ -153,7 +156,11 @@ export class Executor {
     // Killed by the guard while this process stood still: nobody here has stopped it, and yet it didn't fail.
     if (ending.kind === "signalled" && !run.stop && deadlinePassed()) run.stop = stopForDeadline;
     if (run.output && run.output.totalBytes > 0) await run.output.finish();
-    const outcome = outcomeOf(ending, run.stop, { startWallMs: run.startWallMs, endWallMs, outputBytes: run.output?.totalBytes ?? 0 });
+    const outcome = outcomeOf(ending, run.stop, {
+      startWallMs: run.startWallMs,
+      endWallMs,
+      outputBytes: run.output?.totalBytes ?? 0,
+    });
     if (run.span) {
       run.span.setAttribute("berth.result", outcome.result);
       if (outcome.message !== "") run.span.fail(outcome.message);
@@ -234,7 +241,13 @@ export class Executor {
       run.span = telemetry.startSpan("run", {
         parent: traceParent,
         kind: "consumer",
-        attributes: { "berth.task": task, "berth.attempt": attempt, "berth.lease": lease, "berth.slot": slot, "berth.runner": identity().runner },
+        attributes: {
+          "berth.task": task,
+          "berth.attempt": attempt,
+          "berth.lease": lease,
+          "berth.slot": slot,
+          "berth.runner": identity().runner,
+        },
       });
     }
     const closeMs = milliseconds(run.work.run?.startToCloseTimeout);
@@ -276,7 +289,10 @@ export class Executor {
 }
 
 /** Why runs are stopped at the deadline. */
-export const stopForDeadline: Stop = { result: "RESULT_STOPPED", message: "the runner couldn't renew its leases before its deadline" };
+export const stopForDeadline: Stop = {
+  result: "RESULT_STOPPED",
+  message: "the runner couldn't renew its leases before its deadline",
+};
 
 function graceOf(work: runner.Work): number {
   return Math.min(milliseconds(work.run?.killGrace) ?? graceMsDefault, graceMsMax);

@@ -116,12 +116,23 @@ export class HandlerRun implements HandlerContext {
       const { work } = this;
       const payloadJson = work.run?.kind?.$case === "handler" ? work.run.kind.value.payloadJson : nothing;
       const payload: unknown = payloadJson.length === 0 ? null : JSON.parse(payloadJson.toString());
-      const task = { task: work.task, attempt: work.attempt, payload, pool: work.pool, slot: work.slot, tenant: work.tenant };
+      const task = {
+        task: work.task,
+        attempt: work.attempt,
+        payload,
+        pool: work.pool,
+        slot: work.slot,
+        tenant: work.tenant,
+      };
       const result = await handler(task, this);
       if (result === undefined) return { kind: "returned", resultJson: nothing };
       const resultJson = Buffer.from(JSON.stringify(result) ?? "");
       if (resultJson.length <= resultBytesMax) return { kind: "returned", resultJson };
-      return { kind: "threw", message: `the result has ${resultJson.length} bytes of JSON; at most ${resultBytesMax} are kept: store it elsewhere and return where`, permanent: true };
+      return {
+        kind: "threw",
+        message: `the result has ${resultJson.length} bytes of JSON; at most ${resultBytesMax} are kept: store it elsewhere and return where`,
+        permanent: true,
+      };
     } catch (error) {
       const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       return { kind: "threw", message, permanent: error instanceof PermanentError };

@@ -58,17 +58,27 @@ export class RunnerOptionsError extends Error {
 }
 
 /** Checks options. @throws RunnerOptionsError naming every field, value and bound that is wrong. */
-export function checkOptions({ id, pools = [], capacity = 4, labels = {}, dataFolder, poolManagerAddress }: RunnerOptions): void {
+export function checkOptions({
+  id,
+  pools = [],
+  capacity = 4,
+  labels = {},
+  dataFolder,
+  poolManagerAddress,
+}: RunnerOptions): void {
   const problems: string[] = [];
   const name = (field: string, value: string): void => {
-    if (!namePattern.test(value) || value.includes("..")) problems.push(`${field}: ${JSON.stringify(value)} must match [a-z0-9][a-z0-9._-]{0,62} without ".."`);
+    if (!namePattern.test(value) || value.includes(".."))
+      problems.push(`${field}: ${JSON.stringify(value)} must match [a-z0-9][a-z0-9._-]{0,62} without ".."`);
   };
   if (dataFolder === "") problems.push("dataFolder: is empty; name a folder that belongs to this runner alone");
-  if (!/^.+:\d+$/.test(poolManagerAddress)) problems.push(`poolManagerAddress: ${JSON.stringify(poolManagerAddress)} must be host:port`);
+  if (!/^.+:\d+$/.test(poolManagerAddress))
+    problems.push(`poolManagerAddress: ${JSON.stringify(poolManagerAddress)} must be host:port`);
   if (id !== undefined) name("id", id);
   for (const [index, pool] of pools.entries()) name(`pools[${index}]`, pool);
   if (pools.length > 64) problems.push(`pools: has ${pools.length}; at most 64`);
-  if (!Number.isInteger(capacity) || capacity < 1 || capacity > 10_000) problems.push(`capacity: ${capacity} must be a whole number from 1 to 10000`);
+  if (!Number.isInteger(capacity) || capacity < 1 || capacity > 10_000)
+    problems.push(`capacity: ${capacity} must be a whole number from 1 to 10000`);
   if (Object.keys(labels).length > 64) problems.push(`labels: has ${Object.keys(labels).length}; at most 64`);
   if (problems.length > 0) throw new RunnerOptionsError(problems.join("\n"));
 }
@@ -84,7 +94,12 @@ export function runnerId(dataFolder: string, given: string | undefined): string 
   } catch {
     // Not there yet.
   }
-  const host = hostname().toLowerCase().replace(/[^a-z0-9-]+/g, "-").replace(/^-+/, "").slice(0, 40) || "runner";
+  const host =
+    hostname()
+      .toLowerCase()
+      .replace(/[^a-z0-9-]+/g, "-")
+      .replace(/^-+/, "")
+      .slice(0, 40) || "runner";
   const made = `${host}-${randomBytes(4).toString("hex")}`;
   writeFileSync(file, `${made}\n`, { mode: 0o600, flush: true });
   return made;

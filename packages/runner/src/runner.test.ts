@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runner } from "@berth/contracts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { RunnerOptions } from "./options.js";
 import { PermanentError } from "./handlers.js";
+import type { RunnerOptions } from "./options.js";
 import { createRunner, Runner } from "./runner.js";
-import { call, command, duration, shell, StandIn, workOf } from "./testing/stand-in.js";
+import { call, command, duration, StandIn, shell, workOf } from "./testing/stand-in.js";
 import { death, isAlive, pidIn } from "./testing/victim-process.js";
 
 let folder = "";
@@ -23,7 +23,16 @@ afterEach(async () => {
 });
 
 async function started(options: Partial<RunnerOptions> = {}, prepare?: (made: Runner) => void): Promise<Runner> {
-  subject = new Runner({ dataFolder: join(folder, "data"), poolManagerAddress: "stand-in:1", pools: ["pool"], logs: { batchMs: 5 }, ...options }, services);
+  subject = new Runner(
+    {
+      dataFolder: join(folder, "data"),
+      poolManagerAddress: "stand-in:1",
+      pools: ["pool"],
+      logs: { batchMs: 5 },
+      ...options,
+    },
+    services,
+  );
   prepare?.(subject);
   await subject.start();
   await subject.whenAttached();
@@ -47,26 +56,41 @@ test("a program runs without a shell, its output and exit code are reported", as
 
 test("a shell runs only where the task asks for one; streams are told apart, standard input is written and closed", async () => {
   await started();
-  expect(await outcomeOf(shell("a", "cat; echo oops >&2; exit 3", { stdin: Buffer.from("in") }))).toMatchObject({ result: FAILED, exitCode: 3, message: "exit code 3" });
+  expect(await outcomeOf(shell("a", "cat; echo oops >&2; exit 3", { stdin: Buffer.from("in") }))).toMatchObject({
+    result: FAILED,
+    exitCode: 3,
+    message: "exit code 3",
+  });
   expect(services.outputOf("set/a")).toBe("in");
   expect(services.outputOf("set/a", true)).toBe("oops\n");
 });
 
 test("a signal that nobody here sent is a failure that names it", async () => {
   await started();
-  expect(await outcomeOf(shell("a", "kill -SEGV $$"))).toMatchObject({ result: FAILED, signal: "SIGSEGV", exitCode: undefined });
+  expect(await outcomeOf(shell("a", "kill -SEGV $$"))).toMatchObject({
+    result: FAILED,
+    signal: "SIGSEGV",
+    exitCode: undefined,
+  });
 });
 
 test("a run gets the allow-list, its own variables, its secrets and Berth's, and nothing else", async () => {
   mkdirSync(join(folder, "secrets"));
   writeFileSync(join(folder, "secrets", "FROM_FILE"), "file value\n");
-  await started({ environment: { PATH: process.env.PATH, LC_TIME: "C", HOME: "/h", AWS_KEY: "no", WANTED: "own", OTHER: "no" }, secretsFolder: join(folder, "secrets") });
-  await outcomeOf(command("a", ["env"], { env: { HOME: "/mine", BERTH_TASK: "forged" }, secrets: ["WANTED", "FROM_FILE"] }));
+  await started({
+    environment: { PATH: process.env.PATH, LC_TIME: "C", HOME: "/h", AWS_KEY: "no", WANTED: "own", OTHER: "no" },
+    secretsFolder: join(folder, "secrets"),
+  });
+  await outcomeOf(
+    command("a", ["env"], { env: { HOME: "/mine", BERTH_TASK: "forged" }, secrets: ["WANTED", "FROM_FILE"] }),
+  );
   const lines = services.outputOf("set/a").trim().split("\n").sort();
   expect(lines.map((line) => line.split("=")[0])).toEqual([
     "BERTH_ATTEMPT", "BERTH_LEASE", "BERTH_POOL", "BERTH_RUNNER", "BERTH_RUNNER_INCARNATION", "BERTH_SLOT", "BERTH_TASK", "BERTH_TOKEN", "FROM_FILE", "HOME", "LC_TIME", "PATH", "WANTED",
   ]); // biome-ignore format: a list of names
-  expect(lines).toEqual(expect.arrayContaining(["BERTH_TASK=set/a", "HOME=/mine", "WANTED=own", "FROM_FILE=file value"]));
+  expect(lines).toEqual(
+    expect.arrayContaining(["BERTH_TASK=set/a", "HOME=/mine", "WANTED=own", "FROM_FILE=file value"]),
+  );
 });
 
 test.each([
@@ -89,7 +113,10 @@ test("what a run leaves behind dies with it: its group, and what went into a ses
   await started();
   const file = (name: string): string => join(folder, name);
   const outcome = await outcomeOf(
-    shell("a", `sleep 100 & echo $! > ${file("group")}; setsid sleep 100 & echo $! > ${file("session")}; sh -c 'setsid sh -c "echo \\$\\$ > ${file("deep")}; sleep 100" &'; while [ ! -s ${file("deep")} ]; do sleep 0.01; done`),
+    shell(
+      "a",
+      `sleep 100 & echo $! > ${file("group")}; setsid sleep 100 & echo $! > ${file("session")}; sh -c 'setsid sh -c "echo \\$\\$ > ${file("deep")}; sleep 100" &'; while [ ! -s ${file("deep")} ]; do sleep 0.01; done`,
+    ),
   );
   expect(outcome.result).toBe(SUCCEEDED);
   for (const name of ["group", "session", "deep"]) expect(isAlive(await pidIn(file(name)))).toBe(false);
@@ -99,12 +126,18 @@ test("a revoked run gets SIGTERM, then SIGKILL after its grace, and ends as STOP
   services.ttlMs = 600;
   await started();
   const pidFile = join(folder, "pid");
-  const work = shell("a", `trap "echo term" TERM; echo $$ > ${pidFile}; while :; do sleep 0.05; done`, { killGrace: duration(400) });
+  const work = shell("a", `trap "echo term" TERM; echo $$ > ${pidFile}; while :; do sleep 0.05; done`, {
+    killGrace: duration(400),
+  });
   await services.give(work);
   const pid = await pidIn(pidFile);
   const beganMs = performance.now();
   services.revoke({ lease: "a", token: work.token, reason: "cancelled by Ann" });
-  expect(await services.outcome("a")).toMatchObject({ result: STOPPED, signal: "SIGKILL", message: "cancelled by Ann" });
+  expect(await services.outcome("a")).toMatchObject({
+    result: STOPPED,
+    signal: "SIGKILL",
+    message: "cancelled by Ann",
+  });
   const tookMs = performance.now() - beganMs;
   expect(tookMs).toBeGreaterThan(350);
   expect(tookMs).toBeLessThan(1_500);
@@ -135,15 +168,26 @@ test("work that comes twice runs once, also after it has been confirmed", async 
 
 test("start-to-close and heartbeat time-outs stop a run as TIMED_OUT", async () => {
   await started();
-  expect(await outcomeOf(command("a", ["sleep", "100"], { startToCloseTimeout: duration(100) }))).toMatchObject({ result: TIMED_OUT, signal: "SIGTERM" });
-  const chatty = await outcomeOf(shell("b", "for i in 1 2 3 4 5 6; do echo $i; sleep 0.1; done; sleep 100", { heartbeatTimeout: duration(400) }));
+  expect(await outcomeOf(command("a", ["sleep", "100"], { startToCloseTimeout: duration(100) }))).toMatchObject({
+    result: TIMED_OUT,
+    signal: "SIGTERM",
+  });
+  const chatty = await outcomeOf(
+    shell("b", "for i in 1 2 3 4 5 6; do echo $i; sleep 0.1; done; sleep 100", { heartbeatTimeout: duration(400) }),
+  );
   expect(chatty).toMatchObject({ result: TIMED_OUT, outputBytes: 12n });
   expect(chatty.message).toMatch(/silent/);
 });
 
 test("output beyond the limit loses its middle, and doesn't block the run", async () => {
   await started();
-  const outcome = await outcomeOf(shell("a", "i=0; while [ $i -lt 40 ]; do echo line $i; head -c 100000 /dev/zero; i=$((i+1)); done; echo; echo the end", { logLimitBytes: 20_000n }));
+  const outcome = await outcomeOf(
+    shell(
+      "a",
+      "i=0; while [ $i -lt 40 ]; do echo line $i; head -c 100000 /dev/zero; i=$((i+1)); done; echo; echo the end",
+      { logLimitBytes: 20_000n },
+    ),
+  );
   expect(outcome.result).toBe(SUCCEEDED);
   expect(outcome.outputBytes).toBeGreaterThan(4_000_000n);
   const text = services.outputOf("set/a");
@@ -180,16 +224,26 @@ test("a handler gets its task, and its result, progress, log and errors are repo
   expect(JSON.parse(outcome.resultJson.toString())).toEqual({ n: 42 });
   expect(services.outputOf("set/a")).toBe("attempt 1 of set/a\n");
   expect(services.progress).toEqual([{ task: "set/a", attempt: 1, fraction: 0.5, message: "half" }]);
-  expect(await outcomeOf(call("b", "fail"))).toMatchObject({ result: FAILED, message: "TypeError: bad news", permanent: false });
+  expect(await outcomeOf(call("b", "fail"))).toMatchObject({
+    result: FAILED,
+    message: "TypeError: bad news",
+    permanent: false,
+  });
   expect(await outcomeOf(call("c", "hopeless"))).toMatchObject({ result: FAILED, permanent: true });
   expect((await outcomeOf(call("d", "huge"))).message).toMatch(/262144/);
 });
 
 test("a revoked or silent handler gets its AbortSignal", async () => {
   await started({}, (made) => {
-    made.handle("wait", (_task, { signal }) => new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))));
+    made.handle(
+      "wait",
+      (_task, { signal }) =>
+        new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+    );
   });
-  expect(await outcomeOf(call("a", "wait", null, { heartbeatTimeout: duration(50) }))).toMatchObject({ result: TIMED_OUT });
+  expect(await outcomeOf(call("a", "wait", null, { heartbeatTimeout: duration(50) }))).toMatchObject({
+    result: TIMED_OUT,
+  });
   const work = call("b", "wait");
   await services.give(work);
   await services.until(() => services.starts.length > 0);
@@ -295,7 +349,9 @@ test("a second runner on the data folder is refused, naming the folder", async (
 
 test("bad options are refused together, each with field, value and bound", () => {
   const bad = { dataFolder: folder, poolManagerAddress: "nowhere", id: "../x", pools: ["UPPER"], capacity: 0 };
-  expect(() => createRunner(bad)).toThrow(/poolManagerAddress: "nowhere"[\s\S]*id: "\.\.\/x"[\s\S]*pools\[0\]: "UPPER"[\s\S]*capacity: 0 must be a whole number from 1 to 10000/);
+  expect(() => createRunner(bad)).toThrow(
+    /poolManagerAddress: "nowhere"[\s\S]*id: "\.\.\/x"[\s\S]*pools\[0\]: "UPPER"[\s\S]*capacity: 0 must be a whole number from 1 to 10000/,
+  );
 });
 
 test("the id is made once and kept", async () => {
@@ -324,11 +380,13 @@ test("tens of thousands of small handler tasks share fsyncs and messages", async
       if (done === total) resolve();
     };
   });
-  for (let at = 0; at < total; at += 500) await services.give(...Array.from({ length: 500 }, (_, index) => call(`t${at + index}`, "nothing")));
+  for (let at = 0; at < total; at += 500)
+    await services.give(...Array.from({ length: 500 }, (_, index) => call(`t${at + index}`, "nothing")));
   await all;
   const perSecond = Math.round((total / (performance.now() - beganMs)) * 1000);
   expect(subject.figures).toMatchObject({ outcomes: total });
   expect(messages).toBeLessThan(total / 100);
   expect(perSecond).toBeGreaterThan(2_000);
-  if (process.env.BERTH_BENCH) process.stdout.write(`${perSecond} handler tasks a second, ${subject.figures.spoolGroups} fsyncs\n`);
+  if (process.env.BERTH_BENCH)
+    process.stdout.write(`${perSecond} handler tasks a second, ${subject.figures.spoolGroups} fsyncs\n`);
 }, 30_000);

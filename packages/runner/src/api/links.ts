@@ -50,8 +50,14 @@ export function connect(addresses: Addresses, telemetry: Telemetry): Links {
   };
   const leases = createClient(runner.LeaseServiceDefinition, open(addresses.poolManagerAddress), settings);
   const { schedulerAddress, registryAddress } = addresses;
-  const work = schedulerAddress === undefined ? undefined : createClient(runner.WorkServiceDefinition, open(schedulerAddress), settings);
-  const logs = registryAddress === undefined ? undefined : createClient(registry.LogServiceDefinition, open(registryAddress), settings);
+  const work =
+    schedulerAddress === undefined
+      ? undefined
+      : createClient(runner.WorkServiceDefinition, open(schedulerAddress), settings);
+  const logs =
+    registryAddress === undefined
+      ? undefined
+      : createClient(registry.LogServiceDefinition, open(registryAddress), settings);
   return {
     leases: {
       open: (requests, signal) => leases.streamLeases(requests, { signal }),

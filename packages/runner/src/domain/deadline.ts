@@ -35,7 +35,8 @@ export class Deadline {
   leftMs(now: Instant): number {
     if (!this.sent) return 0;
     const byMono = this.sent.monoMs + this.ttlMs - now.monoMs;
-    const byBoot = this.sent.bootMs === undefined || now.bootMs === undefined ? byMono : this.sent.bootMs + this.ttlMs - now.bootMs;
+    const byBoot =
+      this.sent.bootMs === undefined || now.bootMs === undefined ? byMono : this.sent.bootMs + this.ttlMs - now.bootMs;
     return Math.max(0, Math.min(byMono, byBoot));
   }
 

@@ -20,9 +20,8 @@ export interface RevocationPlan {
   readonly send: readonly runner.Completion[];
 }
 
-const refusedMax = 65_536;
-const slotsMax = 65_536;
-const finishedMax = 65_536;
+/** Leases and slots that are remembered beyond those that are held: at least this many, at most twice. */
+const recentMax = 65_536;
 
 /**
  * Everything this runner holds or hasn't had confirmed. A lease is *received* when its work has come, *running* while a process or
@@ -33,10 +32,10 @@ const finishedMax = 65_536;
  */
 export class Leases {
   private readonly held = new Map<string, Held>();
-  private readonly refused = new Map<string, bigint>();
-  private readonly slotTokens = new Map<string, bigint>();
+  private readonly refused = new Recent<bigint>(recentMax);
+  private readonly slotTokens = new Recent<bigint>(recentMax);
   /** The last leases that were forgotten: a revocation may have crossed their confirmation. */
-  private readonly finished = new Map<string, bigint>();
+  private readonly finished = new Recent<bigint>(recentMax);
   private young: Held[] = [];
 
   /** Leases that are held: received, running or ended. */
@@ -56,7 +55,7 @@ export class Leases {
     if (this.held.has(work.lease) || this.refused.has(work.lease) || this.finished.has(work.lease)) return false;
     const newest = this.slotTokens.get(work.slot);
     if (newest !== undefined && work.token <= newest) return false;
-    remember(this.slotTokens, work.slot, work.token, slotsMax);
+    this.slotTokens.set(work.slot, work.token);
     this.hold(work.lease, work.token, "received");
     return true;
   }
@@ -106,7 +105,7 @@ export class Leases {
       if (!held && this.finished.has(revocation.lease)) {
         // Its outcome has been confirmed since the revocation was sent.
       } else if (!held) {
-        remember(this.refused, revocation.lease, revocation.token, refusedMax);
+        this.refused.set(revocation.lease, revocation.token);
         send.push(neverStarted(revocation));
       } else if (held.token !== revocation.token) {
         // A revocation of another token isn't about what runs here.
@@ -124,7 +123,7 @@ export class Leases {
       const held = this.held.get(lease);
       if (held?.state !== "ended") continue;
       this.held.delete(lease);
-      remember(this.finished, lease, held.token, finishedMax);
+      this.finished.set(lease, held.token);
       forgotten.push(lease);
     }
     return forgotten;
@@ -155,7 +154,7 @@ export class Leases {
   /** Promises never to start. */
   refusals(max: number): runner.LeaseReport[] {
     const reports: runner.LeaseReport[] = [];
-    for (const [lease, token] of [...this.refused].slice(-max)) {
+    for (const [lease, token] of this.refused.newest(max)) {
       reports.push({ lease, token, state: runner.LeaseReport_State.ENDED, outcome: undefined });
     }
     return reports;
@@ -191,7 +190,16 @@ export class Leases {
   }
 
   private hold(lease: string, token: bigint, state: Held["state"]): Held {
-    const held: Held = { lease, token, state, startWallMs: 0, startMonoMs: 0, startReported: false, completion: undefined, sentMonoMs: undefined };
+    const held: Held = {
+      lease,
+      token,
+      state,
+      startWallMs: 0,
+      startMonoMs: 0,
+      startReported: false,
+      completion: undefined,
+      sentMonoMs: undefined,
+    };
     this.held.set(lease, held);
     return held;
   }
@@ -207,28 +215,64 @@ function neverStarted({ lease, token, reason }: runner.Revocation): runner.Compl
   return runner.Completion.fromPartial({
     lease,
     token,
-    outcome: { result: runner.Outcome_Result.NOT_STARTED, message: `revoked before its work had come${reason === "" ? "" : `: ${reason}`}` },
+    outcome: {
+      result: runner.Outcome_Result.NOT_STARTED,
+      message: `revoked before its work had come${reason === "" ? "" : `: ${reason}`}`,
+    },
   });
 }
 
-/** A map that forgets its oldest entries. */
-function remember<Value>(map: Map<string, Value>, key: string, value: Value, max: number): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size <= max) return;
-  for (const oldest of map.keys()) {
-    map.delete(oldest);
-    return;
+/**
+ * A map that forgets its oldest entries, in two generations: a single map that loses one entry for each it takes spends its time stepping over
+ * what it has lost.
+ */
+class Recent<Value> {
+  private readonly max: number;
+  private young = new Map<string, Value>();
+  private old = new Map<string, Value>();
+
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  set(key: string, value: Value): void {
+    this.young.set(key, value);
+    if (this.young.size < this.max) return;
+    this.old = this.young;
+    this.young = new Map();
+  }
+
+  get(key: string): Value | undefined {
+    return this.young.get(key) ?? this.old.get(key);
+  }
+
+  has(key: string): boolean {
+    return this.young.has(key) || this.old.has(key);
+  }
+
+  newest(count: number): [string, Value][] {
+    return [...this.old, ...this.young].slice(-count);
+  }
+
+  clear(): void {
+    this.young.clear();
+    this.old.clear();
   }
 }
 
 /** Rough size of a completion on the wire, bytes. */
 export function sizeOf({ outcome, lease, traceParent }: runner.Completion): number {
-  return 128 + lease.length + traceParent.length + (outcome ? outcome.resultJson.length + 3 * outcome.message.length : 0);
+  return (
+    128 + lease.length + traceParent.length + (outcome ? outcome.resultJson.length + 3 * outcome.message.length : 0)
+  );
 }
 
 /** Cuts completions into messages of at most `countMax` items and about `bytesMax` bytes. */
-export function inMessages(completions: readonly runner.Completion[], countMax: number, bytesMax: number): runner.Completion[][] {
+export function inMessages(
+  completions: readonly runner.Completion[],
+  countMax: number,
+  bytesMax: number,
+): runner.Completion[][] {
   const messages: runner.Completion[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
   for (const completion of completions) {

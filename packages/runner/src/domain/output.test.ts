@@ -18,7 +18,10 @@ test("everything within the limit is kept in order, with offsets over both strea
 test("the middle is cut, the beginning and the end stay", () => {
   const output = new OutputBuffer(20_000);
   for (let line = 0; line < 10_000; line++) output.write(Buffer.from(`line ${line}\n`), false);
-  const text = output.take(1e6).map((piece) => piece.data.toString()).join("");
+  const text = output
+    .take(1e6)
+    .map((piece) => piece.data.toString())
+    .join("");
   expect(text.startsWith("line 0\nline 1\n")).toBe(true);
   expect(text.endsWith("line 9999\n")).toBe(true);
   expect(text.length).toBeLessThanOrEqual(20_000);
@@ -29,9 +32,16 @@ test("memory is bounded by the limit, offsets grow, and the newest byte is alway
   fc.assert(
     fc.property(
       fc.integer({ min: 2, max: 300_000 }),
-      fc.array(fc.record({ bytes: fc.integer({ min: 1, max: 200_000 }), stderr: fc.boolean(), take: fc.option(fc.integer({ min: 1, max: 100_000 })) }), {
-        maxLength: 40,
-      }),
+      fc.array(
+        fc.record({
+          bytes: fc.integer({ min: 1, max: 200_000 }),
+          stderr: fc.boolean(),
+          take: fc.option(fc.integer({ min: 1, max: 100_000 })),
+        }),
+        {
+          maxLength: 40,
+        },
+      ),
       (limit, steps) => {
         const output = new OutputBuffer(limit);
         let total = 0;

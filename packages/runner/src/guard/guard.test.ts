@@ -12,7 +12,9 @@ beforeEach(() => {
 });
 afterEach(async () => {
   for (const victim of victims) victim.kill("SIGKILL");
-  for (const victim of victims) if (victim.process.exitCode === null && victim.process.signalCode === null) await new Promise((resolve) => victim.process.once("exit", resolve));
+  for (const victim of victims)
+    if (victim.process.exitCode === null && victim.process.signalCode === null)
+      await new Promise((resolve) => victim.process.once("exit", resolve));
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -26,7 +28,8 @@ async function started(ttlMs: number, lines: string[] = [stubborn()]) {
   const victim = new Victim(join(folder, "data"), ttlMs, lines);
   victims.push(victim);
   const { guard = 0 } = await victim.says(({ attached }) => attached !== undefined);
-  const workload = lines.length === 0 ? [] : await Promise.all(["leader", "child", "escaped"].map((name) => pidIn(pidFile(name))));
+  const workload =
+    lines.length === 0 ? [] : await Promise.all(["leader", "child", "escaped"].map((name) => pidIn(pidFile(name))));
   return { victim, guard, workload };
 }
 

@@ -62,7 +62,10 @@ export class Guard {
     });
     const guard = new Guard(child, onDeath);
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => fail(new Error(`the guard didn't start within ${startTimeoutMs} ms`)), startTimeoutMs);
+      const timer = setTimeout(
+        () => fail(new Error(`the guard didn't start within ${startTimeoutMs} ms`)),
+        startTimeoutMs,
+      );
       const fail = (error: Error): void => {
         clearTimeout(timer);
         guard.stopping = true;
@@ -70,7 +73,9 @@ export class Guard {
         reject(error);
       };
       child.once("error", fail);
-      child.once("exit", (code, signal) => fail(new Error(`the guard ended at its start (${signal ?? `exit code ${code}`})`)));
+      child.once("exit", (code, signal) =>
+        fail(new Error(`the guard ended at its start (${signal ?? `exit code ${code}`})`)),
+      );
       if (!child.stdout) return fail(new Error("the guard has no standard output"));
       createInterface({ input: child.stdout }).on("line", (line) => {
         const message = JSON.parse(line) as { ready?: true; answer?: number };
@@ -145,7 +150,8 @@ export class Guard {
   /** A waiting guard must not keep a finished program alive. */
   private unref(): void {
     this.process.unref();
-    for (const stream of [this.process.stdin, this.process.stdout]) (stream as unknown as { unref?(): void } | null)?.unref?.();
+    for (const stream of [this.process.stdin, this.process.stdout])
+      (stream as unknown as { unref?(): void } | null)?.unref?.();
   }
 }
 

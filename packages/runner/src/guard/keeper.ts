@@ -1,7 +1,7 @@
 import { type Clock, delay } from "@berth/chassis/clock";
 import type { Logger } from "@berth/chassis/log";
-import { deadlineIn, Guard, type GuardDeadline } from "./guard.js";
 import type { GroupFile } from "./group-file.js";
+import { deadlineIn, Guard, type GuardDeadline } from "./guard.js";
 import { uptimeMs } from "./processes.mjs";
 
 /** Settings of a guard keeper. */
@@ -119,7 +119,12 @@ export class GuardKeeper {
   }
 
   private async startOne(): Promise<void> {
-    const state = { incarnation: this.incarnation, groups: new Map(this.options.groups.alive), handlersRunning: this.handlers > 0, deadline: this.deadline };
+    const state = {
+      incarnation: this.incarnation,
+      groups: new Map(this.options.groups.alive),
+      handlersRunning: this.handlers > 0,
+      deadline: this.deadline,
+    };
     try {
       const guard: Guard = await Guard.start(state, () => this.died(guard));
       if (this.stopped) return await guard.stop();
@@ -138,7 +143,10 @@ export class GuardKeeper {
   private died(guard: Guard): void {
     if (this.guard !== guard) return;
     this.guard = undefined;
-    this.options.logger.error({ guard: guard.pid }, "the guard has died; every process is killed and a new guard started");
+    this.options.logger.error(
+      { guard: guard.pid },
+      "the guard has died; every process is killed and a new guard started",
+    );
     this.options.onDeath();
     void this.whenReady();
   }

@@ -12,7 +12,11 @@ const roundMaxMs = 500;
  * A recorded group is killed only if its leader is still the recorded one: much later its number may belong to somebody else. Members
  * without a leader are found by their marker.
  */
-export async function killLeftovers(leftovers: Leftovers, clock: Clock, onWait: (left: number) => void): Promise<number> {
+export async function killLeftovers(
+  leftovers: Leftovers,
+  clock: Clock,
+  onWait: (left: number) => void,
+): Promise<number> {
   const killed = new Set<number>();
   for (let waitMs = roundMs; ; waitMs = Math.min(waitMs * 2, roundMaxMs)) {
     let left = 0;

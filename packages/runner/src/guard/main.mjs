@@ -24,7 +24,8 @@ let roundMs = ROUND_MS;
 /** @type {NodeJS.Timeout | undefined} */
 let timer;
 
-for (const signal of /** @type {NodeJS.Signals[]} */ (["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"])) process.on(signal, () => {});
+for (const signal of /** @type {NodeJS.Signals[]} */ (["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"]))
+  process.on(signal, () => {});
 process.stdout.on("error", () => {});
 
 createInterface({ input: process.stdin })

@@ -92,7 +92,8 @@ export function markedProcesses(incarnations) {
     const text = environmentOf(pid);
     if (text === undefined) continue;
     const marker = valueOf(text, MARKER);
-    if (marker !== undefined && incarnations.includes(marker)) found.push({ pid: Number(pid), lease: valueOf(text, "BERTH_LEASE") ?? "" });
+    if (marker !== undefined && incarnations.includes(marker))
+      found.push({ pid: Number(pid), lease: valueOf(text, "BERTH_LEASE") ?? "" });
   }
   return found;
 }

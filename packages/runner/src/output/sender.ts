@@ -77,7 +77,14 @@ export class LogSender {
     this.port = port;
     this.clock = clock;
     this.logger = logger;
-    this.settings = { batchMs: 100, tailMs: 1_000, batchBytes: 512 * 1024, memoryBytes: 64 * 1024 * 1024, flushMs: 1_000, ...settings };
+    this.settings = {
+      batchMs: 100,
+      tailMs: 1_000,
+      batchBytes: 512 * 1024,
+      memoryBytes: 64 * 1024 * 1024,
+      flushMs: 1_000,
+      ...settings,
+    };
   }
 
   /** Opens the output of one run; `limitBytes` 0 means the default. */
@@ -165,10 +172,14 @@ export class LogSender {
         return;
       } catch (error) {
         if (!this.port.isTemporary(error)) {
-          this.logger.warn({ error: String(error), tasks: [...new Set(batch.chunks.map(({ task }) => task))].slice(0, 10) }, "the registry refused output; it is dropped");
+          this.logger.warn(
+            { error: String(error), tasks: [...new Set(batch.chunks.map(({ task }) => task))].slice(0, 10) },
+            "the registry refused output; it is dropped",
+          );
           return;
         }
-        if (!this.failing) this.logger.warn({ error: String(error) }, "output can't be sent; it waits in bounded memory");
+        if (!this.failing)
+          this.logger.warn({ error: String(error) }, "output can't be sent; it waits in bounded memory");
         this.failing = true;
         for (const stream of this.streams) stream.finished?.();
         await delay(this.clock, waitMs, this.stopping.signal);

@@ -52,17 +52,21 @@ export async function launch({ work, environment, folder, inherit }: Launch): Pr
   // A process that ends without reading its input breaks the pipe; that is its own affair.
   child.stdin?.on("error", () => {});
   child.stdin?.end(stdin);
-  if (child.pid === undefined) throw notStarted(await new Promise((resolveError) => child.once("error", resolveError)), program);
+  if (child.pid === undefined)
+    throw notStarted(await new Promise((resolveError) => child.once("error", resolveError)), program);
   child.on("error", () => {});
   return child;
 }
 
 function notStarted(error: unknown, program: string): NotStarted {
   const code = (error as NodeJS.ErrnoException).code ?? "";
-  if (code === "ENOENT") return new NotStarted(`program ${program} isn't there (looked for on the PATH of the run)`, true);
+  if (code === "ENOENT")
+    return new NotStarted(`program ${program} isn't there (looked for on the PATH of the run)`, true);
   if (code === "EACCES") return new NotStarted(`program ${program} may not be executed`, true);
-  if (code === "E2BIG") return new NotStarted(`the arguments and environment of ${program} are larger than the system takes`, true);
-  if (code === "ERR_INVALID_ARG_VALUE") return new NotStarted(`the arguments or environment of ${program} hold a NUL byte`, true);
+  if (code === "E2BIG")
+    return new NotStarted(`the arguments and environment of ${program} are larger than the system takes`, true);
+  if (code === "ERR_INVALID_ARG_VALUE")
+    return new NotStarted(`the arguments or environment of ${program} hold a NUL byte`, true);
   return new NotStarted(`program ${program} couldn't be started (${code})`, false);
 }
 
@@ -82,12 +86,17 @@ const secretName = /^[A-Za-z_][A-Za-z0-9_]*$/;
  *
  * @throws NotStarted naming the first that is missing, never a value.
  */
-export function takeSecrets(names: readonly string[], own: Readonly<Record<string, string | undefined>>, folder: string | undefined): Map<string, string> {
+export function takeSecrets(
+  names: readonly string[],
+  own: Readonly<Record<string, string | undefined>>,
+  folder: string | undefined,
+): Map<string, string> {
   const secrets = new Map<string, string>();
   for (const name of names) {
     const value = secretName.test(name) ? (own[name] ?? secretFile(name, folder)) : undefined;
     if (value === undefined) {
-      const where = folder === undefined ? "the runner's environment" : "the runner's environment nor its secrets folder";
+      const where =
+        folder === undefined ? "the runner's environment" : "the runner's environment nor its secrets folder";
       throw new NotStarted(`secret ${JSON.stringify(name)} is not in ${where}`, true);
     }
     secrets.set(name, value);

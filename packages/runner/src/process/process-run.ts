@@ -42,7 +42,8 @@ export class ProcessRun {
     child.stderr?.on("data", (data: Buffer) => options.onOutput(data, true));
     this.ended = new Promise((resolve, reject) => {
       child.once("exit", (code, signal) => {
-        const ending: Ending = code === null ? { kind: "signalled", signal: signal ?? "SIGKILL" } : { kind: "exited", code };
+        const ending: Ending =
+          code === null ? { kind: "signalled", signal: signal ?? "SIGKILL" } : { kind: "exited", code };
         this.finish(closed).then(() => resolve(ending), reject);
       });
     });
@@ -70,7 +71,11 @@ export class ProcessRun {
     const { clock, keeper, sweeper, onLeaderEnded } = this.options;
     onLeaderEnded();
     this.grace?.cancel();
-    for (let waitMs = emptyGroupMs; send(-this.group, "SIGKILL") && groupAlive(this.group); waitMs = Math.min(waitMs * 2, emptyGroupMaxMs)) {
+    for (
+      let waitMs = emptyGroupMs;
+      send(-this.group, "SIGKILL") && groupAlive(this.group);
+      waitMs = Math.min(waitMs * 2, emptyGroupMaxMs)
+    ) {
       await delay(clock, waitMs);
     }
     this.over = true;

@@ -9,7 +9,10 @@ import { milliseconds } from "../executor.js";
 /** The runner's end of the lease stream. */
 export interface LeaseLink {
   /** Opens a stream; it ends or throws when it breaks, and when `signal` aborts. */
-  open(requests: AsyncIterable<runner.StreamLeasesRequest>, signal: AbortSignal): AsyncIterable<runner.StreamLeasesResponse>;
+  open(
+    requests: AsyncIterable<runner.StreamLeasesRequest>,
+    signal: AbortSignal,
+  ): AsyncIterable<runner.StreamLeasesResponse>;
   /** True if the error says that the incarnation isn't known or is an older one: the session is over. */
   isRefused(error: unknown): boolean;
 }
@@ -158,7 +161,10 @@ export class Session {
       this.deadline.end();
       this.clearTimers();
       if (this.stopping.signal.aborted) return;
-      this.options.logger.warn({ incarnation: this.current, reason }, "session over; everything is killed and a new incarnation attaches");
+      this.options.logger.warn(
+        { incarnation: this.current, reason },
+        "session over; everything is killed and a new incarnation attaches",
+      );
       await this.options.onEnd(reason);
     }
   }
@@ -221,7 +227,8 @@ export class Session {
         return this.takeAttachment(kind.value);
       case "renew": {
         const sent = this.renewalsSent.get(kind.value.renewal);
-        for (const number of this.renewalsSent.keys()) if (number <= kind.value.renewal) this.renewalsSent.delete(number);
+        for (const number of this.renewalsSent.keys())
+          if (number <= kind.value.renewal) this.renewalsSent.delete(number);
         if (sent) this.moveDeadline(sent);
         this.confirm(kind.value.results);
         return this.revoke(kind.value.revocations);
@@ -240,7 +247,15 @@ export class Session {
     const { runner, pools, capacity, labels, leases, clock, now } = this.options;
     this.attachSent = now();
     const inventory = leases.inventory(clock.monoMs(), 0, inventoryBytesMax);
-    const value = { runner, incarnation: this.current, pools: [...pools], capacity, labels: { ...labels }, earlierProcessesDead: true, inventory };
+    const value = {
+      runner,
+      incarnation: this.current,
+      pools: [...pools],
+      capacity,
+      labels: { ...labels },
+      earlierProcessesDead: true,
+      inventory,
+    };
     this.push({ $case: "attach", value });
   }
 
@@ -248,7 +263,10 @@ export class Session {
     this.ttlMs = milliseconds(answer.runnerTtl) ?? 0;
     this.renewMs = Math.max(20, milliseconds(answer.renewInterval) ?? this.ttlMs / 6);
     this.attached = true;
-    this.options.logger.info({ incarnation: this.current, ttlMs: this.ttlMs, renewMs: this.renewMs }, "attached to the pool-manager");
+    this.options.logger.info(
+      { incarnation: this.current, ttlMs: this.ttlMs, renewMs: this.renewMs },
+      "attached to the pool-manager",
+    );
     if (this.attachSent) this.moveDeadline(this.attachSent);
     this.confirm(answer.results);
     this.revoke(answer.revocations);
@@ -263,7 +281,10 @@ export class Session {
     if (this.deadlinePassed) return this.expire();
     const { leases, clock, now, runner, isDraining } = this.options;
     if (this.renewalsSent.size >= unansweredMax) {
-      this.options.logger.warn({ unanswered: this.renewalsSent.size }, "renewals aren't answered; the lease stream is opened again");
+      this.options.logger.warn(
+        { unanswered: this.renewalsSent.size },
+        "renewals aren't answered; the lease stream is opened again",
+      );
       this.connection?.abort();
       return;
     }
@@ -272,7 +293,10 @@ export class Session {
     this.renewalsSent.set(renewal, now());
     const inventory = leases.inventory(clock.monoMs(), this.renewMs, inventoryBytesMax);
     const refused = leases.refusals(refusalsMax);
-    this.push({ $case: "renew", value: { runner, incarnation: this.current, renewal, inventory, draining: isDraining(), refused } });
+    this.push({
+      $case: "renew",
+      value: { runner, incarnation: this.current, renewal, inventory, draining: isDraining(), refused },
+    });
     this.armRenewal();
   }
 
@@ -325,7 +349,10 @@ export class Session {
     const { leases, clock, runner } = this.options;
     const starts = leases.startsDue(clock.monoMs() - reportStartAfterMs);
     for (let at = 0; at < starts.length; at += startsMax) {
-      this.push({ $case: "starts", value: { runner, incarnation: this.current, starts: starts.slice(at, at + startsMax) } });
+      this.push({
+        $case: "starts",
+        value: { runner, incarnation: this.current, starts: starts.slice(at, at + startsMax) },
+      });
     }
     if (leases.hasYoung) this.began();
   }
@@ -351,4 +378,3 @@ export class Session {
     this.startsTimer = undefined;
   }
 }
-

@@ -10,7 +10,9 @@ export type SpoolRecord =
 
 /** One line: checksum of the rest in hexadecimal, a space, JSON, a line feed. */
 export function encodeRecord(record: SpoolRecord): string {
-  const json = JSON.stringify(record.kind === "outcome" ? { outcome: runner.Completion.toJSON(record.completion) } : { confirmed: record.leases });
+  const json = JSON.stringify(
+    record.kind === "outcome" ? { outcome: runner.Completion.toJSON(record.completion) } : { confirmed: record.leases },
+  );
   return `${checksum(json)} ${json}\n`;
 }
 

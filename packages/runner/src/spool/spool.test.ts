@@ -17,7 +17,13 @@ function completion(lease: string): runner.Completion {
   return runner.Completion.fromPartial({
     lease,
     token: 9007199254740993n,
-    outcome: { result: runner.Outcome_Result.FAILED, exitCode: 3, message: "ü\n", resultJson: Buffer.from("{}"), endTime: new Date(5) },
+    outcome: {
+      result: runner.Outcome_Result.FAILED,
+      exitCode: 3,
+      message: "ü\n",
+      resultJson: Buffer.from("{}"),
+      endTime: new Date(5),
+    },
   });
 }
 

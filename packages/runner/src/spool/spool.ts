@@ -53,7 +53,11 @@ export class Spool {
   private written = { groups: 0, outcomes: 0 };
 
   constructor(options: SpoolOptions) {
-    this.options = { ...options, reserveBytes: options.reserveBytes ?? 16 * 1024 * 1024, segmentBytes: options.segmentBytes ?? 4 * 1024 * 1024 };
+    this.options = {
+      ...options,
+      reserveBytes: options.reserveBytes ?? 16 * 1024 * 1024,
+      segmentBytes: options.segmentBytes ?? 4 * 1024 * 1024,
+    };
   }
 
   /** Reads the segments of earlier processes; returns the outcomes that weren't confirmed, oldest first. */
@@ -203,7 +207,10 @@ export class Spool {
     if (segment.open.size > 0 || segment === this.current?.segment || !this.segments.includes(segment)) return;
     this.segments.splice(this.segments.indexOf(segment), 1);
     const deletion = unlink(segment.path).catch((error) => {
-      this.options.logger.warn({ error: describe(error), segment: segment.path }, "a spool segment couldn't be deleted");
+      this.options.logger.warn(
+        { error: describe(error), segment: segment.path },
+        "a spool segment couldn't be deleted",
+      );
     });
     this.deletions.add(deletion);
     await deletion;
@@ -240,11 +247,16 @@ export class Spool {
 
   private async look(): Promise<void> {
     this.lookedAtMs = this.options.clock.monoMs();
-    const { bavail, bsize } = await statfs(this.options.folder).catch(() => ({ bavail: Number.POSITIVE_INFINITY, bsize: 1 }));
+    const { bavail, bsize } = await statfs(this.options.folder).catch(() => ({
+      bavail: Number.POSITIVE_INFINITY,
+      bsize: 1,
+    }));
     const free = bavail * bsize;
     if (this.unsafe.length > 0) return;
     if (free < this.options.reserveBytes) {
-      this.setProblem(`the data folder's disk has ${free} bytes free, less than the reserve of ${this.options.reserveBytes}: free some space`);
+      this.setProblem(
+        `the data folder's disk has ${free} bytes free, less than the reserve of ${this.options.reserveBytes}: free some space`,
+      );
     } else this.setProblem(undefined);
   }
 

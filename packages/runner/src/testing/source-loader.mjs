@@ -36,7 +36,11 @@ export async function load(url, context, next) {
 async function transpile(source) {
   const { default: typescript } = await import("typescript");
   const { outputText } = typescript.transpileModule(source, {
-    compilerOptions: { target: typescript.ScriptTarget.ES2022, module: typescript.ModuleKind.ESNext, verbatimModuleSyntax: true },
+    compilerOptions: {
+      target: typescript.ScriptTarget.ES2022,
+      module: typescript.ModuleKind.ESNext,
+      verbatimModuleSyntax: true,
+    },
   });
   return outputText;
 }

@@ -1,5 +1,5 @@
 import { PushStream } from "@berth/chassis/grpc";
-import { registry, runner } from "@berth/contracts";
+import { type registry, runner } from "@berth/contracts";
 import type { Links } from "../api/links.js";
 
 /** The services as a runner sees them, in its own process: answers everything at once, and remembers what it was told. */
@@ -31,7 +31,10 @@ export class StandIn implements Links {
   }
 
   readonly leases = {
-    open: (requests: AsyncIterable<runner.StreamLeasesRequest>, signal: AbortSignal): AsyncIterable<runner.StreamLeasesResponse> => {
+    open: (
+      requests: AsyncIterable<runner.StreamLeasesRequest>,
+      signal: AbortSignal,
+    ): AsyncIterable<runner.StreamLeasesResponse> => {
       const responses = new PushStream<runner.StreamLeasesResponse>();
       this.responses = responses;
       signal.addEventListener("abort", () => responses.fail(new Error("aborted")), { once: true });
@@ -52,7 +55,13 @@ export class StandIn implements Links {
   };
 
   readonly logs = {
-    append: async ({ chunks, progress }: { chunks: registry.LogChunk[]; progress: registry.Progress[] }): Promise<void> => {
+    append: async ({
+      chunks,
+      progress,
+    }: {
+      chunks: registry.LogChunk[];
+      progress: registry.Progress[];
+    }): Promise<void> => {
       this.chunks.push(...chunks);
       this.progress.push(...progress);
       this.tell();
@@ -105,7 +114,10 @@ export class StandIn implements Links {
     for (const resolve of waiting) resolve();
   }
 
-  private async serve(requests: AsyncIterable<runner.StreamLeasesRequest>, responses: PushStream<runner.StreamLeasesResponse>): Promise<void> {
+  private async serve(
+    requests: AsyncIterable<runner.StreamLeasesRequest>,
+    responses: PushStream<runner.StreamLeasesResponse>,
+  ): Promise<void> {
     for await (const { kind } of requests) {
       if (kind && this.refuse) {
         this.refuse = false;
@@ -134,7 +146,14 @@ export class StandIn implements Links {
       case "renew":
         if (this.mute) return undefined;
         this.renewals.push(kind.value);
-        return { $case: "renew", value: { renewal: kind.value.renewal, results: this.settle(kind.value.inventory), revocations: [...this.revoked] } };
+        return {
+          $case: "renew",
+          value: {
+            renewal: kind.value.renewal,
+            results: this.settle(kind.value.inventory),
+            revocations: [...this.revoked],
+          },
+        };
       case "starts":
         this.starts.push(...kind.value.starts);
         return { $case: "starts", value: {} };
@@ -155,7 +174,8 @@ export class StandIn implements Links {
     if (this.hold) return [];
     if (this.onCompletions) this.onCompletions(completions);
     else this.completions.push(...completions);
-    if (this.revoked.length > 0) this.revoked = this.revoked.filter(({ lease }) => !completions.some((completion) => completion.lease === lease));
+    if (this.revoked.length > 0)
+      this.revoked = this.revoked.filter(({ lease }) => !completions.some((completion) => completion.lease === lease));
     return completions.map(({ lease }) => ({ lease, verdict: runner.CompletionResult_Verdict.APPLIED }));
   }
 }
@@ -170,11 +190,23 @@ let lastToken = 0n;
 /** Work whose lease, task and slot are named after `name`. */
 export function workOf(name: string, run: Parameters<typeof runner.Run.fromPartial>[0]): runner.Work {
   lastToken += 1n;
-  return runner.Work.fromPartial({ lease: name, token: lastToken, task: `set/${name}`, attempt: 1, pool: "pool", slot: `slot-${name}`, run });
+  return runner.Work.fromPartial({
+    lease: name,
+    token: lastToken,
+    task: `set/${name}`,
+    attempt: 1,
+    pool: "pool",
+    slot: `slot-${name}`,
+    run,
+  });
 }
 
 /** Work that runs a program. */
-export function command(name: string, argv: string[], run: Parameters<typeof runner.Run.fromPartial>[0] = {}): runner.Work {
+export function command(
+  name: string,
+  argv: string[],
+  run: Parameters<typeof runner.Run.fromPartial>[0] = {},
+): runner.Work {
   return workOf(name, { ...run, kind: { $case: "command", value: { argv, shell: "" } } });
 }
 
@@ -184,6 +216,14 @@ export function shell(name: string, line: string, run: Parameters<typeof runner.
 }
 
 /** Work that calls a handler. */
-export function call(name: string, handler: string, payload: unknown = null, run: Parameters<typeof runner.Run.fromPartial>[0] = {}): runner.Work {
-  return workOf(name, { ...run, kind: { $case: "handler", value: { name: handler, payloadJson: Buffer.from(JSON.stringify(payload)) } } });
+export function call(
+  name: string,
+  handler: string,
+  payload: unknown = null,
+  run: Parameters<typeof runner.Run.fromPartial>[0] = {},
+): runner.Work {
+  return workOf(name, {
+    ...run,
+    kind: { $case: "handler", value: { name: handler, payloadJson: Buffer.from(JSON.stringify(payload)) } },
+  });
 }

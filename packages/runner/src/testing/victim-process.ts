@@ -13,8 +13,16 @@ export class Victim {
   private wake: (() => void)[] = [];
 
   constructor(dataFolder: string, ttlMs: number, lines: readonly string[]) {
-    const node = ["--conditions=@berth/source", "--no-warnings", "--import", file("source-loader.mjs"), file("victim.ts")];
-    this.process = spawn(process.execPath, [...node, dataFolder, String(ttlMs), ...lines], { stdio: ["ignore", "pipe", "inherit"] });
+    const node = [
+      "--conditions=@berth/source",
+      "--no-warnings",
+      "--import",
+      file("source-loader.mjs"),
+      file("victim.ts"),
+    ];
+    this.process = spawn(process.execPath, [...node, dataFolder, String(ttlMs), ...lines], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     if (!this.process.stdout) throw new Error("no standard output");
     createInterface({ input: this.process.stdout }).on("line", (line) => {
       this.said.push(JSON.parse(line));

@@ -2,12 +2,17 @@
 // own process. It says on standard output what happens; SIGUSR2 silences the pool-manager.
 import { createLogger } from "@berth/chassis/log";
 import { Runner } from "../runner.js";
-import { shell, StandIn } from "./stand-in.js";
+import { StandIn, shell } from "./stand-in.js";
 
 const [dataFolder = "", ttl = "", ...lines] = process.argv.slice(2);
 const services = new StandIn(Number(ttl));
 const runner = new Runner(
-  { dataFolder, poolManagerAddress: "stand-in:1", id: "victim", logger: createLogger({ service: "victim", level: process.env.VICTIM_LOG ?? "silent" }) },
+  {
+    dataFolder,
+    poolManagerAddress: "stand-in:1",
+    id: "victim",
+    logger: createLogger({ service: "victim", level: process.env.VICTIM_LOG ?? "silent" }),
+  },
   services,
 );
 runner.handle("block", () => {
