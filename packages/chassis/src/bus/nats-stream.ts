@@ -1,0 +1,140 @@
+import {
+  DiscardPolicy,
+  type NatsConnection,
+  type NatsError,
+  nanos,
+  RetentionPolicy,
+  StorageType,
+  type StreamInfo,
+} from "nats";
+import type { StreamNames } from "./nats-names.js";
+import { duplicateWindowMs, type GapReason, type Settings } from "./nats-options.js";
+
+/** The server's own error codes. */
+export const apiErrors = {
+  consumerNotFound: 10_014,
+  streamNameInUse: 10_058,
+  streamNotFound: 10_059,
+  storeFailed: 10_077,
+} as const;
+
+/** Whether an error is the server's refusal with that code. */
+export function isApiError(error: unknown, code: number): boolean {
+  return (error as NatsError | undefined)?.api_error?.err_code === code;
+}
+
+/** What became of the stream since it was looked at before. */
+export interface Look {
+  readonly info: StreamInfo;
+  /** Grows by one whenever the stream turns out to be another one, or shorter than it was. */
+  readonly generation: number;
+}
+
+/**
+ * Makes the environment's stream and remembers what is known of it: when it was created, and the highest sequence that we saw
+ * acknowledged or delivered. A stream created at another moment, or one that ends before that sequence, has lost messages.
+ */
+export class StreamKeeper {
+  private readonly settings: Settings;
+  private readonly names: StreamNames;
+  private readonly onLoss: () => void;
+  private created: string | undefined;
+  private highest = 0;
+  private generation = 0;
+  private looking: Promise<Look> | undefined;
+  /** How the last generation began. */
+  lossReason: GapReason = "stream recreated";
+
+  /** `onLoss` is called at the beginning of every generation but the first. */
+  constructor(settings: Settings, names: StreamNames, onLoss: () => void) {
+    this.settings = settings;
+    this.names = names;
+    this.onLoss = onLoss;
+  }
+
+  /** Notes a sequence that the stream has. */
+  saw(sequence: number): void {
+    if (sequence > this.highest) this.highest = sequence;
+  }
+
+  /** Makes the stream if it isn't there, and compares it with what is remembered. Calls at the same time share one answer. */
+  look(connection: NatsConnection): Promise<Look> {
+    this.looking ??= this.lookNow(connection).finally(() => {
+      this.looking = undefined;
+    });
+    return this.looking;
+  }
+
+  private async lookNow(connection: NatsConnection): Promise<Look> {
+    // Taken before asking: what we see while the answer travels may be newer than the answer.
+    const seen = this.highest;
+    const info = await this.infoOrNew(connection);
+    const recreated = this.created !== undefined && info.created !== this.created;
+    if (recreated || info.state.last_seq < seen) {
+      this.lossReason = recreated ? "stream recreated" : "stream rolled back";
+      this.settings.logger.error(
+        {
+          stream: this.names.stream,
+          reason: this.lossReason,
+          created: info.created,
+          lastSequence: info.state.last_seq,
+          seen,
+        },
+        "the stream of the bus has lost messages; readers catch up by cursor",
+      );
+      this.highest = info.state.last_seq;
+      this.generation += 1;
+      this.created = info.created;
+      this.onLoss();
+    }
+    this.created = info.created;
+    return { info, generation: this.generation };
+  }
+
+  private async infoOrNew(connection: NatsConnection): Promise<StreamInfo> {
+    const { streams } = await connection.jetstreamManager({ checkAPI: false });
+    const { stream } = this.names;
+    try {
+      return await this.withOurLimits(await streams.info(stream), connection);
+    } catch (error) {
+      if (!isApiError(error, apiErrors.streamNotFound)) throw error;
+    }
+    try {
+      return await streams.add({
+        name: stream,
+        subjects: [this.names.all],
+        retention: RetentionPolicy.Limits,
+        discard: DiscardPolicy.New,
+        storage: StorageType.File,
+        deny_delete: true,
+        deny_purge: true,
+        ...this.limits(),
+      });
+    } catch (error) {
+      // Another process made it at the same moment, with limits of its own.
+      if (isApiError(error, apiErrors.streamNameInUse)) return await streams.info(stream);
+      throw error;
+    }
+  }
+
+  /** Brings the limits of an existing stream to ours; the process that starts last decides. */
+  private async withOurLimits(info: StreamInfo, connection: NatsConnection): Promise<StreamInfo> {
+    // Only for the first look: two processes with different limits shall not pull at it for ever.
+    if (this.created !== undefined) return info;
+    const wanted = this.limits();
+    const differs = Object.entries(wanted).some(([name, value]) => info.config[name as keyof typeof wanted] !== value);
+    if (!differs) return info;
+    const { streams } = await connection.jetstreamManager({ checkAPI: false });
+    return await streams.update(this.names.stream, wanted);
+  }
+
+  private limits(): { max_age: number; max_bytes: number; num_replicas: number; duplicate_window: number } {
+    const { maxAgeMs, maxBytes, replicas } = this.settings;
+    return {
+      max_age: nanos(maxAgeMs),
+      max_bytes: maxBytes,
+      num_replicas: replicas,
+      duplicate_window: nanos(duplicateWindowMs),
+    };
+  }
+}
