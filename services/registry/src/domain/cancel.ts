@@ -11,17 +11,20 @@ export function cancel(transition: Transition, filter: Filter, text: string): Ou
   const matches = matcher(filter);
   const candidates =
     filter.keys.length > 0 ? filter.keys.map((key) => memory.tasks.get(key)) : [...memory.tasks.values()];
+  const chosen = candidates.filter(
+    (task) => task !== undefined && !isFinal(task.status.state) && matches(task),
+  ) as LiveTask[];
+  // What is cancelled together ends CANCELLED, not SKIPPED for another that this call cancels: it waits for nothing any more.
+  for (const task of chosen) task.waits.clear();
   let changed = 0;
   let unchanged = 0;
-  for (const task of candidates) {
-    if (!task || isFinal(task.status.state) || !matches(task)) continue;
+  for (const task of chosen) {
     if (cancelOne(transition, task, text)) changed++;
     else unchanged++;
   }
   return { kind: "counted", changed, unchanged, unknown: 0 };
 }
 
-/** One may have been skipped meanwhile, because a task that it needs was cancelled before it by the same call: cancelled it is all the same. */
 function cancelOne(transition: Transition, task: LiveTask, text: string): boolean {
   const reason = text === "" ? "cancelled" : text;
   switch (task.status.state) {

@@ -135,6 +135,13 @@ describe("cancel", () => {
     expect(bench.at("b")).toBe("CANCELLED/0");
   });
 
+  it("of a whole set leaves no task SKIPPED that was cancelled itself", () => {
+    const bench = new Bench();
+    bench.submit(exampleTask("a"), exampleTask("b", ["a"]), exampleTask("c", ["b"]));
+    expect(bench.do({ kind: "cancel", filter: { ...everything, set: "s" }, text: "" })).toMatchObject({ changed: 3 });
+    expect([bench.at("a"), bench.at("b"), bench.at("c")]).toEqual(["CANCELLING/1", "CANCELLED/0", "CANCELLED/0"]);
+  });
+
   it.each([
     ["no lease", "no_lease", "CANCELLED/1"],
     ["a lease that was over, asked twice", "released", "CANCELLED/1"],

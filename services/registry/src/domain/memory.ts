@@ -184,6 +184,8 @@ export class Memory {
 }
 
 function move(set: LiveSet, from: TaskState, to: TaskState): void {
-  set.counts.set(from, (set.counts.get(from) ?? 0) - 1);
+  const left = (set.counts.get(from) ?? 0) - 1;
+  if (left > 0) set.counts.set(from, left);
+  else set.counts.delete(from);
   set.counts.set(to, (set.counts.get(to) ?? 0) + 1);
 }
