@@ -169,7 +169,7 @@ export class Runner implements Component {
       poolManager: this.session.isAttached ? "ok" : "not attached to the pool-manager",
       guard: this.keeper.ready ? "ok" : "no guard is running",
       disk: this.spool.refusal ?? "ok",
-      draining: this.draining || this.stopping ? "takes no new work" : "ok",
+      draining: this.draining || this.stopping !== undefined ? "takes no new work" : "ok",
     };
     return { ready: Object.values(checks).every((check) => check === "ok"), checks };
   }
@@ -318,7 +318,7 @@ export class Runner implements Component {
     this.spool.checkDisk();
     // Without a session nothing is held: what is still granted comes again with the next one.
     if (this.session.deadlinePassed) return;
-    const refusal = this.draining || this.stopping ? "the runner takes no new work" : this.spool.refusal;
+    const refusal = this.draining || this.stopping !== undefined ? "the runner takes no new work" : this.spool.refusal;
     for (const item of work) {
       if (!this.leases.receive(item)) continue;
       if (refusal === undefined) this.executor.start(item);

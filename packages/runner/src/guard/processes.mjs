@@ -91,9 +91,9 @@ export function markedProcesses(incarnations) {
     if (pid === own) continue;
     const text = environmentOf(pid);
     if (text === undefined) continue;
-    const marker = valueOf(text, MARKER);
+    const marker = variableOf(text, MARKER);
     if (marker !== undefined && incarnations.includes(marker))
-      found.push({ pid: Number(pid), lease: valueOf(text, "BERTH_LEASE") ?? "" });
+      found.push({ pid: Number(pid), lease: variableOf(text, "BERTH_LEASE") ?? "" });
   }
   return found;
 }
@@ -102,7 +102,7 @@ export function markedProcesses(incarnations) {
  * @param {Buffer} text
  * @param {string} name
  */
-function valueOf(text, name) {
+function variableOf(text, name) {
   const key = `${name}=`;
   let at = text.indexOf(key);
   while (at > 0 && text[at - 1] !== 0) at = text.indexOf(key, at + 1);

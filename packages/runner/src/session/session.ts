@@ -88,6 +88,9 @@ export class Session {
   private connection: AbortController | undefined;
   private expired = false;
   private asked = false;
+  /** True if the present or last connection has attached. */
+  private everAttached = false;
+  private failures = 0;
   private wakePause: (() => void) | undefined;
   private running: Promise<void> | undefined;
 
@@ -173,12 +176,12 @@ export class Session {
   private async keepAttached(): Promise<string> {
     let waitMs = backOffFirstMs;
     while (!this.stopping.signal.aborted) {
-      const wasAttached = this.attachSent;
+      this.everAttached = false;
       const end = await this.connect();
       if (end === "detached") return "detached";
       if (end === "refused") return "the pool-manager refused the incarnation";
       if (this.expired) return "the deadline passed";
-      if (this.attachSent !== wasAttached && this.attachSent !== undefined) waitMs = backOffFirstMs;
+      if (this.everAttached) waitMs = backOffFirstMs;
       await this.pause(waitMs);
       if (this.expired) return "the deadline passed";
       waitMs = Math.min(waitMs * 2, backOffMaxMs);
@@ -208,7 +211,10 @@ export class Session {
       }
     } catch (error) {
       if (link.isRefused(error)) end = "refused";
-      if (!connection.signal.aborted) logger.warn({ error: String(error) }, "the lease stream has broken");
+      // One line for a pool-manager that is away, not one for each attempt.
+      if (!connection.signal.aborted)
+        logger[this.failures === 0 ? "warn" : "debug"]({ error: String(error) }, "the lease stream has broken");
+      this.failures += 1;
     } finally {
       tooLong.cancel();
       this.renewTimer?.cancel();
@@ -263,6 +269,8 @@ export class Session {
     this.ttlMs = milliseconds(answer.runnerTtl) ?? 0;
     this.renewMs = Math.max(20, milliseconds(answer.renewInterval) ?? this.ttlMs / 6);
     this.attached = true;
+    this.everAttached = true;
+    this.failures = 0;
     this.options.logger.info(
       { incarnation: this.current, ttlMs: this.ttlMs, renewMs: this.renewMs },
       "attached to the pool-manager",

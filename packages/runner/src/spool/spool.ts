@@ -110,7 +110,7 @@ export class Spool {
 
   /** Waits until everything added has been handed on. */
   async idle(): Promise<void> {
-    while (this.writing) await this.writing;
+    while (this.writing !== undefined) await this.writing;
   }
 
   /** Writes what is waiting and closes. */
