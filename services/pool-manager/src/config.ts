@@ -1,10 +1,20 @@
+import { secret } from "@berth/chassis/config";
 import { z } from "zod";
 import type { LimitSpec, PoolSpec } from "./domain/catalogue.js";
 import { plainLimit, unitsMax } from "./domain/limits.js";
 import { runnerTtlMs } from "./domain/time.js";
 
-const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "must be a name: [a-z0-9][a-z0-9._-]{0,62}").refine((text) => !text.includes(".."), 'must not contain ".."');
-const limitName = z.string().regex(/^[a-z0-9][a-z0-9._:-]{0,126}$/, "must be a name: [a-z0-9][a-z0-9._:-]{0,126}").refine((text) => !/^(global$|pool:|runner:)/.test(text), "is made by itself: set globalCapacity, or the pool's maxConcurrency");
+const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "must be a name: [a-z0-9][a-z0-9._-]{0,62}")
+  .refine((text) => !text.includes(".."), 'must not contain ".."');
+const limitName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._:-]{0,126}$/, "must be a name: [a-z0-9][a-z0-9._:-]{0,126}")
+  .refine(
+    (text) => !/^(global$|pool:|runner:)/.test(text),
+    "is made by itself: set globalCapacity, or the pool's maxConcurrency",
+  );
 const units = z.number().int().min(0).max(unitsMax);
 const ms = (least: number, most: number) => z.number().int().min(least).max(most);
 const dayMs = 86_400_000;
@@ -26,8 +36,9 @@ export const poolManagerConfig = z
     host: z.string().default("127.0.0.1"),
     port: z.number().int().min(0).max(65_535).default(50_052),
     httpPort: z.number().int().min(0).max(65_535).default(9_152),
-    dataFolder: z.string().min(1).default("berth-data"),
-    token: z.string().min(1).optional(),
+    dataFolder: z.string().min(1).default("data/pool-manager"),
+    /** Token that mutations must bring. */
+    token: secret().optional(),
     globalCapacity: units.default(10),
     pools: z.record(name, poolConfig).default({}),
     limits: z.record(limitName, units).default({}),
@@ -40,7 +51,12 @@ export const poolManagerConfig = z
     rememberedLeases: z.number().int().min(1_000).max(10_000_000).default(200_000),
     standingBidsMax: z.number().int().min(1).max(10_000_000).default(200_000),
     auditMs: ms(100, dayMs).default(10_000),
-    retentionMs: z.number().int().min(60_000).max(3_650 * dayMs).default(30 * dayMs),
+    retentionMs: z
+      .number()
+      .int()
+      .min(60_000)
+      .max(3_650 * dayMs)
+      .default(30 * dayMs),
   })
   .refine((config) => runnerTtlMs(config) > 0, {
     path: ["heartbeatTimeoutMs"],
@@ -50,12 +66,25 @@ export const poolManagerConfig = z
 /** The settings, checked. */
 export type PoolManagerConfig = z.output<typeof poolManagerConfig>;
 
-const types = { "local-process": "LOCAL_PROCESS", docker: "DOCKER", kubernetes: "KUBERNETES", remote: "REMOTE" } as const;
+const types = {
+  "local-process": "LOCAL_PROCESS",
+  docker: "DOCKER",
+  kubernetes: "KUBERNETES",
+  remote: "REMOTE",
+} as const;
 
 /** Pools and limits of the configuration as the domain knows them. */
 export function seedsOf(config: PoolManagerConfig): { pools: PoolSpec[]; limits: LimitSpec[] } {
   const reason = "set by the configuration";
-  const pools = Object.entries(config.pools).map(([pool, spec]) => ({ ...spec, name: pool, type: types[spec.type], reason }));
-  const limits = Object.entries({ global: config.globalCapacity, ...config.limits }).map(([limit, capacity]) => ({ ...plainLimit(limit, capacity), reason }));
+  const pools = Object.entries(config.pools).map(([pool, spec]) => ({
+    ...spec,
+    name: pool,
+    type: types[spec.type],
+    reason,
+  }));
+  const limits = Object.entries({ global: config.globalCapacity, ...config.limits }).map(([limit, capacity]) => ({
+    ...plainLimit(limit, capacity),
+    reason,
+  }));
   return { pools, limits };
 }

@@ -1,6 +1,6 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 import { overCommitted } from "./domain/limits.js";
-import { statusOf, type Status } from "./domain/status.js";
+import { type Status, statusOf } from "./domain/status.js";
 import type { PoolEngine } from "./engine/service.js";
 
 /** Share in use: 0 to 1. Capacity 0 is 0 when idle and 1 otherwise. */
@@ -10,9 +10,14 @@ export function utilization(used: number, capacity: number): number {
 }
 
 /** Registers the metrics. Returns what must be awaited before a scrape: it sets every gauge from one snapshot, so that one answer agrees with itself. */
-export function registerMetrics(registry: Registry, engine: PoolEngine, now: () => { monoMs: number; wallMs: number }): () => Promise<void> {
+export function registerMetrics(
+  registry: Registry,
+  engine: PoolEngine,
+  now: () => { monoMs: number; wallMs: number },
+): () => Promise<void> {
   const registers = [registry];
-  const gauge = (name: string, help: string, labelNames: string[] = []): Gauge => new Gauge({ name, help, labelNames, registers });
+  const gauge = (name: string, help: string, labelNames: string[] = []): Gauge =>
+    new Gauge({ name, help, labelNames, registers });
   const globalRunning = gauge("dispatcher_global_running_count", "Occupying leases.");
   const globalMax = gauge("dispatcher_max_global_concurrency", "Capacity of the limit global.");
   const globalUtilization = gauge("dispatcher_global_utilization", "Used share of the limit global, 0 to 1.");
@@ -28,9 +33,22 @@ export function registerMetrics(registry: Registry, engine: PoolEngine, now: () 
   const stopped = gauge("berth_granting_stopped", "1 while granting has stopped.");
   const overtaken = gauge("berth_overtaken_max", "Largest number of times that a standing bid has been overtaken.");
   const figures = ["commits", "commands", "changes", "rows"] as const;
-  const engineFigures = figures.map((name) => ({ name, counter: new Counter({ name: `berth_engine_${name}_total`, help: `Engine of the pool-manager: ${name} since the start.`, registers }), last: 0 }));
+  const engineFigures = figures.map((name) => ({
+    name,
+    counter: new Counter({
+      name: `berth_engine_${name}_total`,
+      help: `Engine of the pool-manager: ${name} since the start.`,
+      registers,
+    }),
+    last: 0,
+  }));
   const grants = new Counter({ name: "berth_grants_total", help: "Leases granted since the start.", registers });
-  const releases = new Counter({ name: "berth_releases_total", help: "Leases released since the start, by reason.", labelNames: ["reason"], registers });
+  const releases = new Counter({
+    name: "berth_releases_total",
+    help: "Leases released since the start, by reason.",
+    labelNames: ["reason"],
+    registers,
+  });
   engine.onCommit(({ changes }) => {
     for (const change of changes) {
       if (change.k !== "lease") continue;

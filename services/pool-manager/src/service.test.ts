@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pool, runner } from "@berth/contracts";
 import { InProcessBus } from "@berth/chassis/bus";
 import { systemClock } from "@berth/chassis/clock";
 import { type Channel, createChannel, createClient, PushStream } from "@berth/chassis/grpc";
 import { silentLogger } from "@berth/chassis/log";
+import { pool, runner } from "@berth/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { poolManagerConfig } from "./config.js";
 import { createPoolManager, type PoolManager } from "./service.js";
@@ -15,8 +15,25 @@ let service: PoolManager;
 let channel: Channel;
 
 async function open(): Promise<void> {
-  const config = poolManagerConfig.parse({ port: 0, httpPort: 0, dataFolder: folder.path, globalCapacity: 3, pools: { a: { maxConcurrency: 2 } }, limits: { x: 1 }, auditMs: 3_600_000 });
-  service = createPoolManager({ config, clock: systemClock, logger: silentLogger, bus: new InProcessBus({ clock: systemClock, logger: silentLogger }), dataId: "d", onFailed: (error) => { throw error; } });
+  const config = poolManagerConfig.parse({
+    port: 0,
+    httpPort: 0,
+    dataFolder: folder.path,
+    globalCapacity: 3,
+    pools: { a: { maxConcurrency: 2 } },
+    limits: { x: 1 },
+    auditMs: 3_600_000,
+  });
+  service = createPoolManager({
+    config,
+    clock: systemClock,
+    logger: silentLogger,
+    bus: new InProcessBus({ clock: systemClock, logger: silentLogger }),
+    dataId: "d",
+    onFailed: (error) => {
+      throw error;
+    },
+  });
   await service.start();
   channel = createChannel(`127.0.0.1:${service.ports.grpc}`);
 }
@@ -40,9 +57,18 @@ const bids = () => createClient(pool.BidServiceDefinition, channel);
 const ledger = () => createClient(pool.LeaseLedgerServiceDefinition, channel);
 const leases = () => createClient(runner.LeaseServiceDefinition, channel);
 /** What the request stream of a client's method takes. */
-type Sent<Client extends () => object, Method extends keyof ReturnType<Client>> = ReturnType<Client>[Method] extends (requests: AsyncIterable<infer Item>, ...rest: never[]) => unknown ? Item : never;
+type Sent<Client extends () => object, Method extends keyof ReturnType<Client>> = ReturnType<Client>[Method] extends (
+  requests: AsyncIterable<infer Item>,
+  ...rest: never[]
+) => unknown
+  ? Item
+  : never;
 const attachment = { runner: "r", incarnation: "one", pools: ["a"], capacity: 5, earlierProcessesDead: true };
-const completion = (lease: pool.Lease) => ({ lease: lease.lease, token: lease.token, outcome: { result: runner.Outcome_Result.SUCCEEDED, exitCode: 0, endTime: new Date(5) } });
+const completion = (lease: pool.Lease) => ({
+  lease: lease.lease,
+  token: lease.token,
+  outcome: { result: runner.Outcome_Result.SUCCEEDED, exitCode: 0, endTime: new Date(5) },
+});
 
 async function placed(...tasks: string[]): Promise<pool.Lease[]> {
   const { results } = await bids().placeBids({ bids: tasks.map((task) => ({ task, attempt: 1, pools: ["a"] })) });
@@ -54,16 +80,35 @@ describe("the pool-manager over gRPC", () => {
     const attached = await leases().attachRunner(attachment);
     expect(Number(attached.runnerTtl?.seconds)).toBeGreaterThan(50);
     const granted = await placed("s/1", "s/2");
-    expect(granted.map(({ slot, token }) => [slot, token])).toEqual([["r/1", 1n], ["r/2", 2n]]);
+    expect(granted.map(({ slot, token }) => [slot, token])).toEqual([
+      ["r/1", 1n],
+      ["r/2", 2n],
+    ]);
     const { admitted, refusals } = await pools().checkAdmission({ bid: { pools: ["a"] } });
     expect(admitted).toBe(false);
-    expect(refusals).toMatchObject([{ reason: pool.Refusal_Reason.LIMIT_FULL, limit: "pool:a", used: 2n, capacity: 2n, holders: [{ task: "s/1" }, { task: "s/2" }] }]);
+    expect(refusals).toMatchObject([
+      {
+        reason: pool.Refusal_Reason.LIMIT_FULL,
+        limit: "pool:a",
+        used: 2n,
+        capacity: 2n,
+        holders: [{ task: "s/1" }, { task: "s/2" }],
+      },
+    ]);
     const { results } = await leases().completeLeases({ ...attachment, completions: granted.map(completion) });
-    expect(results.map(({ verdict }) => verdict)).toEqual([runner.CompletionResult_Verdict.APPLIED, runner.CompletionResult_Verdict.APPLIED]);
+    expect(results.map(({ verdict }) => verdict)).toEqual([
+      runner.CompletionResult_Verdict.APPLIED,
+      runner.CompletionResult_Verdict.APPLIED,
+    ]);
     const { events, nextPosition } = await ledger().listLeaseEvents({});
     expect(events.map(({ kind }) => kind.slice(5))).toEqual(["GRANTED", "GRANTED", "RELEASED", "RELEASED"]);
     expect((await ledger().listLeaseEvents({ afterPosition: nextPosition })).events).toEqual([]);
-    expect(await pools().getStatus({})).toMatchObject({ runningCount: 0n, grantedTotal: 2n, releasedTotal: 2n, drift: 0n });
+    expect(await pools().getStatus({})).toMatchObject({
+      runningCount: 0n,
+      grantedTotal: 2n,
+      releasedTotal: 2n,
+      drift: 0n,
+    });
   });
 
   it("streams bids: a grant arrives when a release makes room", async () => {
@@ -71,12 +116,28 @@ describe("the pool-manager over gRPC", () => {
     const [first] = await placed("s/1", "s/2");
     const requests = new PushStream<Sent<typeof bids, "streamBids">>();
     const answers = bids().streamBids(requests)[Symbol.asyncIterator]();
-    requests.push({ bids: [{ task: "s/3", attempt: 1, pools: ["a"] }, { task: "s/4", attempt: 1, pools: ["a"] }, { task: "", attempt: 1 }] });
+    requests.push({
+      bids: [
+        { task: "s/3", attempt: 1, pools: ["a"] },
+        { task: "s/4", attempt: 1, pools: ["a"] },
+        { task: "", attempt: 1 },
+      ],
+    });
     expect((await answers.next()).value?.results).toMatchObject([{ verdict: pool.BidResult_Verdict.INVALID }]);
     await leases().completeLeases({ ...attachment, completions: [completion(first as pool.Lease)] });
-    expect((await answers.next()).value?.results).toMatchObject([{ task: "s/3", verdict: pool.BidResult_Verdict.GRANTED, lease: { slot: "r/1" } }]);
-    requests.push({ withdrawals: [{ task: "s/4", attempt: 1 }, { task: "s/3", attempt: 1 }] });
-    expect((await answers.next()).value?.results).toMatchObject([{ verdict: pool.BidResult_Verdict.WITHDRAWN }, { verdict: pool.BidResult_Verdict.GRANTED }]);
+    expect((await answers.next()).value?.results).toMatchObject([
+      { task: "s/3", verdict: pool.BidResult_Verdict.GRANTED, lease: { slot: "r/1" } },
+    ]);
+    requests.push({
+      withdrawals: [
+        { task: "s/4", attempt: 1 },
+        { task: "s/3", attempt: 1 },
+      ],
+    });
+    expect((await answers.next()).value?.results).toMatchObject([
+      { verdict: pool.BidResult_Verdict.WITHDRAWN },
+      { verdict: pool.BidResult_Verdict.GRANTED },
+    ]);
     requests.end();
   });
 
@@ -87,12 +148,33 @@ describe("the pool-manager over gRPC", () => {
     requests.push({ kind: { $case: "attach", value: attachment } });
     expect(await next()).toMatchObject({ $case: "attach" });
     const [lease] = await placed("s/1");
-    expect((await ledger().forbidAttempts({ attempts: [{ task: "s/1", attempt: 1 }, { task: "s/9", attempt: 1 }], reason: "cancelled" })).results.map(({ found }) => found)).toEqual([pool.ForbidResult_Found.REVOKING, pool.ForbidResult_Found.NO_LEASE]);
-    expect(await next()).toMatchObject({ $case: "revocations", value: { revocations: [{ lease: lease?.lease, reason: "cancelled" }] } });
+    expect(
+      (
+        await ledger().forbidAttempts({
+          attempts: [
+            { task: "s/1", attempt: 1 },
+            { task: "s/9", attempt: 1 },
+          ],
+          reason: "cancelled",
+        })
+      ).results.map(({ found }) => found),
+    ).toEqual([pool.ForbidResult_Found.REVOKING, pool.ForbidResult_Found.NO_LEASE]);
+    expect(await next()).toMatchObject({
+      $case: "revocations",
+      value: { revocations: [{ lease: lease?.lease, reason: "cancelled" }] },
+    });
     requests.push({ kind: { $case: "renew", value: { ...attachment, renewal: 7n } } });
-    expect(await next()).toMatchObject({ $case: "renew", value: { renewal: 7n, revocations: [{ lease: lease?.lease }] } });
-    requests.push({ kind: { $case: "complete", value: { ...attachment, completions: [completion(lease as pool.Lease)] } } });
-    expect(await next()).toMatchObject({ $case: "complete", value: { results: [{ verdict: runner.CompletionResult_Verdict.APPLIED }] } });
+    expect(await next()).toMatchObject({
+      $case: "renew",
+      value: { renewal: 7n, revocations: [{ lease: lease?.lease }] },
+    });
+    requests.push({
+      kind: { $case: "complete", value: { ...attachment, completions: [completion(lease as pool.Lease)] } },
+    });
+    expect(await next()).toMatchObject({
+      $case: "complete",
+      value: { results: [{ verdict: runner.CompletionResult_Verdict.APPLIED }] },
+    });
     requests.push({ kind: { $case: "detach", value: attachment } });
     expect(await next()).toMatchObject({ $case: "detach" });
     expect(await answers.next()).toMatchObject({ done: true });
@@ -102,14 +184,27 @@ describe("the pool-manager over gRPC", () => {
     await leases().attachRunner(attachment);
     const [done, running] = await placed("s/1", "s/2");
     await leases().completeLeases({ ...attachment, completions: [completion(done as pool.Lease)] });
-    await pools().updateLimit({ limit: { limit: "global", capacity: 7n, reason: "more" }, updateMask: ["capacity", "reason"] });
+    await pools().updateLimit({
+      limit: { limit: "global", capacity: 7n, reason: "more" },
+      updateMask: ["capacity", "reason"],
+    });
     await ledger().forbidAttempts({ attempts: [{ task: "s/8", attempt: 1 }] });
     await close();
     await open();
-    const { results } = await bids().placeBids({ bids: ["s/1", "s/2", "s/8", "s/3"].map((task) => ({ task, attempt: 1, pools: ["a"] })) });
-    expect(results.map(({ verdict, lease }) => [verdict.slice(8), lease?.token])).toEqual([["LOST", undefined], ["GRANTED", running?.token], ["LOST", undefined], ["GRANTED", 3n]]);
+    const { results } = await bids().placeBids({
+      bids: ["s/1", "s/2", "s/8", "s/3"].map((task) => ({ task, attempt: 1, pools: ["a"] })),
+    });
+    expect(results.map(({ verdict, lease }) => [verdict.slice(8), lease?.token])).toEqual([
+      ["LOST", undefined],
+      ["GRANTED", running?.token],
+      ["LOST", undefined],
+      ["GRANTED", 3n],
+    ]);
     expect((await pools().getLimit({ limit: "global" })).limit).toMatchObject({ capacity: 7n, used: 2n });
-    expect((await pools().listLimitChanges({ limit: "global" })).changes).toMatchObject([{ oldCapacity: 3n, newCapacity: 7n, reason: "more" }, { newCapacity: 3n }]);
+    expect((await pools().listLimitChanges({ limit: "global" })).changes).toMatchObject([
+      { oldCapacity: 3n, newCapacity: 7n, reason: "more" },
+      { newCapacity: 3n },
+    ]);
     expect((await pools().listAssignments({ pageSize: 2 })).leases.map(({ task }) => task)).toEqual(["s/3", "s/2"]);
     const again = await leases().completeLeases({ ...attachment, completions: [completion(done as pool.Lease)] });
     expect(again.results).toMatchObject([{ verdict: runner.CompletionResult_Verdict.REPEATED }]);
@@ -148,7 +243,9 @@ describe("the pool-manager over gRPC", () => {
   });
 
   it("names field, value and bound of a bad request", async () => {
-    await expect(pools().createLimit({ limit: { limit: "../x", capacity: -1n } })).rejects.toThrow(/limit\.limit: .*limit\.capacity: -1 is out of bounds/s);
+    await expect(pools().createLimit({ limit: { limit: "../x", capacity: -1n } })).rejects.toThrow(
+      /limit\.limit: .*limit\.capacity: -1 is out of bounds/s,
+    );
     await expect(pools().createLimit({ limit: { limit: "pool:z", capacity: 1n } })).rejects.toThrow(/made by itself/);
     await expect(pools().updateLimit({ limit: { limit: "x", capacity: 2n, etag: "0" } })).rejects.toThrow(/etag/);
     await expect(pools().listPools({ pageToken: "nonsense" })).rejects.toThrow(/page_token/);

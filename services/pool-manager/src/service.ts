@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { pool, runner } from "@berth/contracts";
 import type { Bus } from "@berth/chassis/bus";
 import type { Clock } from "@berth/chassis/clock";
 import { GrpcServer } from "@berth/chassis/grpc";
@@ -7,6 +6,7 @@ import { startHttp } from "@berth/chassis/http";
 import type { Component } from "@berth/chassis/lifecycle";
 import type { Logger } from "@berth/chassis/log";
 import type { Telemetry } from "@berth/chassis/telemetry";
+import { pool, runner } from "@berth/contracts";
 import { Registry } from "prom-client";
 import { BidApi } from "./api/bid-api.js";
 import { LeaseApi } from "./api/lease-api.js";
@@ -78,7 +78,12 @@ export function createPoolManager(options: PoolManagerOptions): PoolManager {
   engine.onCommit((commit) => dispatcher.committed(commit));
   const poolBus = new PoolBus(engine, bus, logger);
   const refreshMetrics = registerMetrics(metrics, engine, () => ({ monoMs: clock.monoMs(), wallMs: clock.wallMs() }));
-  const server = new GrpcServer({ logger, metrics, ...(config.token !== undefined && { token: config.token }), ...(telemetry && { telemetry }) })
+  const server = new GrpcServer({
+    logger,
+    metrics,
+    ...(config.token !== undefined && { token: config.token.reveal() }),
+    ...(telemetry && { telemetry }),
+  })
     .add(pool.PoolServiceDefinition, new PoolApi(engine))
     .add(pool.BidServiceDefinition, new BidApi(engine, dispatcher))
     .add(pool.LeaseLedgerServiceDefinition, new LedgerApi(engine))
@@ -95,8 +100,18 @@ export function createPoolManager(options: PoolManagerOptions): PoolManager {
       await engine.start();
       await poolBus.start();
       ports.grpc = await server.listen(config.host, config.port);
-      const ready = () => ({ ready: serving && engine.engine.state === "running", checks: { engine: engine.engine.state } });
-      http = await startHttp({ host: config.host, port: config.httpPort, logger, metrics, ready, beforeMetrics: refreshMetrics });
+      const ready = () => ({
+        ready: serving && engine.engine.state === "running",
+        checks: { engine: engine.engine.state },
+      });
+      http = await startHttp({
+        host: config.host,
+        port: config.httpPort,
+        logger,
+        metrics,
+        ready,
+        beforeMetrics: refreshMetrics,
+      });
       ports.http = http.port;
       serving = true;
       server.setServing(true);

@@ -1,5 +1,5 @@
-import { pool } from "@berth/contracts";
 import { FieldCheck, PushStream, ReasonError } from "@berth/chassis/grpc";
+import { pool } from "@berth/contracts";
 import type { CallContext } from "nice-grpc-common";
 import type { BidResult } from "../domain/bids.js";
 import { attemptKey, attemptOfKey } from "../domain/lease.js";
@@ -26,25 +26,37 @@ export class BidApi implements pool.BidServiceImplementation {
 
   async placeBids(request: pool.PlaceBidsRequest): Promise<pool.PlaceBidsResponse> {
     const check = new FieldCheck().length("bids", request.bids, 1, itemsMax);
-    request.bids.slice(0, itemsMax).forEach((bid, i) => checkBid(check, `bids[${i}]`, bid));
+    for (const [i, bid] of request.bids.slice(0, itemsMax).entries()) checkBid(check, `bids[${i}]`, bid);
     check.throwIfAny();
     const results = await this.engine.bid("", request.bids.map(bidFromWire));
     return { results: results.map(resultToWire) };
   }
 
-  async *streamBids(requests: AsyncIterable<pool.StreamBidsRequest>, context: CallContext): AsyncGenerator<pool.StreamBidsResponse> {
+  async *streamBids(
+    requests: AsyncIterable<pool.StreamBidsRequest>,
+    context: CallContext,
+  ): AsyncGenerator<pool.StreamBidsResponse> {
     const session = `s${++this.sessions}`;
     const out = new PushStream<pool.StreamBidsResponse>({ maxItems: messagesMax });
     const send = (results: readonly pool.BidResult[]): void => {
       for (let at = 0; at < results.length; at += resultsPerMessage) {
-        if (!out.push({ results: results.slice(at, at + resultsPerMessage) })) out.fail(new ReasonError("READER_TOO_SLOW", "the reader of the bids' results is too slow: open the stream again and bid again"));
+        if (!out.push({ results: results.slice(at, at + resultsPerMessage) }))
+          out.fail(
+            new ReasonError(
+              "READER_TOO_SLOW",
+              "the reader of the bids' results is too slow: open the stream again and bid again",
+            ),
+          );
       }
     };
     this.dispatcher.open(session, (news) => send(news.map(newsToWire)));
     context.signal.addEventListener("abort", () => out.end(), { once: true });
     const reading = this.read(session, requests, send).then(
       () => out.end(),
-      (error: unknown) => out.fail(context.signal.aborted ? new ReasonError("CANCELLED", "the stream was ended") : ReasonError.from(error)),
+      (error: unknown) =>
+        out.fail(
+          context.signal.aborted ? new ReasonError("CANCELLED", "the stream was ended") : ReasonError.from(error),
+        ),
     );
     try {
       yield* out;
@@ -56,7 +68,11 @@ export class BidApi implements pool.BidServiceImplementation {
     }
   }
 
-  private async read(session: string, requests: AsyncIterable<pool.StreamBidsRequest>, send: (results: readonly pool.BidResult[]) => void): Promise<void> {
+  private async read(
+    session: string,
+    requests: AsyncIterable<pool.StreamBidsRequest>,
+    send: (results: readonly pool.BidResult[]) => void,
+  ): Promise<void> {
     for await (const { bids, withdrawals } of requests) {
       new FieldCheck().length("bids", bids, 0, itemsMax).length("withdrawals", withdrawals, 0, itemsMax).throwIfAny();
       // Not awaited: what arrives meanwhile goes into the same commit. The order of commands is the order of messages.
@@ -66,13 +82,24 @@ export class BidApi implements pool.BidServiceImplementation {
     }
   }
 
-  private async place(session: string, bids: readonly pool.Bid[], send: (results: readonly pool.BidResult[]) => void): Promise<void> {
+  private async place(
+    session: string,
+    bids: readonly pool.Bid[],
+    send: (results: readonly pool.BidResult[]) => void,
+  ): Promise<void> {
     const invalid: pool.BidResult[] = [];
     const valid = bids.filter((bid, i) => {
       const check = checkBid(new FieldCheck(), `bids[${i}]`, bid);
       if (check.violations.length === 0) return true;
       const message = check.violations.map(({ field, description }) => `${field}: ${description}`).join("; ");
-      invalid.push(pool.BidResult.fromPartial({ task: bid.task, attempt: bid.attempt, verdict: pool.BidResult_Verdict.INVALID, message }));
+      invalid.push(
+        pool.BidResult.fromPartial({
+          task: bid.task,
+          attempt: bid.attempt,
+          verdict: pool.BidResult_Verdict.INVALID,
+          message,
+        }),
+      );
       return false;
     });
     const keys = valid.map((bid) => attemptKey(bid.task, bid.attempt));
@@ -80,15 +107,32 @@ export class BidApi implements pool.BidServiceImplementation {
     const heldBefore = new Set(keys.filter((key) => this.engine.core.state.ledger.byKey.has(key)));
     const results = await this.engine.bid(session, valid.map(bidFromWire));
     // What was granted by this very placing has gone out with its commit; the rest is answered here.
-    const answered = results.filter(({ verdict, key }) => verdict === "LOST" || verdict === "INVALID" || verdict === "REREAD" || (verdict === "GRANTED" && heldBefore.has(key)));
-    this.dispatcher.forget(session, answered.map(({ key }) => key));
+    const answered = results.filter(
+      ({ verdict, key }) =>
+        verdict === "LOST" ||
+        verdict === "INVALID" ||
+        verdict === "REREAD" ||
+        (verdict === "GRANTED" && heldBefore.has(key)),
+    );
+    this.dispatcher.forget(
+      session,
+      answered.map(({ key }) => key),
+    );
     send([...invalid, ...answered.map(resultToWire)]);
   }
 
-  private async withdraw(session: string, refs: readonly pool.AttemptRef[], placing: Promise<void> | undefined, send: (results: readonly pool.BidResult[]) => void): Promise<void> {
+  private async withdraw(
+    session: string,
+    refs: readonly pool.AttemptRef[],
+    placing: Promise<void> | undefined,
+    send: (results: readonly pool.BidResult[]) => void,
+  ): Promise<void> {
     await placing;
     const leases = await this.engine.run("withdraw", { attempts: refs });
-    this.dispatcher.forget(session, refs.map(({ task, attempt }) => attemptKey(task, attempt)));
+    this.dispatcher.forget(
+      session,
+      refs.map(({ task, attempt }) => attemptKey(task, attempt)),
+    );
     send(
       refs.map(({ task, attempt }, i) => {
         const lease = leases[i];
@@ -102,24 +146,58 @@ export class BidApi implements pool.BidServiceImplementation {
 function newsToWire(news: BidNews): pool.BidResult {
   if (news.kind === "granted") {
     const { task, attempt } = news.lease;
-    return pool.BidResult.fromPartial({ task, attempt, verdict: pool.BidResult_Verdict.GRANTED, lease: leaseToWire(news.lease) });
+    return pool.BidResult.fromPartial({
+      task,
+      attempt,
+      verdict: pool.BidResult_Verdict.GRANTED,
+      lease: leaseToWire(news.lease),
+    });
   }
-  return pool.BidResult.fromPartial({ ...attemptOfKey(news.key), verdict: pool.BidResult_Verdict.LOST, message: news.message });
+  return pool.BidResult.fromPartial({
+    ...attemptOfKey(news.key),
+    verdict: pool.BidResult_Verdict.LOST,
+    message: news.message,
+  });
 }
 
 function resultToWire(result: BidResult): pool.BidResult {
   const { task, attempt } = attemptOfKey(result.key);
   switch (result.verdict) {
     case "GRANTED":
-      return pool.BidResult.fromPartial({ task, attempt, verdict: pool.BidResult_Verdict.GRANTED, lease: leaseToWire(result.lease) });
+      return pool.BidResult.fromPartial({
+        task,
+        attempt,
+        verdict: pool.BidResult_Verdict.GRANTED,
+        lease: leaseToWire(result.lease),
+      });
     case "REFUSED":
-      return pool.BidResult.fromPartial({ task, attempt, verdict: pool.BidResult_Verdict.REFUSED, refusals: result.refusals.map(refusalToWire) });
+      return pool.BidResult.fromPartial({
+        task,
+        attempt,
+        verdict: pool.BidResult_Verdict.REFUSED,
+        refusals: result.refusals.map(refusalToWire),
+      });
     case "LOST":
-      return pool.BidResult.fromPartial({ task, attempt, verdict: pool.BidResult_Verdict.LOST, message: result.message });
+      return pool.BidResult.fromPartial({
+        task,
+        attempt,
+        verdict: pool.BidResult_Verdict.LOST,
+        message: result.message,
+      });
     case "INVALID":
-      return pool.BidResult.fromPartial({ task, attempt, verdict: pool.BidResult_Verdict.INVALID, message: result.message });
+      return pool.BidResult.fromPartial({
+        task,
+        attempt,
+        verdict: pool.BidResult_Verdict.INVALID,
+        message: result.message,
+      });
     case "STANDING":
     case "REREAD":
-      return pool.BidResult.fromPartial({ task, attempt, verdict: pool.BidResult_Verdict.INVALID, message: "the store is too far behind to say whether the attempt had a lease: bid again" });
+      return pool.BidResult.fromPartial({
+        task,
+        attempt,
+        verdict: pool.BidResult_Verdict.INVALID,
+        message: "the store is too far behind to say whether the attempt had a lease: bid again",
+      });
   }
 }

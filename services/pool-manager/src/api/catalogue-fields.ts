@@ -1,5 +1,5 @@
-import { pool as wire } from "@berth/contracts";
 import { FieldCheck, limitPattern } from "@berth/chassis/grpc";
+import { pool as wire } from "@berth/contracts";
 import type { LimitSpec, PoolSpec } from "../domain/catalogue.js";
 import { rateMax, unitsMax } from "../domain/limits.js";
 import type { PoolType } from "../domain/pool.js";
@@ -16,21 +16,35 @@ const dayMs = 86_400_000;
 
 /** Checks a pool's fields. */
 export function checkPool(pool: wire.Pool): void {
-  const check = new FieldCheck().name("pool.pool", pool.pool).that(types[pool.type] !== undefined, "pool.type", `${pool.type} isn't a type that this version knows`);
+  const check = new FieldCheck()
+    .name("pool.pool", pool.pool)
+    .that(types[pool.type] !== undefined, "pool.type", `${pool.type} isn't a type that this version knows`);
   check.range("pool.max_concurrency", pool.maxConcurrency, 0, 1_000_000);
   check.range("pool.cpu_millis", pool.cpuMillis, 0, unitsMax).range("pool.memory_bytes", pool.memoryBytes, 0, unitsMax);
-  check.length("pool.slots", pool.slots, 0, 10_000).length("pool.skills", pool.skills, 0, 64).length("pool.reason", pool.reason, 0, 1_024);
-  pool.slots.forEach((slot, i) => check.name(`pool.slots[${i}]`, slot, slotPattern));
-  pool.skills.forEach((skill, i) => check.name(`pool.skills[${i}]`, skill));
+  check
+    .length("pool.slots", pool.slots, 0, 10_000)
+    .length("pool.skills", pool.skills, 0, 64)
+    .length("pool.reason", pool.reason, 0, 1_024);
+  for (const [i, slot] of pool.slots.entries()) check.name(`pool.slots[${i}]`, slot, slotPattern);
+  for (const [i, skill] of pool.skills.entries()) check.name(`pool.skills[${i}]`, skill);
   check.throwIfAny();
 }
 
 /** Checks a limit's fields. */
 export function checkLimit(limit: wire.Limit): void {
-  const check = new FieldCheck().name("limit.limit", limit.limit, limitPattern).range("limit.capacity", limit.capacity, 0, unitsMax);
-  check.range("limit.reserve", limit.reserve, 0, unitsMax).range("limit.rate", limit.rate, 0, rateMax).length("limit.reason", limit.reason, 0, 1_024);
+  const check = new FieldCheck()
+    .name("limit.limit", limit.limit, limitPattern)
+    .range("limit.capacity", limit.capacity, 0, unitsMax);
+  check
+    .range("limit.reserve", limit.reserve, 0, unitsMax)
+    .range("limit.rate", limit.rate, 0, rateMax)
+    .length("limit.reason", limit.reason, 0, 1_024);
   if (limit.revertCapacity !== undefined) check.range("limit.revert_capacity", limit.revertCapacity, 0, unitsMax);
-  check.that(limit.expireTime === undefined || limit.revertCapacity !== undefined, "limit.revert_capacity", "is missing: say which capacity holds after expire_time");
+  check.that(
+    limit.expireTime === undefined || limit.revertCapacity !== undefined,
+    "limit.revert_capacity",
+    "is missing: say which capacity holds after expire_time",
+  );
   if (limit.rate > 0n) check.range("limit.rate_period", periodMs(limit), 1_000, dayMs);
   check.throwIfAny();
 }
@@ -96,17 +110,28 @@ export function poolPatch(pool: wire.Pool, mask: readonly string[] | undefined):
 
 /** What an update of a limit sets. */
 export function limitPatch(limit: wire.Limit, mask: readonly string[] | undefined): Partial<LimitSpec> {
-  const spec: LimitSpec = { ...limitSpec(limit), expireMs: limit.expireTime?.getTime(), revertCapacity: limit.revertCapacity === undefined ? undefined : Number(limit.revertCapacity) } as LimitSpec;
+  const spec: LimitSpec = {
+    ...limitSpec(limit),
+    expireMs: limit.expireTime?.getTime(),
+    revertCapacity: limit.revertCapacity === undefined ? undefined : Number(limit.revertCapacity),
+  } as LimitSpec;
   const patch = masked(spec, limitFields, mask);
-  if ((mask === undefined || mask.length === 0) && limit.rate === 0n) delete (patch as { ratePeriodMs?: number }).ratePeriodMs;
+  if ((mask === undefined || mask.length === 0) && limit.rate === 0n)
+    delete (patch as { ratePeriodMs?: number }).ratePeriodMs;
   return patch;
 }
 
 /** The fields that the mask names; all for "*"; without a mask those that are populated. */
-function masked<Spec extends object>(spec: Spec, fields: Readonly<Record<string, keyof Spec>>, mask: readonly string[] | undefined): Partial<Spec> {
+function masked<Spec extends object>(
+  spec: Spec,
+  fields: Readonly<Record<string, keyof Spec>>,
+  mask: readonly string[] | undefined,
+): Partial<Spec> {
   const all = Object.keys(fields);
   const unknown = (mask ?? []).filter((path) => path !== "*" && fields[path] === undefined);
-  new FieldCheck().that(unknown.length === 0, "update_mask", `${unknown.join(", ")} can't be updated: choose from ${all.join(", ")}`).throwIfAny();
+  new FieldCheck()
+    .that(unknown.length === 0, "update_mask", `${unknown.join(", ")} can't be updated: choose from ${all.join(", ")}`)
+    .throwIfAny();
   const populated = (path: string): boolean => {
     const value = spec[fields[path] as keyof Spec];
     return Array.isArray(value) ? value.length > 0 : Boolean(value);

@@ -1,5 +1,5 @@
-import type { pool, runner as wire } from "@berth/contracts";
 import { FieldCheck, limitPattern, ReasonError } from "@berth/chassis/grpc";
+import type { pool, runner as wire } from "@berth/contracts";
 import { unitsMax } from "../domain/limits.js";
 
 /** Most items in one message. */
@@ -9,8 +9,16 @@ const intMax = 2 ** 31 - 1;
 /** Throws what the domain refused. */
 export function orThrow<Answer>(answer: Answer): Exclude<Answer, { readonly refused: unknown }> {
   if (typeof answer === "object" && answer !== null && "refused" in answer) {
-    const { refused, message, field } = answer as unknown as { refused: ConstructorParameters<typeof ReasonError>[0]; message: string; field?: string };
-    throw new ReasonError(refused, field ? `${field}: ${message}` : message, field ? { fields: [{ field, description: message }] } : {});
+    const { refused, message, field } = answer as unknown as {
+      refused: ConstructorParameters<typeof ReasonError>[0];
+      message: string;
+      field?: string;
+    };
+    throw new ReasonError(
+      refused,
+      field ? `${field}: ${message}` : message,
+      field ? { fields: [{ field, description: message }] } : {},
+    );
   }
   return answer as Exclude<Answer, { readonly refused: unknown }>;
 }
@@ -19,12 +27,14 @@ export function orThrow<Answer>(answer: Answer): Exclude<Answer, { readonly refu
 export function checkBid(check: FieldCheck, at: string, bid: pool.Bid, named = true): FieldCheck {
   if (named) check.length(`${at}.task`, bid.task, 1, 256).range(`${at}.attempt`, bid.attempt, 1, intMax);
   check.length(`${at}.pools`, bid.pools, bid.runner === "" ? 1 : 0, 16);
-  bid.pools.forEach((name, i) => check.name(`${at}.pools[${i}]`, name));
+  for (const [i, name] of bid.pools.entries()) check.name(`${at}.pools[${i}]`, name);
   check.that(new Set(bid.pools).size === bid.pools.length, `${at}.pools`, "a pool is named twice: name each once");
   check.length(`${at}.labels`, Object.keys(bid.labels), 0, 16);
   check.length(`${at}.weights`, bid.weights, 0, 16);
   bid.weights.forEach(({ limit, weight }, i) => {
-    check.name(`${at}.weights[${i}].limit`, limit, limitPattern).range(`${at}.weights[${i}].weight`, weight, 1, unitsMax);
+    check
+      .name(`${at}.weights[${i}].limit`, limit, limitPattern)
+      .range(`${at}.weights[${i}].weight`, weight, 1, unitsMax);
     const byItself = limit === "global" || /^(pool|runner|tenant):/.test(limit);
     check.that(!byItself, `${at}.weights[${i}].limit`, `${limit} is added by itself: leave it out`);
   });
@@ -59,7 +69,10 @@ export function pageSize(size: number, standard = 100): number {
 export function readPageToken(token: string): string {
   if (token === "") return "";
   const text = Buffer.from(token, "base64url").toString("utf8");
-  if (!text.startsWith("p1 ")) throw new ReasonError("INVALID_FIELD", "page_token: isn't one that this service gave: begin without", { fields: [{ field: "page_token", description: "isn't one that this service gave" }] });
+  if (!text.startsWith("p1 "))
+    throw new ReasonError("INVALID_FIELD", "page_token: isn't one that this service gave: begin without", {
+      fields: [{ field: "page_token", description: "isn't one that this service gave" }],
+    });
   return text.slice(3);
 }
 

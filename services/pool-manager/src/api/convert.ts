@@ -1,7 +1,7 @@
 import { pool, runner as wire } from "@berth/contracts";
 import type { Bid, Holder, Refusal } from "../domain/bid.js";
 import type { Lease, Outcome, RunResult } from "../domain/lease.js";
-import { overCommitted, type Limit } from "../domain/limits.js";
+import { type Limit, overCommitted } from "../domain/limits.js";
 import type { LeaseEvent } from "../engine/lease-events.js";
 
 /** A moment for the wire. */
@@ -57,7 +57,10 @@ export function outcomeToWire(outcome: Outcome): wire.Outcome {
 }
 
 const results = new Map<string, RunResult>(
-  (["SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED", "NOT_STARTED"] as const).map((result) => [wire.Outcome_Result[result], result]),
+  (["SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED", "NOT_STARTED"] as const).map((result) => [
+    wire.Outcome_Result[result],
+    result,
+  ]),
 );
 
 /** An outcome from the wire; a result that this version doesn't know counts as a failure. */
@@ -133,5 +136,10 @@ export function limitToWire(limit: Limit, used: number): pool.Limit {
 
 /** A lease event for the wire. */
 export function eventToWire({ position, kind, lease, wallMs }: LeaseEvent): pool.LeaseEvent {
-  return { position: BigInt(position), kind: pool.LeaseEvent_Kind[kind], lease: leaseToWire(lease), eventTime: new Date(wallMs) };
+  return {
+    position: BigInt(position),
+    kind: pool.LeaseEvent_Kind[kind],
+    lease: leaseToWire(lease),
+    eventTime: new Date(wallMs),
+  };
 }

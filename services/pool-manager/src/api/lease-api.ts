@@ -1,5 +1,5 @@
-import { runner as wire } from "@berth/contracts";
 import { FieldCheck, PushStream, ReasonError } from "@berth/chassis/grpc";
+import { runner as wire } from "@berth/contracts";
 import type { CallContext } from "nice-grpc-common";
 import type { Completion, CompletionVerdict } from "../domain/completion.js";
 import type { Report, Revocation } from "../domain/sessions.js";
@@ -20,19 +20,34 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
     this.engine = engine;
     this.runnerTtlMs = runnerTtlMs;
     engine.onRevoked((runner, revocations) => {
-      this.streams.get(runner)?.push({ kind: { $case: "revocations", value: { revocations: revocations.map(revocationToWire) } } });
+      this.streams
+        .get(runner)
+        ?.push({ kind: { $case: "revocations", value: { revocations: revocations.map(revocationToWire) } } });
     });
   }
 
   async attachRunner(request: wire.AttachRunnerRequest): Promise<wire.AttachRunnerResponse> {
-    const check = checkRunner(new FieldCheck(), request).length("pools", request.pools, 0, 64).range("capacity", request.capacity, 1, 10_000);
-    request.pools.forEach((name, i) => check.name(`pools[${i}]`, name));
+    const check = checkRunner(new FieldCheck(), request)
+      .length("pools", request.pools, 0, 64)
+      .range("capacity", request.capacity, 1, 10_000);
+    for (const [i, name] of request.pools.entries()) check.name(`pools[${i}]`, name);
     check.length("labels", Object.keys(request.labels), 0, 64);
     const inventory = reportsOf(check, request.inventory);
     check.throwIfAny();
     const { runner, incarnation, pools, capacity, labels, earlierProcessesDead } = request;
     const known = await this.engine.knownReports(inventory);
-    const answer = orThrow(await this.engine.run("attach", { runner, incarnation, pools, capacity, labels, earlierProcessesDead, inventory, known }));
+    const answer = orThrow(
+      await this.engine.run("attach", {
+        runner,
+        incarnation,
+        pools,
+        capacity,
+        labels,
+        earlierProcessesDead,
+        inventory,
+        known,
+      }),
+    );
     return {
       runnerTtl: durationOf(this.runnerTtlMs),
       renewInterval: durationOf(renewIntervalMs(this.runnerTtlMs)),
@@ -48,14 +63,24 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
     const { runner, incarnation, draining } = request;
     const refused = request.refused.map(({ lease, token }) => ({ lease, token: Number(token) }));
     const known = await this.engine.knownReports(inventory);
-    const answer = orThrow(await this.engine.run("renew", { runner, incarnation, inventory, draining, refused, known }));
-    return { renewal: request.renewal, results: resultsToWire(answer.results), revocations: answer.revocations.map(revocationToWire) };
+    const answer = orThrow(
+      await this.engine.run("renew", { runner, incarnation, inventory, draining, refused, known }),
+    );
+    return {
+      renewal: request.renewal,
+      results: resultsToWire(answer.results),
+      revocations: answer.revocations.map(revocationToWire),
+    };
   }
 
   async reportStarts(request: wire.ReportStartsRequest): Promise<wire.ReportStartsResponse> {
     checkRunner(new FieldCheck(), request).length("starts", request.starts, 0, 10_000).throwIfAny();
     const { runner, incarnation } = request;
-    const starts = request.starts.map(({ lease, token, startTime }) => ({ lease, token: Number(token), ...(startTime && { startMs: startTime.getTime() }) }));
+    const starts = request.starts.map(({ lease, token, startTime }) => ({
+      lease,
+      token: Number(token),
+      ...(startTime && { startMs: startTime.getTime() }),
+    }));
     orThrow(await this.engine.run("starts", { runner, incarnation, starts }));
     return {};
   }
@@ -65,7 +90,9 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
     const items = completionsOf(check, request.completions);
     check.throwIfAny();
     const verdicts = orThrow(await this.engine.complete(request.runner, request.incarnation, items));
-    return { results: resultsToWire(items.map(({ lease }, i) => ({ lease, verdict: verdicts[i] as CompletionVerdict }))) };
+    return {
+      results: resultsToWire(items.map(({ lease }, i) => ({ lease, verdict: verdicts[i] as CompletionVerdict }))),
+    };
   }
 
   async detachRunner(request: wire.DetachRunnerRequest): Promise<wire.DetachRunnerResponse> {
@@ -86,16 +113,22 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
       yield* out;
     } finally {
       out.end();
-      if (attached.runner !== undefined && this.streams.get(attached.runner) === out) this.streams.delete(attached.runner);
+      if (attached.runner !== undefined && this.streams.get(attached.runner) === out)
+        this.streams.delete(attached.runner);
     }
   }
 
   /** Takes requests as they come: they share commits, and are answered in their order. */
-  private async read(requests: AsyncIterable<wire.StreamLeasesRequest>, out: PushStream<Answer>, attached: { runner?: string }): Promise<void> {
+  private async read(
+    requests: AsyncIterable<wire.StreamLeasesRequest>,
+    out: PushStream<Answer>,
+    attached: { runner?: string },
+  ): Promise<void> {
     let before: Promise<void> = Promise.resolve();
     for await (const { kind } of requests) {
       if (!kind) throw new ReasonError("INVALID_FIELD", "kind: is missing: every message carries one call");
-      if (attached.runner === undefined && kind.$case !== "attach") throw new ReasonError("WRONG_STATE", "the first message of the stream must be an attachment");
+      if (attached.runner === undefined && kind.$case !== "attach")
+        throw new ReasonError("WRONG_STATE", "the first message of the stream must be an attachment");
       if (kind.$case === "attach") {
         await before;
         const value = await this.attachRunner(kind.value);
@@ -114,7 +147,9 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
     await before;
   }
 
-  private async answer(kind: Exclude<NonNullable<wire.StreamLeasesRequest["kind"]>, { $case: "attach" }>): Promise<Answer> {
+  private async answer(
+    kind: Exclude<NonNullable<wire.StreamLeasesRequest["kind"]>, { $case: "attach" }>,
+  ): Promise<Answer> {
     switch (kind.$case) {
       case "renew":
         return { kind: { $case: "renew", value: await this.renewLeases(kind.value) } };
@@ -151,8 +186,12 @@ function reportsOf(check: FieldCheck, inventory: readonly wire.LeaseReport[]): R
 }
 
 /** REREAD isn't for the wire: the runner keeps the outcome and sends it with its next renewal. */
-function resultsToWire(results: readonly { readonly lease: string; readonly verdict: CompletionVerdict }[]): wire.CompletionResult[] {
-  return results.flatMap(({ lease, verdict }) => (verdict === "REREAD" ? [] : [{ lease, verdict: wire.CompletionResult_Verdict[verdict] }]));
+function resultsToWire(
+  results: readonly { readonly lease: string; readonly verdict: CompletionVerdict }[],
+): wire.CompletionResult[] {
+  return results.flatMap(({ lease, verdict }) =>
+    verdict === "REREAD" ? [] : [{ lease, verdict: wire.CompletionResult_Verdict[verdict] }],
+  );
 }
 
 function revocationToWire({ lease, token, reason }: Revocation): wire.Revocation {

@@ -1,5 +1,5 @@
-import { pool } from "@berth/contracts";
 import { FieldCheck, PushStream } from "@berth/chassis/grpc";
+import { pool } from "@berth/contracts";
 import type { CallContext } from "nice-grpc-common";
 import { eventsOf, type LeaseEvent, readEvents } from "../engine/lease-events.js";
 import type { PoolEngine } from "../engine/service.js";
@@ -20,7 +20,9 @@ export class LedgerApi implements pool.LeaseLedgerServiceImplementation {
 
   async forbidAttempts({ attempts, reason }: pool.ForbidAttemptsRequest): Promise<pool.ForbidAttemptsResponse> {
     const check = new FieldCheck().length("attempts", attempts, 1, itemsMax).length("reason", reason, 0, 1_024);
-    attempts.slice(0, itemsMax).forEach(({ task, attempt }, i) => check.length(`attempts[${i}].task`, task, 1, 256).range(`attempts[${i}].attempt`, attempt, 1, 2 ** 31 - 1));
+    for (const [i, { task, attempt }] of attempts.slice(0, itemsMax).entries()) {
+      check.length(`attempts[${i}].task`, task, 1, 256).range(`attempts[${i}].attempt`, attempt, 1, 2 ** 31 - 1);
+    }
     check.throwIfAny();
     const results = await this.engine.forbid(attempts, reason);
     return {
@@ -38,14 +40,26 @@ export class LedgerApi implements pool.LeaseLedgerServiceImplementation {
     const max = pageSize(request.pageSize, 500);
     const end = await this.end();
     const page = await readEvents(this.engine.store, Number(request.afterPosition), max, end);
-    return { events: page.events.map(eventToWire), nextPosition: BigInt(page.nextPosition), more: page.more, firstPosition: BigInt(page.firstPosition) };
+    return {
+      events: page.events.map(eventToWire),
+      nextPosition: BigInt(page.nextPosition),
+      more: page.more,
+      firstPosition: BigInt(page.firstPosition),
+    };
   }
 
-  async *watchLeaseEvents(request: pool.WatchLeaseEventsRequest, context: CallContext): AsyncGenerator<pool.WatchLeaseEventsResponse> {
+  async *watchLeaseEvents(
+    request: pool.WatchLeaseEventsRequest,
+    context: CallContext,
+  ): AsyncGenerator<pool.WatchLeaseEventsResponse> {
     new FieldCheck().range("after_position", request.afterPosition, 0, positionMax).throwIfAny();
     let position = Number(request.afterPosition);
     let first = 0;
-    const message = (events: readonly LeaseEvent[]): pool.WatchLeaseEventsResponse => ({ events: events.map(eventToWire), nextPosition: BigInt(position), firstPosition: BigInt(first) });
+    const message = (events: readonly LeaseEvent[]): pool.WatchLeaseEventsResponse => ({
+      events: events.map(eventToWire),
+      nextPosition: BigInt(position),
+      firstPosition: BigInt(first),
+    });
     while (!context.signal.aborted) {
       // From here on nothing is missed: what is committed during the reading waits in `live`.
       const live = new PushStream<readonly LeaseEvent[]>({ maxItems: Math.ceil(waitingMax / 10) });
@@ -79,7 +93,9 @@ export class LedgerApi implements pool.LeaseLedgerServiceImplementation {
     }
   }
 
-  async acknowledgeLeaseEvents({ position }: pool.AcknowledgeLeaseEventsRequest): Promise<pool.AcknowledgeLeaseEventsResponse> {
+  async acknowledgeLeaseEvents({
+    position,
+  }: pool.AcknowledgeLeaseEventsRequest): Promise<pool.AcknowledgeLeaseEventsResponse> {
     new FieldCheck().range("position", position, 0, positionMax).throwIfAny();
     await this.engine.run("acknowledge", { position: Number(position) });
     return {};

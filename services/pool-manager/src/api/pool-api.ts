@@ -1,9 +1,9 @@
-import { pool as wire } from "@berth/contracts";
 import { FieldCheck, PushStream, ReasonError } from "@berth/chassis/grpc";
+import { pool as wire } from "@berth/contracts";
 import type { CallContext } from "nice-grpc-common";
 import { holdersOf } from "../domain/admission.js";
 import type { Lease } from "../domain/lease.js";
-import { limitsOf, poolOf, statusOf, type PoolStatus, type RunnerStatus } from "../domain/status.js";
+import { limitsOf, type PoolStatus, poolOf, type RunnerStatus, statusOf } from "../domain/status.js";
 import type { LeaseFilter } from "../engine/ports.js";
 import type { PoolEngine } from "../engine/service.js";
 import { checkLimit, checkPool, limitPatch, limitSpec, poolPatch, poolSpec } from "./catalogue-fields.js";
@@ -45,7 +45,11 @@ export class PoolApi implements wire.PoolServiceImplementation {
     if (!bid) throw missing("bid");
     checkBid(new FieldCheck(), "bid", bid, false).throwIfAny();
     const refusals = await this.engine.run("checkAdmission", { bid: bidFromWire(bid) });
-    return { admitted: refusals.length === 0, refusals: refusals.map(refusalToWire), revision: BigInt(this.engine.engine.n) };
+    return {
+      admitted: refusals.length === 0,
+      refusals: refusals.map(refusalToWire),
+      revision: BigInt(this.engine.engine.n),
+    };
   }
 
   async listAssignments(request: wire.ListAssignmentsRequest): Promise<wire.ListAssignmentsResponse> {
@@ -61,17 +65,26 @@ export class PoolApi implements wire.PoolServiceImplementation {
       ...(request.toTime && { toMs: request.toTime.getTime() }),
     };
     // Occupying first: a lease that ends between the two reads is then seen twice rather than never, and counted once.
-    const occupying = await this.engine.read((state) => [...state.ledger.leases.values()].map(({ lease }) => lease).filter((lease) => lease.token < before && occupies(lease, filter)));
+    const occupying = await this.engine.read((state) =>
+      [...state.ledger.leases.values()]
+        .map(({ lease }) => lease)
+        .filter((lease) => lease.token < before && occupies(lease, filter)),
+    );
     const finished = request.occupying ? [] : await this.engine.store.listFinished(filter, before, max + 1);
     const found = new Map<number, Lease>();
     for (const lease of [...occupying, ...finished]) found.set(lease.token, lease);
     const sorted = [...found.values()].sort((left, right) => right.token - left.token);
     const leases = sorted.slice(0, max);
-    return { leases: leases.map(leaseToWire), nextPageToken: pageToken(sorted.length > max ? leases.at(-1)?.token : undefined) };
+    return {
+      leases: leases.map(leaseToWire),
+      nextPageToken: pageToken(sorted.length > max ? leases.at(-1)?.token : undefined),
+    };
   }
 
   async getPool({ pool }: wire.GetPoolRequest): Promise<wire.GetPoolResponse> {
-    const found = await this.engine.read((state, now) => (state.pools.has(pool) ? poolOf(state, pool, now) : undefined));
+    const found = await this.engine.read((state, now) =>
+      state.pools.has(pool) ? poolOf(state, pool, now) : undefined,
+    );
     if (!found) throw new ReasonError("NOT_FOUND", `there is no pool ${JSON.stringify(pool)}`);
     return { pool: poolToWire(found) };
   }
@@ -81,7 +94,10 @@ export class PoolApi implements wire.PoolServiceImplementation {
     const after = readPageToken(request.pageToken);
     const { pools } = await this.engine.read(statusOf);
     const found = pools.filter(({ name }) => name > after);
-    return { pools: found.slice(0, max).map(poolToWire), nextPageToken: pageToken(found.length > max ? found[max - 1]?.name : undefined) };
+    return {
+      pools: found.slice(0, max).map(poolToWire),
+      nextPageToken: pageToken(found.length > max ? found[max - 1]?.name : undefined),
+    };
   }
 
   async createPool({ pool, requestId }: wire.CreatePoolRequest): Promise<wire.CreatePoolResponse> {
@@ -94,7 +110,9 @@ export class PoolApi implements wire.PoolServiceImplementation {
   async updatePool({ pool, updateMask }: wire.UpdatePoolRequest): Promise<wire.UpdatePoolResponse> {
     if (!pool) throw missing("pool");
     checkPool(pool);
-    const updated = orThrow(await this.engine.run("updatePool", { name: pool.pool, patch: poolPatch(pool, updateMask), etag: pool.etag }));
+    const updated = orThrow(
+      await this.engine.run("updatePool", { name: pool.pool, patch: poolPatch(pool, updateMask), etag: pool.etag }),
+    );
     return await this.getPool({ pool: updated.name });
   }
 
@@ -104,7 +122,10 @@ export class PoolApi implements wire.PoolServiceImplementation {
   }
 
   async getLimit({ limit }: wire.GetLimitRequest): Promise<wire.GetLimitResponse> {
-    const found = await this.engine.read((state) => ({ limit: limitsOf(state).find(({ name }) => name === limit), holders: holdersOf(state, limit, holdersShown) }));
+    const found = await this.engine.read((state) => ({
+      limit: limitsOf(state).find(({ name }) => name === limit),
+      holders: holdersOf(state, limit, holdersShown),
+    }));
     if (!found.limit) throw new ReasonError("NOT_FOUND", `there is no limit ${JSON.stringify(limit)}`);
     return { limit: limitToWire(found.limit, found.limit.used), holders: found.holders.map(holderToWire) };
   }
@@ -114,7 +135,10 @@ export class PoolApi implements wire.PoolServiceImplementation {
     const after = readPageToken(request.pageToken);
     const limits = (await this.engine.read(limitsOf)).sort((left, right) => (left.name < right.name ? -1 : 1));
     const found = limits.filter(({ name }) => name > after);
-    return { limits: found.slice(0, max).map((limit) => limitToWire(limit, limit.used)), nextPageToken: pageToken(found.length > max ? found[max - 1]?.name : undefined) };
+    return {
+      limits: found.slice(0, max).map((limit) => limitToWire(limit, limit.used)),
+      nextPageToken: pageToken(found.length > max ? found[max - 1]?.name : undefined),
+    };
   }
 
   async createLimit({ limit, requestId }: wire.CreateLimitRequest): Promise<wire.CreateLimitResponse> {
@@ -127,7 +151,13 @@ export class PoolApi implements wire.PoolServiceImplementation {
   async updateLimit({ limit, updateMask }: wire.UpdateLimitRequest): Promise<wire.UpdateLimitResponse> {
     if (!limit) throw missing("limit");
     checkLimit(limit);
-    const updated = orThrow(await this.engine.run("updateLimit", { name: limit.limit, patch: limitPatch(limit, updateMask), etag: limit.etag }));
+    const updated = orThrow(
+      await this.engine.run("updateLimit", {
+        name: limit.limit,
+        patch: limitPatch(limit, updateMask),
+        etag: limit.etag,
+      }),
+    );
     return { limit: (await this.getLimit({ limit: updated.name })).limit };
   }
 
@@ -154,7 +184,10 @@ export class PoolApi implements wire.PoolServiceImplementation {
     };
   }
 
-  async *watchCatalogue(_request: wire.WatchCatalogueRequest, context: CallContext): AsyncGenerator<wire.WatchCatalogueResponse> {
+  async *watchCatalogue(
+    _request: wire.WatchCatalogueRequest,
+    context: CallContext,
+  ): AsyncGenerator<wire.WatchCatalogueResponse> {
     // One waiting mark is enough: the catalogue is read whole when the reader comes for it.
     const changed = new PushStream<true>({ maxItems: 1 });
     const ended = this.engine.onCommit(({ changes }) => {
@@ -212,6 +245,24 @@ function poolToWire(pool: PoolStatus): wire.Pool {
   };
 }
 
-function runnerToWire({ runner, incarnation, pools, capacity, running, labels, state, silenceMs }: RunnerStatus): wire.Runner {
-  return { runner, incarnation, pools: [...pools], capacity, runningCount: running, labels: { ...labels }, state: wire.Runner_State[state], silence: durationOf(silenceMs) };
+function runnerToWire({
+  runner,
+  incarnation,
+  pools,
+  capacity,
+  running,
+  labels,
+  state,
+  silenceMs,
+}: RunnerStatus): wire.Runner {
+  return {
+    runner,
+    incarnation,
+    pools: [...pools],
+    capacity,
+    runningCount: running,
+    labels: { ...labels },
+    state: wire.Runner_State[state],
+    silence: durationOf(silenceMs),
+  };
 }

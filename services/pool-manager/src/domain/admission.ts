@@ -1,7 +1,7 @@
-import { type Holder, type Order, type Refusal, type RefusalReason, goesBefore } from "./bid.js";
+import { goesBefore, type Holder, type Order, type Refusal, type RefusalReason } from "./bid.js";
 import type { Demand } from "./demand.js";
 import type { Weight } from "./lease.js";
-import { type Limit, canEverFit, fits, sparesReserve } from "./limits.js";
+import { canEverFit, fits, type Limit, sparesReserve } from "./limits.js";
 import { limitNames } from "./pool.js";
 import { freeSlot, pickRunner, poolKey } from "./runners.js";
 import type { Moment, Session, State } from "./state.js";
@@ -27,12 +27,19 @@ export interface Block {
 }
 
 /** What admission says: all or nothing over every limit that the bid touches. */
-export type Admission = { readonly placement: Placement } | { readonly blocks: readonly Block[]; readonly keepable: readonly string[] };
+export type Admission =
+  | { readonly placement: Placement }
+  | { readonly blocks: readonly Block[]; readonly keepable: readonly string[] };
 
 /** Holders that a refusal names. */
 const holdersShown = 10;
 /** Refusals that keeping limits for the bid can cure. */
-const curable: ReadonlySet<RefusalReason> = new Set<RefusalReason>(["LIMIT_FULL", "KEPT_FOR_ANOTHER", "RUNNERS_FULL", "NO_SLOT"]);
+const curable: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
+  "LIMIT_FULL",
+  "KEPT_FOR_ANOTHER",
+  "RUNNERS_FULL",
+  "NO_SLOT",
+]);
 
 /** Says where a bid of this demand would go now, or everything that refuses it. Takes nothing. */
 export function admit(state: State, demand: Demand, order: Order, now: Moment): Admission {
@@ -41,7 +48,8 @@ export function admit(state: State, demand: Demand, order: Order, now: Moment): 
   let keepable: readonly string[] = [];
   for (const option of demand.pools) {
     const inPool = limitBlocks(state, option.weights, demand.priority, option.pool, order, now);
-    const found = inPool.length === 0 ? findPlace(state, demand, option.pool, now) : placeBlock(state, demand, option.pool, now);
+    const found =
+      inPool.length === 0 ? findPlace(state, demand, option.pool, now) : placeBlock(state, demand, option.pool, now);
     if (found && "key" in found) inPool.push(found);
     else if (found && inPool.length === 0 && common.length === 0) {
       const runner: Weight = [limitNames.runner(found.session.record.runner), 1];
@@ -54,7 +62,14 @@ export function admit(state: State, demand: Demand, order: Order, now: Moment): 
 }
 
 /** Says which limits refuse these weights. */
-function limitBlocks(state: State, weights: readonly Weight[], priority: number, pool: string, order: Order, now: Moment): Block[] {
+function limitBlocks(
+  state: State,
+  weights: readonly Weight[],
+  priority: number,
+  pool: string,
+  order: Order,
+  now: Moment,
+): Block[] {
   const blocks: Block[] = [];
   for (const [name, wanted] of weights) {
     const used = state.ledger.used(name);
@@ -65,7 +80,15 @@ function limitBlocks(state: State, weights: readonly Weight[], priority: number,
   return blocks;
 }
 
-function limitReason(state: State, limit: Limit, used: number, wanted: number, priority: number, order: Order, now: Moment): RefusalReason | undefined {
+function limitReason(
+  state: State,
+  limit: Limit,
+  used: number,
+  wanted: number,
+  priority: number,
+  order: Order,
+  now: Moment,
+): RefusalReason | undefined {
   if (!canEverFit(limit, wanted)) return "LIMIT_TOO_SMALL";
   if (!fits(limit, used, wanted)) return "LIMIT_FULL";
   if (!sparesReserve(limit, used, wanted, priority)) return "RESERVED";
@@ -89,7 +112,15 @@ function placeBlock(state: State, demand: Demand, pool: string, now: Moment): Bl
 }
 
 function findPlace(state: State, demand: Demand, pool: string, now: Moment): Omit<Placement, "weights"> | Block {
-  const block = (reason: RefusalReason, used = 0, capacity = 0): Block => ({ reason, key: poolKey(pool), limit: "", pool, wanted: 1, used, capacity });
+  const block = (reason: RefusalReason, used = 0, capacity = 0): Block => ({
+    reason,
+    key: poolKey(pool),
+    limit: "",
+    pool,
+    wanted: 1,
+    used,
+    capacity,
+  });
   if (pool !== "" && state.pools.get(pool)?.paused) return block("POOL_PAUSED");
   const pick = pickRunner(state, pool, demand, now);
   if (!("session" in pick)) return block(pick.reason, pick.used, pick.capacity);

@@ -2,7 +2,7 @@ import { admit, refusalsOf } from "./admission.js";
 import type { AttemptRef, Bid, Refusal } from "./bid.js";
 import { demandOf } from "./demand.js";
 import { grantPass } from "./grants.js";
-import { type Lease, attemptKey, type Outcome } from "./lease.js";
+import { attemptKey, type Lease, type Outcome } from "./lease.js";
 import { revoke } from "./release.js";
 import type { StandingBid } from "./standing.js";
 import type { State, Turn } from "./state.js";
@@ -21,10 +21,18 @@ export type BidResult =
   | { readonly verdict: "REFUSED"; readonly key: string; readonly refusals: readonly Refusal[] };
 
 /** What forbidding an attempt found. */
-export type ForbidResult = { readonly found: "NO_LEASE" | "REVOKING" | "REREAD" } | { readonly found: "RELEASED"; readonly outcome?: Outcome };
+export type ForbidResult =
+  | { readonly found: "NO_LEASE" | "REVOKING" | "REREAD" }
+  | { readonly found: "RELEASED"; readonly outcome?: Outcome };
 
 /** Places bids that stay until they are granted, lost or withdrawn. */
-export function placeStanding(state: State, turn: Turn, bids: readonly Bid[], session: string, known: Known): BidResult[] {
+export function placeStanding(
+  state: State,
+  turn: Turn,
+  bids: readonly Bid[],
+  session: string,
+  known: Known,
+): BidResult[] {
   const finished = byAttempt(known.leases);
   const results = bids.map((bid) => placeOne(state, bid, session, finished, known.mark));
   grantPass(state, turn);
@@ -59,22 +67,34 @@ function grantedMeanwhile(state: State, result: BidResult): BidResult {
 }
 
 /** (task, attempt) never gets a second lease. */
-function placeOne(state: State, bid: Bid, session: string, finished: ReadonlyMap<string, Lease>, mark: number): BidResult {
+function placeOne(
+  state: State,
+  bid: Bid,
+  session: string,
+  finished: ReadonlyMap<string, Lease>,
+  mark: number,
+): BidResult {
   const key = attemptKey(bid.task, bid.attempt);
   const held = state.ledger.byKey.get(key);
   if (held) return { verdict: "GRANTED", key, lease: held.lease };
   if (state.tombstones.has(key)) return { verdict: "LOST", key, message: "the attempt was forbidden" };
   const reason = state.recent.ofAttempt(key)?.reason ?? finished.get(key)?.reason;
   if (reason) return { verdict: "LOST", key, message: `the attempt had a lease, which was released: ${reason}` };
-  if (bid.readyMs > 0 && bid.readyMs < state.meta.horizonMs) return { verdict: "LOST", key, message: "the attempt is from before the pruned past" };
+  if (bid.readyMs > 0 && bid.readyMs < state.meta.horizonMs)
+    return { verdict: "LOST", key, message: "the attempt is from before the pruned past" };
   if (state.recent.forgottenThrough > mark) return { verdict: "REREAD", key };
   // S4: one lease a task. The registry makes an attempt only after the one before was released, so this is a caller's fault.
   const other = state.ledger.byTask.get(bid.task)?.lease.attempt ?? state.standing.ofTask(bid.task)?.bid.attempt;
   if (other !== undefined && other !== bid.attempt) {
-    return { verdict: "INVALID", key, message: `attempt ${other} of the task holds a lease or stands: one attempt at a time` };
+    return {
+      verdict: "INVALID",
+      key,
+      message: `attempt ${other} of the task holds a lease or stands: one attempt at a time`,
+    };
   }
   const { standingMax } = state.settings;
-  if (!(state.standing.size < standingMax || state.standing.get(key))) return { verdict: "INVALID", key, message: `${standingMax} bids stand, the bound: withdraw some` };
+  if (!(state.standing.size < standingMax || state.standing.get(key)))
+    return { verdict: "INVALID", key, message: `${standingMax} bids stand, the bound: withdraw some` };
   state.standing.place(bid, session);
   return { verdict: "STANDING", key };
 }
@@ -89,14 +109,21 @@ export function withdraw(state: State, ref: AttemptRef): Lease | undefined {
 
 /** Everything that refuses a bid now; empty if it would be granted. */
 export function explain(state: State, bid: Bid, turn: Turn, standing?: StandingBid): Refusal[] {
-  if (state.stopReason !== "") return [{ reason: "GRANTING_STOPPED", limit: "", pool: "", wanted: 1, used: 0, capacity: 0, holders: [] }];
+  if (state.stopReason !== "")
+    return [{ reason: "GRANTING_STOPPED", limit: "", pool: "", wanted: 1, used: 0, capacity: 0, holders: [] }];
   const order = standing ?? { rank: bid.rank, arrival: Number.POSITIVE_INFINITY };
   const admission = admit(state, demandOf(bid), order, turn.now);
   return "blocks" in admission ? refusalsOf(state, admission.blocks) : [];
 }
 
 /** Forbids attempts: one without a lease never gets one, one with a lease is asked to stop. */
-export function forbid(state: State, turn: Turn, attempts: readonly AttemptRef[], reason: string, known: Known): ForbidResult[] {
+export function forbid(
+  state: State,
+  turn: Turn,
+  attempts: readonly AttemptRef[],
+  reason: string,
+  known: Known,
+): ForbidResult[] {
   const finished = byAttempt(known.leases);
   return attempts.map(({ task, attempt }) => {
     const key = attemptKey(task, attempt);

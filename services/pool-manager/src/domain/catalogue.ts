@@ -4,7 +4,13 @@ import type { State, Turn } from "./state.js";
 
 /** Why a change of the catalogue is refused. */
 export interface CatalogueRefused {
-  readonly refused: "NOT_FOUND" | "ALREADY_EXISTS" | "REQUEST_ID_REUSED" | "STALE_ETAG" | "WRONG_STATE" | "INVALID_FIELD";
+  readonly refused:
+    | "NOT_FOUND"
+    | "ALREADY_EXISTS"
+    | "REQUEST_ID_REUSED"
+    | "STALE_ETAG"
+    | "WRONG_STATE"
+    | "INVALID_FIELD";
   readonly message: string;
   readonly field?: string;
 }
@@ -36,7 +42,8 @@ export function setLimit(state: State, turn: Turn, limit: Limit): Limit {
   const versioned = { ...limit, version: state.meta.version };
   state.limits.set(limit.name, versioned);
   turn.changes.push({ k: "limit", name: limit.name, limit: versioned });
-  if (old?.capacity !== limit.capacity) noteChange(state, turn, limit.name, old?.capacity, limit.capacity, limit.reason);
+  if (old?.capacity !== limit.capacity)
+    noteChange(state, turn, limit.name, old?.capacity, limit.capacity, limit.reason);
   state.standing.wakeAll();
   return versioned;
 }
@@ -52,10 +59,24 @@ function dropLimit(state: State, turn: Turn, name: string, reason: string): void
   state.standing.wakeAll();
 }
 
-function noteChange(state: State, turn: Turn, limit: string, oldCapacity: number | undefined, newCapacity: number | undefined, reason: string): void {
+function noteChange(
+  state: State,
+  turn: Turn,
+  limit: string,
+  oldCapacity: number | undefined,
+  newCapacity: number | undefined,
+  reason: string,
+): void {
   const id = state.meta.limitChanges + 1;
   state.setMeta(turn, { limitChanges: id });
-  const change = { id, limit, ...(oldCapacity !== undefined && { oldCapacity }), ...(newCapacity !== undefined && { newCapacity }), wallMs: turn.now.wallMs, reason };
+  const change = {
+    id,
+    limit,
+    ...(oldCapacity !== undefined && { oldCapacity }),
+    ...(newCapacity !== undefined && { newCapacity }),
+    wallMs: turn.now.wallMs,
+    reason,
+  };
   state.unwrittenChanges.set(String(id), change);
   turn.changes.push({ k: "limitChange", change });
 }
@@ -81,15 +102,26 @@ export function poolSpec(state: State, pool: Pool): PoolSpec {
 export function createPool(state: State, turn: Turn, spec: PoolSpec, requestId: string): Pool | CatalogueRefused {
   const old = state.pools.get(spec.name);
   if (old) {
-    if (requestId === "" || old.requestId !== requestId) return { refused: "ALREADY_EXISTS", message: `there is a pool ${spec.name} already: update it instead` };
-    if (old.type !== spec.type) return { refused: "REQUEST_ID_REUSED", message: `request id ${requestId} created pool ${spec.name} with type ${old.type}` };
+    if (requestId === "" || old.requestId !== requestId)
+      return { refused: "ALREADY_EXISTS", message: `there is a pool ${spec.name} already: update it instead` };
+    if (old.type !== spec.type)
+      return {
+        refused: "REQUEST_ID_REUSED",
+        message: `request id ${requestId} created pool ${spec.name} with type ${old.type}`,
+      };
     return old;
   }
   return slotProblem(state, spec) ?? putPool(state, turn, spec, requestId);
 }
 
 /** Updates a pool. */
-export function updatePool(state: State, turn: Turn, name: string, patch: Partial<PoolSpec>, etag: string): Pool | CatalogueRefused {
+export function updatePool(
+  state: State,
+  turn: Turn,
+  name: string,
+  patch: Partial<PoolSpec>,
+  etag: string,
+): Pool | CatalogueRefused {
   const old = state.pools.get(name);
   if (!old) return noPool(name);
   if (etag !== "" && etag !== String(old.version)) return staleEtag("pool", name, old.version, etag);
@@ -123,12 +155,23 @@ function setOptional(state: State, turn: Turn, name: string, capacity: number, r
 /** A slot is held by one lease among all, so no two pools may name the same one, and none may look like a runner's numbered slot. */
 function slotProblem(state: State, spec: PoolSpec): CatalogueRefused | undefined {
   const numbered = spec.slots.find((slot) => /^[^/]+\/\d+$/.test(slot));
-  if (numbered !== undefined) return { refused: "INVALID_FIELD", field: "pool.slots", message: `slot "${numbered}" looks like a runner's numbered slot: choose a name that isn't {name}/{number}` };
-  if (new Set(spec.slots).size !== spec.slots.length) return { refused: "INVALID_FIELD", field: "pool.slots", message: "a slot is named twice: name each once" };
+  if (numbered !== undefined)
+    return {
+      refused: "INVALID_FIELD",
+      field: "pool.slots",
+      message: `slot "${numbered}" looks like a runner's numbered slot: choose a name that isn't {name}/{number}`,
+    };
+  if (new Set(spec.slots).size !== spec.slots.length)
+    return { refused: "INVALID_FIELD", field: "pool.slots", message: "a slot is named twice: name each once" };
   for (const pool of state.pools.values()) {
     if (pool.name === spec.name) continue;
     const shared = pool.slots.find((slot) => spec.slots.includes(slot));
-    if (shared !== undefined) return { refused: "INVALID_FIELD", field: "pool.slots", message: `slot "${shared}" belongs to pool ${pool.name}: choose another name` };
+    if (shared !== undefined)
+      return {
+        refused: "INVALID_FIELD",
+        field: "pool.slots",
+        message: `slot "${shared}" belongs to pool ${pool.name}: choose another name`,
+      };
   }
   return undefined;
 }
@@ -137,10 +180,15 @@ function slotProblem(state: State, spec: PoolSpec): CatalogueRefused | undefined
 export function deletePool(state: State, turn: Turn, name: string): CatalogueRefused | undefined {
   if (!state.pools.has(name)) return noPool(name);
   const occupied = occupants(state, limitNames.pool(name));
-  if (occupied !== "") return { refused: "WRONG_STATE", message: `pool ${name} holds leases (${occupied}): pause it and wait until they are over` };
+  if (occupied !== "")
+    return {
+      refused: "WRONG_STATE",
+      message: `pool ${name} holds leases (${occupied}): pause it and wait until they are over`,
+    };
   state.pools.delete(name);
   turn.changes.push({ k: "pool", name });
-  for (const limit of [limitNames.pool(name), limitNames.cpu(name), limitNames.memory(name)]) dropLimit(state, turn, limit, `pool ${name} was deleted`);
+  for (const limit of [limitNames.pool(name), limitNames.cpu(name), limitNames.memory(name)])
+    dropLimit(state, turn, limit, `pool ${name} was deleted`);
   return undefined;
 }
 
@@ -148,23 +196,38 @@ export function deletePool(state: State, turn: Turn, name: string): CatalogueRef
 export function createLimit(state: State, turn: Turn, spec: LimitSpec, requestId: string): Limit | CatalogueRefused {
   const old = state.limits.get(spec.name);
   if (old) {
-    if (requestId === "" || old.requestId !== requestId) return { refused: "ALREADY_EXISTS", message: `there is a limit ${spec.name} already: update it instead` };
+    if (requestId === "" || old.requestId !== requestId)
+      return { refused: "ALREADY_EXISTS", message: `there is a limit ${spec.name} already: update it instead` };
     return old;
   }
   if (madeByItself(spec.name)) {
-    return { refused: "INVALID_FIELD", field: "limit.limit", message: `limit ${spec.name} is made by itself and can't be created: names that begin with "pool:" or "runner:", and "global", are taken` };
+    return {
+      refused: "INVALID_FIELD",
+      field: "limit.limit",
+      message: `limit ${spec.name} is made by itself and can't be created: names that begin with "pool:" or "runner:", and "global", are taken`,
+    };
   }
   return setLimit(state, turn, { ...spec, version: 0, requestId });
 }
 
 /** Updates a limit. */
-export function updateLimit(state: State, turn: Turn, name: string, patch: Partial<LimitSpec>, etag: string): Limit | CatalogueRefused {
+export function updateLimit(
+  state: State,
+  turn: Turn,
+  name: string,
+  patch: Partial<LimitSpec>,
+  etag: string,
+): Limit | CatalogueRefused {
   const old = state.limits.get(name);
   if (!old) return noLimit(name);
   if (etag !== "" && etag !== String(old.version)) return staleEtag("limit", name, old.version, etag);
   const limit: Limit = { ...old, ...patch, name };
   if (!(limit.reserve <= limit.capacity)) {
-    return { refused: "INVALID_FIELD", field: "limit.reserve", message: `${limit.reserve} is above the capacity ${limit.capacity}: lower the reserve too` };
+    return {
+      refused: "INVALID_FIELD",
+      field: "limit.reserve",
+      message: `${limit.reserve} is above the capacity ${limit.capacity}: lower the reserve too`,
+    };
   }
   return setLimit(state, turn, limit);
 }
@@ -172,9 +235,14 @@ export function updateLimit(state: State, turn: Turn, name: string, patch: Parti
 /** Deletes a limit that nothing occupies. */
 export function deleteLimit(state: State, turn: Turn, name: string): CatalogueRefused | undefined {
   if (!state.limits.has(name)) return noLimit(name);
-  if (madeByItself(name)) return { refused: "WRONG_STATE", message: `limit ${name} is made by itself and can't be deleted: set its capacity instead` };
+  if (madeByItself(name))
+    return {
+      refused: "WRONG_STATE",
+      message: `limit ${name} is made by itself and can't be deleted: set its capacity instead`,
+    };
   const occupied = occupants(state, name);
-  if (occupied !== "") return { refused: "WRONG_STATE", message: `limit ${name} is occupied (${occupied}): wait until it is free` };
+  if (occupied !== "")
+    return { refused: "WRONG_STATE", message: `limit ${name} is occupied (${occupied}): wait until it is free` };
   dropLimit(state, turn, name, "deleted");
   return undefined;
 }
@@ -199,7 +267,10 @@ function noLimit(name: string): CatalogueRefused {
 }
 
 function staleEtag(kind: string, name: string, version: number, etag: string): CatalogueRefused {
-  return { refused: "STALE_ETAG", message: `${kind} ${name} has etag ${version}, not ${etag}: somebody changed it; read it again` };
+  return {
+    refused: "STALE_ETAG",
+    message: `${kind} ${name} has etag ${version}, not ${etag}: somebody changed it; read it again`,
+  };
 }
 
 /** Creates what the configuration names and nobody has created or deleted before. Later changes at run time win. */
@@ -207,7 +278,8 @@ export function seed(state: State, turn: Turn, pools: readonly PoolSpec[], limit
   const seeded = new Set(state.meta.seeded);
   const fresh = (key: string): boolean => !seeded.has(key) && Boolean(seeded.add(key));
   for (const spec of limits) {
-    if (fresh(`limit ${spec.name}`) && !state.limits.has(spec.name)) setLimit(state, turn, { ...spec, version: 0, requestId: "" });
+    if (fresh(`limit ${spec.name}`) && !state.limits.has(spec.name))
+      setLimit(state, turn, { ...spec, version: 0, requestId: "" });
   }
   for (const spec of pools) {
     if (fresh(`pool ${spec.name}`) && !state.pools.has(spec.name)) putPool(state, turn, spec, "");

@@ -12,21 +12,36 @@ import type { Moment, State } from "./state.js";
 /** Every command with what it takes and what it answers. */
 export interface Commands {
   /** At every start: names the data at the first, creates what the configuration names. */
-  begin: { takes: { readonly dataId: string; readonly pools: readonly PoolSpec[]; readonly limits: readonly LimitSpec[] }; gives: undefined };
+  begin: {
+    takes: { readonly dataId: string; readonly pools: readonly PoolSpec[]; readonly limits: readonly LimitSpec[] };
+    gives: undefined;
+  };
   attach: { takes: Attach; gives: InventoryAnswer | SessionRefused };
   renew: { takes: Renew; gives: InventoryAnswer | SessionRefused };
   starts: {
-    takes: { readonly runner: string; readonly incarnation: string; readonly starts: readonly { readonly lease: string; readonly token: number; readonly startMs?: number }[] };
+    takes: {
+      readonly runner: string;
+      readonly incarnation: string;
+      readonly starts: readonly { readonly lease: string; readonly token: number; readonly startMs?: number }[];
+    };
     gives: SessionRefused | undefined;
   };
   /** `incarnation` is undefined for outcomes from the bus, where the token alone decides. */
   complete: {
-    takes: { readonly runner: string; readonly incarnation?: string; readonly items: readonly Completion[]; readonly known: readonly Lease[] };
+    takes: {
+      readonly runner: string;
+      readonly incarnation?: string;
+      readonly items: readonly Completion[];
+      readonly known: readonly Lease[];
+    };
     gives: { readonly verdicts: readonly CompletionVerdict[] } | SessionRefused;
   };
   detach: { takes: { readonly runner: string; readonly incarnation: string }; gives: SessionRefused | undefined };
   /** Places or replaces standing bids of a stream. */
-  bids: { takes: { readonly session: string; readonly bids: readonly Bid[]; readonly known: Known }; gives: readonly BidResult[] };
+  bids: {
+    takes: { readonly session: string; readonly bids: readonly Bid[]; readonly known: Known };
+    gives: readonly BidResult[];
+  };
   withdraw: { takes: { readonly attempts: readonly AttemptRef[] }; gives: readonly (Lease | undefined)[] };
   /** A stream has ended: its bids go. */
   withdrawSession: { takes: { readonly session: string }; gives: number };
@@ -35,13 +50,22 @@ export interface Commands {
   checkAdmission: { takes: { readonly bid: Bid }; gives: readonly Refusal[] };
   forbid: {
     takes: { readonly attempts: readonly AttemptRef[]; readonly reason: string; readonly known: Known };
-    gives: { readonly results: readonly ForbidResult[]; readonly revoked: readonly { readonly runner: string; readonly revocation: Revocation }[] };
+    gives: {
+      readonly results: readonly ForbidResult[];
+      readonly revoked: readonly { readonly runner: string; readonly revocation: Revocation }[];
+    };
   };
   createPool: { takes: { readonly spec: PoolSpec; readonly requestId: string }; gives: Pool | CatalogueRefused };
-  updatePool: { takes: { readonly name: string; readonly patch: Partial<PoolSpec>; readonly etag: string }; gives: Pool | CatalogueRefused };
+  updatePool: {
+    takes: { readonly name: string; readonly patch: Partial<PoolSpec>; readonly etag: string };
+    gives: Pool | CatalogueRefused;
+  };
   deletePool: { takes: { readonly name: string }; gives: CatalogueRefused | undefined };
   createLimit: { takes: { readonly spec: LimitSpec; readonly requestId: string }; gives: Limit | CatalogueRefused };
-  updateLimit: { takes: { readonly name: string; readonly patch: Partial<LimitSpec>; readonly etag: string }; gives: Limit | CatalogueRefused };
+  updateLimit: {
+    takes: { readonly name: string; readonly patch: Partial<LimitSpec>; readonly etag: string };
+    gives: Limit | CatalogueRefused;
+  };
   deleteLimit: { takes: { readonly name: string }; gives: CatalogueRefused | undefined };
   /** Expiry and everything else that time brings. */
   tick: { takes: unknown; gives: Swept };

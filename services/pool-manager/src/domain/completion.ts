@@ -1,4 +1,4 @@
-import { type Lease, type Outcome, type ReleaseReason, outcomeMark } from "./lease.js";
+import { type Lease, type Outcome, outcomeMark, type ReleaseReason } from "./lease.js";
 import type { Held } from "./ledger.js";
 import { release } from "./release.js";
 import type { State, Turn } from "./state.js";
@@ -17,7 +17,13 @@ export type CompletionVerdict = "APPLIED" | "REPEATED" | "LATE" | "STALE" | "RER
  * Applies one outcome. It competes with expiry for one record: whichever is decided first wins. After the release the outcome is kept
  * as a late result, once; a repeat gets the answer that the first one got.
  */
-export function complete(state: State, turn: Turn, runner: string, item: Completion, known: ReadonlyMap<string, Lease>): CompletionVerdict {
+export function complete(
+  state: State,
+  turn: Turn,
+  runner: string,
+  item: Completion,
+  known: ReadonlyMap<string, Lease>,
+): CompletionVerdict {
   const held = state.ledger.leases.get(item.lease);
   if (held) {
     if (held.lease.token !== item.token || held.lease.runner !== runner) return stale(state, turn, runner, item);

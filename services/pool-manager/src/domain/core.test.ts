@@ -8,16 +8,57 @@ import { attemptKey, type Lease, type Outcome } from "./lease.js";
 import { type Limit, plainLimit, sumWeights } from "./limits.js";
 import type { Settings } from "./state.js";
 
-const settings: Settings = { ttlMs: 1_000, lateWaitMs: 100, assignTimeoutMs: 500, overtakeLimit: 1_000_000, remembered: 50, standingMax: 1_000 };
+const settings: Settings = {
+  ttlMs: 1_000,
+  lateWaitMs: 100,
+  assignTimeoutMs: 500,
+  overtakeLimit: 1_000_000,
+  remembered: 50,
+  standingMax: 1_000,
+};
 const known = { leases: [], mark: Number.MAX_SAFE_INTEGER };
-const succeeded: Outcome = { result: "SUCCEEDED", exitCode: 0, signal: "", message: "", resultJson: "", permanent: false, outputBytes: 0, endMs: 5 };
+const succeeded: Outcome = {
+  result: "SUCCEEDED",
+  exitCode: 0,
+  signal: "",
+  message: "",
+  resultJson: "",
+  permanent: false,
+  outputBytes: 0,
+  endMs: 5,
+};
 
 function bid(task: string, more: Partial<Bid> = {}): Bid {
-  return { task, attempt: 1, pools: ["a"], labels: {}, weights: [], tenant: "", rank: 0, cpuMillis: 0, memoryBytes: 0, runner: "", priority: 0, readyMs: 0, traceParent: "", ...more };
+  return {
+    task,
+    attempt: 1,
+    pools: ["a"],
+    labels: {},
+    weights: [],
+    tenant: "",
+    rank: 0,
+    cpuMillis: 0,
+    memoryBytes: 0,
+    runner: "",
+    priority: 0,
+    readyMs: 0,
+    traceParent: "",
+    ...more,
+  };
 }
 
 function pool(name: string, maxConcurrency: number) {
-  return { name, type: "REMOTE" as const, maxConcurrency, cpuMillis: 0, memoryBytes: 0, slots: [], skills: [], paused: false, reason: "" };
+  return {
+    name,
+    type: "REMOTE" as const,
+    maxConcurrency,
+    cpuMillis: 0,
+    memoryBytes: 0,
+    slots: [],
+    skills: [],
+    paused: false,
+    reason: "",
+  };
 }
 
 /** A core with a clock of its own, that keeps every change it made. */
@@ -29,7 +70,11 @@ class Bench {
   constructor(more: Partial<Settings> = {}, capacities: { global?: number; a?: number; b?: number } = {}) {
     this.core = new PoolCore({ ...settings, ...more });
     const { global = 10, a = 10, b = 10 } = capacities;
-    this.do("begin", { dataId: "d", limits: [plainLimit("global", global), plainLimit("x", 3)], pools: [pool("a", a), pool("b", b)] });
+    this.do("begin", {
+      dataId: "d",
+      limits: [plainLimit("global", global), plainLimit("x", 3)],
+      pools: [pool("a", a), pool("b", b)],
+    });
   }
 
   get state() {
@@ -37,7 +82,10 @@ class Bench {
   }
 
   do<Kind extends CommandKind>(kind: Kind, takes: Omit<CommandOf<Kind>, "kind">): AnswerOf<Kind> {
-    const { outcome, changes } = this.core.decide({ kind, ...takes } as unknown as Command, { monoMs: this.nowMs, wallMs: 1_000_000 + this.nowMs });
+    const { outcome, changes } = this.core.decide({ kind, ...takes } as unknown as Command, {
+      monoMs: this.nowMs,
+      wallMs: 1_000_000 + this.nowMs,
+    });
     this.changes.push(...changes);
     for (const change of changes) {
       const key = this.core.rowKey(change);
@@ -46,13 +94,27 @@ class Bench {
     return outcome as AnswerOf<Kind>;
   }
 
-  attach(runner: string, more: { capacity?: number; pools?: string[]; incarnation?: string; labels?: Record<string, string> } = {}) {
+  attach(
+    runner: string,
+    more: { capacity?: number; pools?: string[]; incarnation?: string; labels?: Record<string, string> } = {},
+  ) {
     const { capacity = 4, pools = ["a", "b"], incarnation = `${runner}-1`, labels = {} } = more;
-    return this.do("attach", { runner, incarnation, pools, capacity, labels, earlierProcessesDead: true, inventory: [], known: [] });
+    return this.do("attach", {
+      runner,
+      incarnation,
+      pools,
+      capacity,
+      labels,
+      earlierProcessesDead: true,
+      inventory: [],
+      known: [],
+    });
   }
 
   renew(runner: string, incarnation = `${runner}-1`, inventory: readonly Lease[] = this.held()) {
-    const reports = inventory.filter((lease) => lease.runner === runner).map((lease) => ({ lease: lease.id, token: lease.token, state: "RUNNING" as const }));
+    const reports = inventory
+      .filter((lease) => lease.runner === runner)
+      .map((lease) => ({ lease: lease.id, token: lease.token, state: "RUNNING" as const }));
     return this.do("renew", { runner, incarnation, inventory: reports, draining: false, refused: [], known: [] });
   }
 
@@ -61,7 +123,12 @@ class Bench {
   }
 
   complete(lease: Lease, outcome: Outcome = succeeded, more: { token?: number; incarnation?: string } = {}) {
-    const answer = this.do("complete", { runner: lease.runner, incarnation: more.incarnation, items: [{ lease: lease.id, token: more.token ?? lease.token, outcome }], known: [] });
+    const answer = this.do("complete", {
+      runner: lease.runner,
+      incarnation: more.incarnation,
+      items: [{ lease: lease.id, token: more.token ?? lease.token, outcome }],
+      known: [],
+    });
     return "verdicts" in answer ? answer.verdicts[0] : answer.refused;
   }
 
@@ -94,7 +161,11 @@ describe("granting", () => {
   it("doesn't let a class at a saturated limit block another class", () => {
     const bench = new Bench();
     bench.attach("r");
-    bench.bids(bid("big", { rank: 1, weights: [["x", 3]] }), bid("blocked", { rank: 2, weights: [["x", 1]] }), bid("free", { rank: 3 }));
+    bench.bids(
+      bid("big", { rank: 1, weights: [["x", 3]] }),
+      bid("blocked", { rank: 2, weights: [["x", 1]] }),
+      bid("free", { rank: 3 }),
+    );
     expect(bench.tasks()).toEqual(["big", "free"]);
   });
 
@@ -125,7 +196,9 @@ describe("granting", () => {
       bench.bids(bid(task));
       bench.complete(bench.held()[0] as Lease);
     }
-    expect(bench.do("bids", { session: "s", bids: [bid("1")], known: { leases: [], mark: 0 } })).toMatchObject([{ verdict: "REREAD" }]);
+    expect(bench.do("bids", { session: "s", bids: [bid("1")], known: { leases: [], mark: 0 } })).toMatchObject([
+      { verdict: "REREAD" },
+    ]);
   });
 
   it("names every limit that refuses, with what is used and who holds it", () => {
@@ -133,7 +206,15 @@ describe("granting", () => {
     bench.attach("r", { capacity: 1 });
     bench.bids(bid("holder", { weights: [["x", 3]] }));
     const refusals = bench.do("checkAdmission", { bid: bid("t", { weights: [["x", 1]] }) });
-    expect(refusals.map(({ reason, limit, pool, used, capacity, wanted }) => [reason, limit || pool, used, capacity, wanted])).toEqual([
+    expect(
+      refusals.map(({ reason, limit, pool, used, capacity, wanted }) => [
+        reason,
+        limit || pool,
+        used,
+        capacity,
+        wanted,
+      ]),
+    ).toEqual([
       ["LIMIT_FULL", "global", 1, 1, 1],
       ["LIMIT_FULL", "x", 3, 3, 1],
       ["LIMIT_FULL", "pool:a", 1, 1, 1],
@@ -248,7 +329,11 @@ describe("how a lease ends", () => {
     bench.nowMs = 1_100;
     bench.do("tick", {});
     expect(bench.held()).toEqual([]);
-    const late = bench.do("complete", { runner: "r", items: [{ lease: two.id, token: two.token, outcome: succeeded }], known: [{ ...two, state: "RELEASED", reason: "EXPIRED", ordinal: 2 }] });
+    const late = bench.do("complete", {
+      runner: "r",
+      items: [{ lease: two.id, token: two.token, outcome: succeeded }],
+      known: [{ ...two, state: "RELEASED", reason: "EXPIRED", ordinal: 2 }],
+    });
     expect(late).toEqual({ verdicts: ["LATE"] });
     expect(bench.complete(two)).toBe("REPEATED");
   });
@@ -259,12 +344,21 @@ describe("how a lease ends", () => {
     bench.bids(bid("1"), bid("2"));
     const [one] = bench.held() as [Lease];
     const answer = bench.do("attach", {
-      runner: "r", incarnation: "r-2", pools: ["a"], capacity: 4, labels: {}, earlierProcessesDead: true, known: [],
+      runner: "r",
+      incarnation: "r-2",
+      pools: ["a"],
+      capacity: 4,
+      labels: {},
+      earlierProcessesDead: true,
+      known: [],
       inventory: [{ lease: one.id, token: one.token, state: "ENDED", outcome: succeeded }],
     });
     expect(answer).toMatchObject({ results: [{ lease: one.id, verdict: "APPLIED" }], revocations: [] });
     expect(bench.held()).toEqual([]);
-    expect(bench.changes.filter((change) => change.k === "lease" && change.e === "RELEASED")).toMatchObject([{ l: { reason: "COMPLETED" } }, { l: { reason: "RUNNER_LOST" } }]);
+    expect(bench.changes.filter((change) => change.k === "lease" && change.e === "RELEASED")).toMatchObject([
+      { l: { reason: "COMPLETED" } },
+      { l: { reason: "RUNNER_LOST" } },
+    ]);
     expect(bench.renew("r")).toMatchObject({ refused: "STALE_INCARNATION" });
     expect(bench.attach("r")).toMatchObject({ refused: "STALE_INCARNATION" });
     expect(bench.complete(one, succeeded, { incarnation: "r-1" })).toBe("STALE_INCARNATION");
@@ -280,7 +374,14 @@ describe("how a lease ends", () => {
     bench.nowMs = 501;
     expect(bench.renew("r", "r-1", [])).toMatchObject({ revocations: [{ lease: lease.id }] });
     expect(bench.renew("r", "r-1", [])).toMatchObject({ revocations: [{ lease: lease.id }] });
-    const answer = bench.do("renew", { runner: "r", incarnation: "r-1", inventory: [], draining: false, refused: [{ lease: lease.id, token: lease.token }], known: [] });
+    const answer = bench.do("renew", {
+      runner: "r",
+      incarnation: "r-1",
+      inventory: [],
+      draining: false,
+      refused: [{ lease: lease.id, token: lease.token }],
+      known: [],
+    });
     expect(answer).toMatchObject({ results: [{ verdict: "APPLIED" }], revocations: [] });
     expect(bench.changes.at(-1)).toMatchObject({ e: "RELEASED", l: { reason: "NOT_STARTED" } });
   });
@@ -288,7 +389,9 @@ describe("how a lease ends", () => {
   it("forbids an attempt for ever, before it has a lease", () => {
     const bench = new Bench();
     bench.bids(bid("t"));
-    expect(bench.do("forbid", { attempts: [{ task: "t", attempt: 1 }], reason: "cancelled", known })).toMatchObject({ results: [{ found: "NO_LEASE" }] });
+    expect(bench.do("forbid", { attempts: [{ task: "t", attempt: 1 }], reason: "cancelled", known })).toMatchObject({
+      results: [{ found: "NO_LEASE" }],
+    });
     bench.attach("r");
     expect(bench.held()).toEqual([]);
     expect(bench.bids(bid("t"))).toMatchObject([{ verdict: "LOST" }]);
@@ -323,7 +426,10 @@ describe("the brake", () => {
     bench.attach("r");
     bench.do("tick", {});
     bench.nowMs = 5_000;
-    expect(bench.do("tick", {})).toMatchObject({ lost: [], alarm: expect.stringContaining("itself paused for 5000 ms") });
+    expect(bench.do("tick", {})).toMatchObject({
+      lost: [],
+      alarm: expect.stringContaining("itself paused for 5000 ms"),
+    });
     bench.renew("r");
     bench.nowMs = 5_100;
     bench.do("tick", {});
@@ -349,8 +455,16 @@ describe("limits", () => {
     bench.nowMs = 50;
     bench.do("tick", {});
     expect(bench.state.limits.get("x")).toMatchObject({ capacity: 2 });
-    const capacities = bench.changes.flatMap((change) => (change.k === "limitChange" && change.change.limit === "x" ? [[change.change.oldCapacity, change.change.newCapacity]] : []));
-    expect(capacities).toEqual([[undefined, 3], [3, 9], [9, 2]]);
+    const capacities = bench.changes.flatMap((change) =>
+      change.k === "limitChange" && change.change.limit === "x"
+        ? [[change.change.oldCapacity, change.change.newCapacity]]
+        : [],
+    );
+    expect(capacities).toEqual([
+      [undefined, 3],
+      [3, 9],
+      [9, 2],
+    ]);
   });
 
   it("counts a tenant without a bound until somebody sets one", () => {
@@ -366,10 +480,26 @@ describe("limits", () => {
   it.each([
     ["global can't be deleted", "WRONG_STATE", (bench: Bench) => bench.do("deleteLimit", { name: "global" })],
     ["an occupied pool can't be deleted", "WRONG_STATE", (bench: Bench) => bench.do("deletePool", { name: "a" })],
-    ["a name that is made by itself can't be created", "INVALID_FIELD", (bench: Bench) => bench.do("createLimit", { spec: plainLimit("pool:z", 1), requestId: "" })],
-    ["a stale etag is refused", "STALE_ETAG", (bench: Bench) => bench.do("updateLimit", { name: "x", patch: { capacity: 1 }, etag: "0" })],
-    ["what exists can't be created", "ALREADY_EXISTS", (bench: Bench) => bench.do("createPool", { spec: pool("a", 1), requestId: "" })],
-    ["what isn't there can't be updated", "NOT_FOUND", (bench: Bench) => bench.do("updatePool", { name: "q", patch: {}, etag: "" })],
+    [
+      "a name that is made by itself can't be created",
+      "INVALID_FIELD",
+      (bench: Bench) => bench.do("createLimit", { spec: plainLimit("pool:z", 1), requestId: "" }),
+    ],
+    [
+      "a stale etag is refused",
+      "STALE_ETAG",
+      (bench: Bench) => bench.do("updateLimit", { name: "x", patch: { capacity: 1 }, etag: "0" }),
+    ],
+    [
+      "what exists can't be created",
+      "ALREADY_EXISTS",
+      (bench: Bench) => bench.do("createPool", { spec: pool("a", 1), requestId: "" }),
+    ],
+    [
+      "what isn't there can't be updated",
+      "NOT_FOUND",
+      (bench: Bench) => bench.do("updatePool", { name: "q", patch: {}, etag: "" }),
+    ],
   ])("%s", (_what, refused, act) => {
     const bench = new Bench();
     bench.attach("r");
@@ -417,22 +547,30 @@ function check(bench: Bench, model: Model, changes: readonly Change[]): void {
   const { state } = bench;
   const leases = [...model.occupying.values()];
   const sums = sumWeights(leases);
-  expect(new Map([...sums].sort()), "the index is the sum of the leases").toEqual(new Map([...state.ledger.counts()].sort()));
-  const capacityOf = (name: string): number => state.limits.get(name)?.capacity ?? state.sessions.get(name.slice("runner:".length))?.record.capacity ?? Number.POSITIVE_INFINITY;
+  expect(new Map([...sums].sort()), "the index is the sum of the leases").toEqual(
+    new Map([...state.ledger.counts()].sort()),
+  );
+  const capacityOf = (name: string): number =>
+    state.limits.get(name)?.capacity ??
+    state.sessions.get(name.slice("runner:".length))?.record.capacity ??
+    Number.POSITIVE_INFINITY;
   for (const change of changes) {
     if (change.k !== "lease" || change.e !== "GRANTED") continue;
-    for (const [limit] of change.l.weights) expect(sums.get(limit) ?? 0, `S1: ${limit}`).toBeLessThanOrEqual(capacityOf(limit));
+    for (const [limit] of change.l.weights)
+      expect(sums.get(limit) ?? 0, `S1: ${limit}`).toBeLessThanOrEqual(capacityOf(limit));
   }
   expect(new Set(leases.map(({ slot }) => slot)).size, "S4: one lease a slot").toBe(leases.length);
   expect(new Set(leases.map(({ task }) => task)).size, "S4: one lease a task").toBe(leases.length);
   expect(state.meta.granted, "S6").toBe(leases.length + state.meta.released);
   if (state.stopReason !== "" || state.standing.kept.size > 0) return;
-  for (const { bid: one } of state.standing.bids) expect(grantable(bench, one, sums), `${one.task} could be granted`).toBe(false);
+  for (const { bid: one } of state.standing.bids)
+    expect(grantable(bench, one, sums), `${one.task} could be granted`).toBe(false);
 }
 
 /** Whether a bid could be granted, by counting everything anew. */
 function grantable({ state, nowMs }: Bench, one: Bid, sums: ReadonlyMap<string, number>): boolean {
-  const room = (limit: Limit | undefined, name: string, weight: number): boolean => limit !== undefined && (sums.get(name) ?? 0) + weight <= limit.capacity;
+  const room = (limit: Limit | undefined, name: string, weight: number): boolean =>
+    limit !== undefined && (sums.get(name) ?? 0) + weight <= limit.capacity;
   const named = new Map<string, number>([["global", 1]]);
   for (const [limit, weight] of one.weights) named.set(limit, (named.get(limit) ?? 0) + weight);
   for (const [name, weight] of named) if (!room(state.limits.get(name), name, weight)) return false;
@@ -463,49 +601,142 @@ const aBid: fc.Arbitrary<Bid> = fc
 const pickOne = (bench: Bench, i: number): Lease | undefined => bench.held()[i % Math.max(1, bench.held().length)];
 
 const aStep: fc.Arbitrary<{ text: string; step: Step }> = fc.oneof(
-  { weight: 6, arbitrary: fc.array(aBid, { minLength: 1, maxLength: 5 }).map((bids) => ({ text: `bids ${JSON.stringify(bids.map(({ task, attempt, rank }) => [task, attempt, rank]))}`, step: (bench: Bench) => void bench.bids(...bids) })) },
-  { weight: 1, arbitrary: aBid.map((one) => ({ text: `place ${one.task}`, step: (bench: Bench) => void bench.do("placeBids", { bids: [one], known }) })) },
-  { weight: 3, arbitrary: fc.record({ runner: runners, again: fc.boolean(), gpu: fc.boolean(), capacity: fc.integer({ min: 1, max: 3 }) }).map(({ runner, again, gpu, capacity }) => ({
-    text: `attach ${runner} again=${again}`,
-    step: (bench: Bench, model: Model) => {
-      const incarnation = (model.incarnations.get(runner) ?? 0) + (again ? 0 : 1);
-      model.incarnations.set(runner, incarnation);
-      bench.attach(runner, { capacity, incarnation: `${runner}-${incarnation}`, labels: gpu ? { gpu: "yes" } : {} });
-    },
-  })) },
-  { weight: 4, arbitrary: fc.record({ runner: runners, have: fc.boolean() }).map(({ runner, have }) => ({ text: `renew ${runner}`, step: (bench: Bench, model: Model) => void bench.renew(runner, `${runner}-${model.incarnations.get(runner) ?? 0}`, have ? bench.held() : []) })) },
-  { weight: 6, arbitrary: fc.record({ i: fc.nat(20), result: fc.constantFrom<Outcome["result"]>("SUCCEEDED", "STOPPED", "NOT_STARTED"), stale: fc.constantFrom(0, 0, 0, 1) }).map(({ i, result, stale }) => ({
-    text: `complete ${i} ${result} ${stale}`,
-    step: (bench: Bench) => {
-      const lease = pickOne(bench, i);
-      if (lease) bench.complete(lease, { ...succeeded, result }, { token: lease.token - stale });
-    },
-  })) },
-  { weight: 4, arbitrary: fc.integer({ min: 10, max: 250 }).map((ms) => ({ text: `tick ${ms}`, step: (bench: Bench) => { bench.nowMs += ms; bench.do("tick", {}); } })) },
-  { weight: 1, arbitrary: fc.integer({ min: 10, max: 400 }).map((ms) => ({ text: `wait ${ms}`, step: (bench: Bench) => { bench.nowMs += ms; } })) },
-  { weight: 2, arbitrary: fc.record({ name: fc.constantFrom("global", "x", "pool:a"), capacity: fc.integer({ min: 0, max: 6 }) }).map(({ name, capacity }) => ({ text: `limit ${name} ${capacity}`, step: (bench: Bench) => void bench.do("updateLimit", { name, patch: { capacity }, etag: "" }) })) },
-  { weight: 1, arbitrary: fc.boolean().map((paused) => ({ text: `paused ${paused}`, step: (bench: Bench) => void bench.do("updatePool", { name: "b", patch: { paused }, etag: "" }) })) },
-  { weight: 2, arbitrary: fc.record({ task: tasks, attempt: fc.integer({ min: 1, max: 3 }) }).map((ref) => ({ text: `forbid ${ref.task}`, step: (bench: Bench) => void bench.do("forbid", { attempts: [ref], reason: "", known }) })) },
-  { weight: 1, arbitrary: tasks.map((task) => ({ text: `withdraw ${task}`, step: (bench: Bench) => void bench.do("withdraw", { attempts: [{ task, attempt: 1 }] }) })) },
-  { weight: 1, arbitrary: runners.map((runner) => ({ text: `detach ${runner}`, step: (bench: Bench, model: Model) => void bench.do("detach", { runner, incarnation: `${runner}-${model.incarnations.get(runner) ?? 0}` }) })) },
+  {
+    weight: 6,
+    arbitrary: fc.array(aBid, { minLength: 1, maxLength: 5 }).map((bids) => ({
+      text: `bids ${JSON.stringify(bids.map(({ task, attempt, rank }) => [task, attempt, rank]))}`,
+      step: (bench: Bench) => void bench.bids(...bids),
+    })),
+  },
+  {
+    weight: 1,
+    arbitrary: aBid.map((one) => ({
+      text: `place ${one.task}`,
+      step: (bench: Bench) => void bench.do("placeBids", { bids: [one], known }),
+    })),
+  },
+  {
+    weight: 3,
+    arbitrary: fc
+      .record({ runner: runners, again: fc.boolean(), gpu: fc.boolean(), capacity: fc.integer({ min: 1, max: 3 }) })
+      .map(({ runner, again, gpu, capacity }) => ({
+        text: `attach ${runner} again=${again}`,
+        step: (bench: Bench, model: Model) => {
+          const incarnation = (model.incarnations.get(runner) ?? 0) + (again ? 0 : 1);
+          model.incarnations.set(runner, incarnation);
+          bench.attach(runner, {
+            capacity,
+            incarnation: `${runner}-${incarnation}`,
+            labels: gpu ? { gpu: "yes" } : {},
+          });
+        },
+      })),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ runner: runners, have: fc.boolean() }).map(({ runner, have }) => ({
+      text: `renew ${runner}`,
+      step: (bench: Bench, model: Model) =>
+        void bench.renew(runner, `${runner}-${model.incarnations.get(runner) ?? 0}`, have ? bench.held() : []),
+    })),
+  },
+  {
+    weight: 6,
+    arbitrary: fc
+      .record({
+        i: fc.nat(20),
+        result: fc.constantFrom<Outcome["result"]>("SUCCEEDED", "STOPPED", "NOT_STARTED"),
+        stale: fc.constantFrom(0, 0, 0, 1),
+      })
+      .map(({ i, result, stale }) => ({
+        text: `complete ${i} ${result} ${stale}`,
+        step: (bench: Bench) => {
+          const lease = pickOne(bench, i);
+          if (lease) bench.complete(lease, { ...succeeded, result }, { token: lease.token - stale });
+        },
+      })),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.integer({ min: 10, max: 250 }).map((ms) => ({
+      text: `tick ${ms}`,
+      step: (bench: Bench) => {
+        bench.nowMs += ms;
+        bench.do("tick", {});
+      },
+    })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.integer({ min: 10, max: 400 }).map((ms) => ({
+      text: `wait ${ms}`,
+      step: (bench: Bench) => {
+        bench.nowMs += ms;
+      },
+    })),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .record({ name: fc.constantFrom("global", "x", "pool:a"), capacity: fc.integer({ min: 0, max: 6 }) })
+      .map(({ name, capacity }) => ({
+        text: `limit ${name} ${capacity}`,
+        step: (bench: Bench) => void bench.do("updateLimit", { name, patch: { capacity }, etag: "" }),
+      })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.boolean().map((paused) => ({
+      text: `paused ${paused}`,
+      step: (bench: Bench) => void bench.do("updatePool", { name: "b", patch: { paused }, etag: "" }),
+    })),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ task: tasks, attempt: fc.integer({ min: 1, max: 3 }) }).map((ref) => ({
+      text: `forbid ${ref.task}`,
+      step: (bench: Bench) => void bench.do("forbid", { attempts: [ref], reason: "", known }),
+    })),
+  },
+  {
+    weight: 1,
+    arbitrary: tasks.map((task) => ({
+      text: `withdraw ${task}`,
+      step: (bench: Bench) => void bench.do("withdraw", { attempts: [{ task, attempt: 1 }] }),
+    })),
+  },
+  {
+    weight: 1,
+    arbitrary: runners.map((runner) => ({
+      text: `detach ${runner}`,
+      step: (bench: Bench, model: Model) =>
+        void bench.do("detach", { runner, incarnation: `${runner}-${model.incarnations.get(runner) ?? 0}` }),
+    })),
+  },
 );
-const steps = fc.array(aStep.map((one) => ({ ...one, toString: () => one.text })), { minLength: 1, maxLength: 80 });
+const steps = fc.array(
+  aStep.map((one) => ({ ...one, toString: () => one.text })),
+  { minLength: 1, maxLength: 80 },
+);
 
 describe("properties", () => {
-  it.each([1_000_000, 2])("whatever happens, S1, S3 to S6 hold after every command, and no grantable bid is left standing (K = %s)", (overtakeLimit) => {
-    fc.assert(
-      fc.property(steps, (sequence) => {
-        const bench = new Bench({ overtakeLimit, remembered: 1_000 }, { global: 4, a: 3, b: 3 });
-        const model = new Model();
-        for (const { step } of sequence) {
-          const from = bench.changes.length;
-          step(bench, model);
-          check(bench, model, bench.changes.slice(from));
-        }
-      }),
-      { numRuns: 400 },
-    );
-  });
+  it.each([1_000_000, 2])(
+    "whatever happens, S1, S3 to S6 hold after every command, and no grantable bid is left standing (K = %s)",
+    (overtakeLimit) => {
+      fc.assert(
+        fc.property(steps, (sequence) => {
+          const bench = new Bench({ overtakeLimit, remembered: 1_000 }, { global: 4, a: 3, b: 3 });
+          const model = new Model();
+          for (const { step } of sequence) {
+            const from = bench.changes.length;
+            step(bench, model);
+            check(bench, model, bench.changes.slice(from));
+          }
+        }),
+        { numRuns: 400 },
+      );
+    },
+  );
 
   it("replaying the changes gives the same state, also when some are applied twice", () => {
     fc.assert(
@@ -524,7 +755,9 @@ describe("properties", () => {
           limits: [...state.limits.values()].sort((p, q) => (p.name < q.name ? -1 : 1)),
           pools: [...state.pools.values()],
           tombstones: [...state.tombstones],
-          records: [...state.sessions.values()].map(({ record }) => record).sort((p, q) => (p.runner < q.runner ? -1 : 1)),
+          records: [...state.sessions.values()]
+            .map(({ record }) => record)
+            .sort((p, q) => (p.runner < q.runner ? -1 : 1)),
           meta: state.meta,
         });
         expect(JSON.parse(JSON.stringify(picture(again)))).toEqual(JSON.parse(JSON.stringify(picture(bench.core))));

@@ -133,7 +133,10 @@ function takeCompletions(state: State, turn: Turn, command: Command & { kind: "c
   const { runner, incarnation, items } = command;
   const record = state.sessions.get(runner)?.record;
   if (incarnation !== undefined && record?.superseded.includes(incarnation)) {
-    return { refused: "STALE_INCARNATION", message: `incarnation ${incarnation} of runner ${runner} was replaced by ${record.incarnation}: end this process` };
+    return {
+      refused: "STALE_INCARNATION",
+      message: `incarnation ${incarnation} of runner ${runner} was replaced by ${record.incarnation}: end this process`,
+    };
   }
   const known = new Map(command.known.map((lease) => [lease.id, lease]));
   return { verdicts: items.map((item) => complete(state, turn, runner, item, known)) };

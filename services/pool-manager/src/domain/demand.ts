@@ -7,7 +7,12 @@ export interface Demand {
   /** Weights that are the same in every pool: global, tenant, named limits. */
   readonly common: readonly Weight[];
   /** Acceptable pools, best first, with what a lease weighs there. One entry without a name for a bid that names its runner only. */
-  readonly pools: readonly { readonly pool: string; readonly weights: readonly Weight[]; readonly cpu: number; readonly memory: number }[];
+  readonly pools: readonly {
+    readonly pool: string;
+    readonly weights: readonly Weight[];
+    readonly cpu: number;
+    readonly memory: number;
+  }[];
   readonly labels: readonly (readonly [string, string])[];
   readonly runner: string;
   readonly priority: number;
@@ -22,7 +27,12 @@ export function demandOf(bid: Bid): Demand {
   const pools = bid.pools.length > 0 ? bid.pools : [""];
   return {
     common: [...common],
-    pools: pools.map((pool) => ({ pool, weights: poolWeights(pool, bid), cpu: bid.cpuMillis, memory: bid.memoryBytes })),
+    pools: pools.map((pool) => ({
+      pool,
+      weights: poolWeights(pool, bid),
+      cpu: bid.cpuMillis,
+      memory: bid.memoryBytes,
+    })),
     labels: Object.entries(bid.labels),
     runner: bid.runner,
     priority: bid.priority,

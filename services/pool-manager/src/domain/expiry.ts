@@ -1,7 +1,7 @@
+import { setLimit } from "./catalogue.js";
 import { plainLimit } from "./limits.js";
 import { change, release } from "./release.js";
 import { removeSession, updateRecord } from "./runners.js";
-import { setLimit } from "./catalogue.js";
 import type { Session, State, Turn } from "./state.js";
 
 /** A session whose leases are gone is remembered as lost for so many TTLs. */
@@ -25,7 +25,13 @@ export function sweep(state: State, turn: Turn): Swept {
   wakeRates(state);
   if (pausedMs > settings.ttlMs / 4) {
     const live = [...state.sessions.values()].filter((session) => !session.record.lost);
-    return { lost: [], alarm: live.length === 0 ? "" : putOff(state, turn, live, `the pool-manager itself paused for ${Math.round(pausedMs)} ms`) };
+    return {
+      lost: [],
+      alarm:
+        live.length === 0
+          ? ""
+          : putOff(state, turn, live, `the pool-manager itself paused for ${Math.round(pausedMs)} ms`),
+    };
   }
   endBrake(state, nowMs);
   const due = [...state.sessions.values()].filter((session) => !session.record.lost && !(nowMs < session.deadlineMs));
@@ -104,7 +110,12 @@ function revertLimits(state: State, turn: Turn): void {
     if (limit.expireMs === undefined || turn.now.wallMs < limit.expireMs) continue;
     const { expireMs: _expired, revertCapacity, ...rest } = limit;
     const capacity = revertCapacity ?? limit.capacity;
-    setLimit(state, turn, { ...plainLimit(limit.name, capacity), ...rest, capacity, reason: "went back to the capacity set for after its expiry" });
+    setLimit(state, turn, {
+      ...plainLimit(limit.name, capacity),
+      ...rest,
+      capacity,
+      reason: "went back to the capacity set for after its expiry",
+    });
   }
 }
 

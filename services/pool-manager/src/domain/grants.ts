@@ -75,7 +75,13 @@ function grant(state: State, turn: Turn, { bid }: StandingBid, { pool, session, 
 }
 
 /** Notes what refuses the head of a class, and keeps it for that head if it was overtaken too often. */
-function refuse(state: State, queue: Queue, head: StandingBid, blocks: readonly Block[], keepable: readonly string[]): void {
+function refuse(
+  state: State,
+  queue: Queue,
+  head: StandingBid,
+  blocks: readonly Block[],
+  keepable: readonly string[],
+): void {
   const { standing } = state;
   standing.block(queue, [...new Set(blocks.map((block) => block.key))], keepable);
   if (head.overtaken < state.settings.overtakeLimit) return;

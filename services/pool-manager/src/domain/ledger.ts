@@ -1,4 +1,4 @@
-import { type Lease, attemptKey } from "./lease.js";
+import { attemptKey, type Lease } from "./lease.js";
 import { sumWeights } from "./limits.js";
 
 /** An occupying lease, with what is only in memory. */
@@ -79,13 +79,13 @@ export class Ledger {
     this.byKey.set(key, held);
     this.byTask.set(lease.task, held);
     this.bySlot.set(lease.slot, held);
-    let ofRunner = this.byRunner.get(lease.runner);
-    if (!ofRunner) this.byRunner.set(lease.runner, (ofRunner = new Map()));
-    ofRunner.set(lease.id, held);
+    const ofRunner = this.byRunner.get(lease.runner);
+    if (ofRunner) ofRunner.set(lease.id, held);
+    else this.byRunner.set(lease.runner, new Map([[lease.id, held]]));
     this.runningByPool.set(lease.pool, (this.runningByPool.get(lease.pool) ?? 0) + 1);
     for (const [limit, weight] of lease.weights) {
-      let use = this.uses.get(limit);
-      if (!use) this.uses.set(limit, (use = { used: 0, holders: new Map() }));
+      const use = this.uses.get(limit) ?? { used: 0, holders: new Map() };
+      this.uses.set(limit, use);
       use.used += weight;
       use.holders.set(lease.id, weight);
     }

@@ -27,7 +27,17 @@ export const rateMax = 10_000;
 
 /** A limit with nothing but a capacity. */
 export function plainLimit(name: string, capacity: number): Limit {
-  return { name, capacity, reserve: 0, reservePriority: 0, rate: 0, ratePeriodMs: 1_000, reason: "", version: 0, requestId: "" };
+  return {
+    name,
+    capacity,
+    reserve: 0,
+    reservePriority: 0,
+    rate: 0,
+    ratePeriodMs: 1_000,
+    reason: "",
+    version: 0,
+    requestId: "",
+  };
 }
 
 /** Says whether `wanted` more units fit. */
@@ -53,7 +63,8 @@ export function overCommitted(capacity: number, used: number): number {
 /** Sums weights by limit. */
 export function sumWeights(leases: Iterable<{ readonly weights: readonly Weight[] }>): Map<string, number> {
   const sums = new Map<string, number>();
-  for (const { weights } of leases) for (const [limit, weight] of weights) sums.set(limit, (sums.get(limit) ?? 0) + weight);
+  for (const { weights } of leases)
+    for (const [limit, weight] of weights) sums.set(limit, (sums.get(limit) ?? 0) + weight);
   return sums;
 }
 

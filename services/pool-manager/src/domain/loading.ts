@@ -72,10 +72,15 @@ export class Loading {
   /** Builds the indexes. Every runner gets a fresh TTL, less the silence that was observed before. */
   finish(now: Moment): void {
     const { state } = this;
-    state.meta = { ...state.meta, granted: Math.max(state.meta.granted, this.granted), released: Math.max(state.meta.released, this.released) };
+    state.meta = {
+      ...state.meta,
+      granted: Math.max(state.meta.granted, this.granted),
+      released: Math.max(state.meta.released, this.released),
+    };
     // What was released before the restart is in the store, not in memory.
     state.recent.forgottenThrough = 0;
-    for (const lease of [...this.leases.values()].sort((a, b) => a.token - b.token)) state.ledger.put(lease, now.monoMs);
+    for (const lease of [...this.leases.values()].sort((a, b) => a.token - b.token))
+      state.ledger.put(lease, now.monoMs);
     for (const record of this.runners.values()) {
       const heardMs = now.monoMs - record.silenceMs;
       setSession(state, { record, heardMs, deadlineMs: heardMs + state.settings.ttlMs, extended: false, slotHint: 1 });

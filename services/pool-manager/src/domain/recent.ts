@@ -1,4 +1,4 @@
-import { type Lease, type ReleaseReason, attemptKey, outcomeMark } from "./lease.js";
+import { attemptKey, type Lease, outcomeMark, type ReleaseReason } from "./lease.js";
 
 /** What is remembered of a released lease. */
 export interface Remembered {

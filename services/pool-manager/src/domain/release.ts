@@ -4,7 +4,13 @@ import { poolKey, slotFreed } from "./runners.js";
 import type { State, Turn } from "./state.js";
 
 /** Replaces the record of an occupying lease and notes the change. */
-export function change(state: State, turn: Turn, held: Held, event: "STARTED" | "REVOKING" | "EXPIRED", patch: Partial<Lease>): void {
+export function change(
+  state: State,
+  turn: Turn,
+  held: Held,
+  event: "STARTED" | "REVOKING" | "EXPIRED",
+  patch: Partial<Lease>,
+): void {
   state.ledger.replace(held, { ...held.lease, ...patch });
   turn.changes.push({ k: "lease", e: event, l: held.lease });
 }

@@ -60,7 +60,9 @@ export function heard(state: State, turn: Turn, session: Session): void {
 }
 
 /** What was found when a runner was looked for. */
-export type Pick = { readonly session: Session } | { readonly reason: "NO_RUNNER" | "RUNNERS_FULL"; readonly used: number; readonly capacity: number };
+export type Pick =
+  | { readonly session: Session }
+  | { readonly reason: "NO_RUNNER" | "RUNNERS_FULL"; readonly used: number; readonly capacity: number };
 
 /** Picks the least loaded runner that matches; at a tie the one whose id comes first. */
 export function pickRunner(
@@ -74,7 +76,8 @@ export function pickRunner(
   let used = 0;
   let capacity = 0;
   for (const session of candidates(state, pool, wanted.runner)) {
-    if (!takesWork(session, now) || !wanted.labels.every(([key, value]) => session.record.labels[key] === value)) continue;
+    if (!takesWork(session, now) || !wanted.labels.every(([key, value]) => session.record.labels[key] === value))
+      continue;
     const count = state.ledger.used(limitNames.runner(session.record.runner));
     used += count;
     capacity += session.record.capacity;

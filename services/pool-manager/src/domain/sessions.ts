@@ -1,4 +1,4 @@
-import { complete, type Completion, type CompletionVerdict } from "./completion.js";
+import { type Completion, type CompletionVerdict, complete } from "./completion.js";
 import type { Lease, Outcome } from "./lease.js";
 import type { Held } from "./ledger.js";
 import { change, release, revoke } from "./release.js";
@@ -60,10 +60,16 @@ export function sessionOf(state: State, runner: string, incarnation: string): Se
   if (!session) return { refused: "STALE_INCARNATION", message: `runner ${runner} isn't attached: attach first` };
   const { record } = session;
   if (record.incarnation !== incarnation) {
-    return { refused: "STALE_INCARNATION", message: `incarnation ${incarnation} of runner ${runner} isn't the one attached (${record.incarnation}): end this process` };
+    return {
+      refused: "STALE_INCARNATION",
+      message: `incarnation ${incarnation} of runner ${runner} isn't the one attached (${record.incarnation}): end this process`,
+    };
   }
   if (record.lost) {
-    return { refused: "SESSION_EXPIRED", message: `runner ${runner} was silent for its whole TTL: stop every run, then attach as a new incarnation` };
+    return {
+      refused: "SESSION_EXPIRED",
+      message: `runner ${runner} was silent for its whole TTL: stop every run, then attach as a new incarnation`,
+    };
   }
   return session;
 }
@@ -83,12 +89,28 @@ export function attach(state: State, turn: Turn, command: Attach): InventoryAnsw
     return attached(state, turn, command);
   }
   if (earlier?.superseded.includes(incarnation)) {
-    return { refused: "STALE_INCARNATION", message: `incarnation ${incarnation} of runner ${runner} was replaced by ${earlier.incarnation}: end this process` };
+    return {
+      refused: "STALE_INCARNATION",
+      message: `incarnation ${incarnation} of runner ${runner} was replaced by ${earlier.incarnation}: end this process`,
+    };
   }
   if (!command.earlierProcessesDead) {
-    return { refused: "WRONG_STATE", message: `a new incarnation of runner ${runner} must first make sure that every earlier process is dead, and say so by earlier_processes_dead` };
+    return {
+      refused: "WRONG_STATE",
+      message: `a new incarnation of runner ${runner} must first make sure that every earlier process is dead, and say so by earlier_processes_dead`,
+    };
   }
-  const record = { runner, incarnation, superseded: superseding(earlier), pools, labels, capacity, draining: false, lost: false, silenceMs: 0 };
+  const record = {
+    runner,
+    incarnation,
+    superseded: superseding(earlier),
+    pools,
+    labels,
+    capacity,
+    draining: false,
+    lost: false,
+    silenceMs: 0,
+  };
   setSession(state, { record, deadlineMs: 0, heardMs: 0, extended: false, slotHint: 1 });
   return attached(state, turn, command);
 }
@@ -115,22 +137,42 @@ export function renew(state: State, turn: Turn, command: Renew): InventoryAnswer
     state.standing.wakeAll();
   }
   const known = new Map(command.known.map((lease) => [lease.id, lease]));
-  const refused = command.refused.map((item) => endOf(state, turn, command.runner, { ...item, outcome: neverStarted }, known));
+  const refused = command.refused.map((item) =>
+    endOf(state, turn, command.runner, { ...item, outcome: neverStarted }, known),
+  );
   const answer = takeInventory(state, turn, session, command.inventory, command.known);
   revokeMissing(state, turn, command.runner);
-  return { results: [...refused, ...answer.results], revocations: [...answer.revocations, ...revocationsOf(state, command.runner)] };
+  return {
+    results: [...refused, ...answer.results],
+    revocations: [...answer.revocations, ...revocationsOf(state, command.runner)],
+  };
 }
 
-const neverStarted: Outcome = { result: "NOT_STARTED", signal: "", message: "the work never reached the runner", resultJson: "", permanent: false, outputBytes: 0 };
+const neverStarted: Outcome = {
+  result: "NOT_STARTED",
+  signal: "",
+  message: "the work never reached the runner",
+  resultJson: "",
+  permanent: false,
+  outputBytes: 0,
+};
 
-function takeInventory(state: State, turn: Turn, session: Session, inventory: readonly Report[], known: readonly Lease[]): InventoryAnswer {
+function takeInventory(
+  state: State,
+  turn: Turn,
+  session: Session,
+  inventory: readonly Report[],
+  known: readonly Lease[],
+): InventoryAnswer {
   const results: { lease: string; verdict: CompletionVerdict }[] = [];
   const revocations: Revocation[] = [];
   const knownById = new Map(known.map((lease) => [lease.id, lease]));
   const { runner, incarnation } = session.record;
   for (const report of inventory) {
     if (report.state === "ENDED" && report.outcome) {
-      results.push(endOf(state, turn, runner, { lease: report.lease, token: report.token, outcome: report.outcome }, knownById));
+      results.push(
+        endOf(state, turn, runner, { lease: report.lease, token: report.token, outcome: report.outcome }, knownById),
+      );
       continue;
     }
     const held = state.ledger.leases.get(report.lease);
@@ -144,7 +186,13 @@ function takeInventory(state: State, turn: Turn, session: Session, inventory: re
   return { results, revocations };
 }
 
-function endOf(state: State, turn: Turn, runner: string, item: Completion, known: ReadonlyMap<string, Lease>): { lease: string; verdict: CompletionVerdict } {
+function endOf(
+  state: State,
+  turn: Turn,
+  runner: string,
+  item: Completion,
+  known: ReadonlyMap<string, Lease>,
+): { lease: string; verdict: CompletionVerdict } {
   return { lease: item.lease, verdict: complete(state, turn, runner, item, known) };
 }
 
@@ -165,7 +213,8 @@ function revokeMissing(state: State, turn: Turn, runner: string): void {
 export function revocationsOf(state: State, runner: string): Revocation[] {
   const revocations: Revocation[] = [];
   for (const { lease } of state.ledger.ofRunner(runner)) {
-    if (lease.state === "REVOKING") revocations.push({ lease: lease.id, token: lease.token, reason: lease.revokeReason });
+    if (lease.state === "REVOKING")
+      revocations.push({ lease: lease.id, token: lease.token, reason: lease.revokeReason });
   }
   return revocations;
 }

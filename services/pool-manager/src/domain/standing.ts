@@ -1,4 +1,4 @@
-import { type Bid, type Order, goesBefore } from "./bid.js";
+import { type Bid, goesBefore, type Order } from "./bid.js";
 import { type Demand, demandOf } from "./demand.js";
 import { Heap } from "./heap.js";
 import { attemptKey } from "./lease.js";
@@ -107,17 +107,26 @@ export class Standing {
     const id = classId(bid);
     const old = this.byKey.get(key);
     if (old) this.remove(old);
-    let queue = this.queues.get(id);
-    if (!queue) this.queues.set(id, (queue = new Queue(id, demandOf(bid))));
+    const queue = this.queues.get(id) ?? new Queue(id, demandOf(bid));
+    this.queues.set(id, queue);
     const same = old?.queue.id === id;
     const arrival = same ? old.arrival : this.arrivals++;
-    const standing: StandingBid = { key, bid, session, queue, rank: bid.rank, arrival, overtaken: same ? old.overtaken : 0, gone: false };
+    const standing: StandingBid = {
+      key,
+      bid,
+      session,
+      queue,
+      rank: bid.rank,
+      arrival,
+      overtaken: same ? old.overtaken : 0,
+      gone: false,
+    };
     queue.push(standing);
     this.byKey.set(key, standing);
     this.byTask.set(bid.task, standing);
-    let ofSession = this.bySession.get(session);
-    if (!ofSession) this.bySession.set(session, (ofSession = new Set()));
-    ofSession.add(standing);
+    const ofSession = this.bySession.get(session);
+    if (ofSession) ofSession.add(standing);
+    else this.bySession.set(session, new Set([standing]));
     // A class that is known to be blocked stays so for its new head; unless something is kept, which is a matter of rank.
     if (queue.blockedBy.length === 0 || this.kept.size > 0) this.awake.add(queue);
     return standing;
@@ -213,5 +222,14 @@ export class Standing {
 function classId(bid: Bid): string {
   const labels = Object.entries(bid.labels).sort(([a], [b]) => (a < b ? -1 : 1));
   const weights = [...bid.weights].sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([bid.pools, labels, weights, bid.tenant, bid.cpuMillis, bid.memoryBytes, bid.runner, bid.priority]);
+  return JSON.stringify([
+    bid.pools,
+    labels,
+    weights,
+    bid.tenant,
+    bid.cpuMillis,
+    bid.memoryBytes,
+    bid.runner,
+    bid.priority,
+  ]);
 }

@@ -67,7 +67,16 @@ export class State {
   readonly starts = new Starts();
   /** Limit changes whose row isn't committed yet. */
   readonly unwrittenChanges = new Map<string, LimitChange>();
-  meta: Meta = { dataId: "", granted: 0, released: 0, horizonMs: 0, acknowledged: 0, version: 0, limitChanges: 0, seeded: [] };
+  meta: Meta = {
+    dataId: "",
+    granted: 0,
+    released: 0,
+    horizonMs: 0,
+    acknowledged: 0,
+    version: 0,
+    limitChanges: 0,
+    seeded: [],
+  };
   /** Difference that the auditor found; granting has stopped unless it is 0. */
   drift = 0;
   brake: Brake | undefined;

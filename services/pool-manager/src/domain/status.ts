@@ -1,8 +1,8 @@
-import { poolSpec, type PoolSpec } from "./catalogue.js";
-import { type LimitStatus, limitNames } from "./pool.js";
+import { type PoolSpec, poolSpec } from "./catalogue.js";
 import { plainLimit } from "./limits.js";
-import type { Moment, Session, State } from "./state.js";
+import { type LimitStatus, limitNames } from "./pool.js";
 import { takesWork } from "./runners.js";
+import type { Moment, Session, State } from "./state.js";
 
 /** A pool with its counts. */
 export interface PoolStatus extends PoolSpec {
@@ -54,7 +54,9 @@ export function statusOf(state: State, now: Moment): Status {
   return {
     limits: limitsOf(state),
     pools: [...state.pools.keys()].sort(byName).map((name) => poolOf(state, name, now, standing.get(name) ?? 0)),
-    runners: [...state.sessions.values()].map((session) => runnerOf(state, session, now)).sort((left, right) => byName(left.runner, right.runner)),
+    runners: [...state.sessions.values()]
+      .map((session) => runnerOf(state, session, now))
+      .sort((left, right) => byName(left.runner, right.runner)),
     running: state.ledger.leases.size,
     started: state.ledger.started,
     drift: state.drift,
@@ -70,7 +72,10 @@ export function statusOf(state: State, now: Moment): Status {
 
 /** All limits by name, global first; runners' limits and counted tenants without a bound among them. */
 export function limitsOf(state: State): LimitStatus[] {
-  const limits: LimitStatus[] = [...state.limits.values()].map((limit) => ({ ...limit, used: state.ledger.used(limit.name) }));
+  const limits: LimitStatus[] = [...state.limits.values()].map((limit) => ({
+    ...limit,
+    used: state.ledger.used(limit.name),
+  }));
   for (const { record } of state.sessions.values()) {
     const name = limitNames.runner(record.runner);
     limits.push({ ...plainLimit(name, record.capacity), used: state.ledger.used(name) });
@@ -85,10 +90,17 @@ export function poolOf(state: State, name: string, now: Moment, standing?: numbe
   if (!pool) throw new Error(`no pool ${name}`);
   let waiting = standing ?? 0;
   if (standing === undefined) {
-    for (const queue of state.standing.all) if (queue.demand.pools.some((option) => option.pool === name)) waiting += queue.size;
+    for (const queue of state.standing.all)
+      if (queue.demand.pools.some((option) => option.pool === name)) waiting += queue.size;
   }
   const runners = [...(state.sessionsByPool.get(name) ?? [])].filter((session) => takesWork(session, now)).length;
-  return { ...poolSpec(state, pool), version: pool.version, running: state.ledger.runningByPool.get(name) ?? 0, standing: waiting, runners };
+  return {
+    ...poolSpec(state, pool),
+    version: pool.version,
+    running: state.ledger.runningByPool.get(name) ?? 0,
+    standing: waiting,
+    runners,
+  };
 }
 
 function runnerOf(state: State, { record, heardMs }: Session, now: Moment): RunnerStatus {

@@ -45,8 +45,10 @@ export class Dispatcher {
       else news.set(session, [item]);
     };
     for (const change of changes) {
-      if (change.k === "lease" && change.e === "GRANTED") tell(attemptKey(change.l.task, change.l.attempt), { kind: "granted", lease: change.l });
-      else if (change.k === "tombstone" && change.wallMs !== undefined) tell(change.key, { kind: "lost", key: change.key, message: "the attempt was forbidden" });
+      if (change.k === "lease" && change.e === "GRANTED")
+        tell(attemptKey(change.l.task, change.l.attempt), { kind: "granted", lease: change.l });
+      else if (change.k === "tombstone" && change.wallMs !== undefined)
+        tell(change.key, { kind: "lost", key: change.key, message: "the attempt was forbidden" });
     }
     for (const [session, items] of news) this.streams.get(session)?.(items);
   }

@@ -45,5 +45,9 @@ export interface PoolStore extends EngineStore<Change, Row> {
   /** The occupying leases by the rows and the journal, as of one commit: what a restart would load. */
   occupying(): Promise<{ readonly n: number; readonly leases: readonly Lease[] }>;
   /** Deletes commits below `journalBelow` that no replay needs, and finished leases that ended before `endedBeforeMs`; at most `max` of each. Returns how many went. */
-  prune(bounds: { readonly journalBelow: number; readonly endedBeforeMs: number; readonly max: number }): Promise<number>;
+  prune(bounds: {
+    readonly journalBelow: number;
+    readonly endedBeforeMs: number;
+    readonly max: number;
+  }): Promise<number>;
 }

@@ -116,9 +116,15 @@ export class PoolEngine {
       let waiting = part;
       for (let round = 0; waiting.length > 0; round++) {
         const known = await this.knownAttempts(waiting, false);
-        const answers = session === "" ? await this.run("placeBids", { bids: waiting, known }) : await this.run("bids", { session, bids: waiting, known });
+        const answers =
+          session === ""
+            ? await this.run("placeBids", { bids: waiting, known })
+            : await this.run("bids", { session, bids: waiting, known });
         for (const answer of answers) results.set(answer.key, answer);
-        waiting = round >= rereadsMax ? [] : waiting.filter((bid) => results.get(attemptKey(bid.task, bid.attempt))?.verdict === "REREAD");
+        waiting =
+          round >= rereadsMax
+            ? []
+            : waiting.filter((bid) => results.get(attemptKey(bid.task, bid.attempt))?.verdict === "REREAD");
       }
     }
     return bids.map((bid) => results.get(attemptKey(bid.task, bid.attempt)) as BidResult);
@@ -131,44 +137,66 @@ export class PoolEngine {
       let waiting = part;
       for (let round = 0; waiting.length > 0; round++) {
         const asked = waiting;
-        const answer = await this.run("forbid", { attempts: asked, reason, known: await this.knownAttempts(asked, true) });
+        const answer = await this.run("forbid", {
+          attempts: asked,
+          reason,
+          known: await this.knownAttempts(asked, true),
+        });
         answer.results.forEach((result, i) => {
           const { task, attempt } = asked[i] as AttemptRef;
           results.set(attemptKey(task, attempt), result);
         });
-        for (const { runner, revocation } of answer.revoked) for (const listener of this.revokedListeners) listener(runner, [revocation]);
-        waiting = round >= rereadsMax ? [] : asked.filter(({ task, attempt }) => results.get(attemptKey(task, attempt))?.found === "REREAD");
+        for (const { runner, revocation } of answer.revoked)
+          for (const listener of this.revokedListeners) listener(runner, [revocation]);
+        waiting =
+          round >= rereadsMax
+            ? []
+            : asked.filter(({ task, attempt }) => results.get(attemptKey(task, attempt))?.found === "REREAD");
       }
     }
     return attempts.map(({ task, attempt }) => results.get(attemptKey(task, attempt)) as ForbidResult);
   }
 
   /** Applies outcomes; `incarnation` undefined for those from the bus. */
-  async complete(runner: string, incarnation: string | undefined, items: readonly Completion[]): Promise<CompletionVerdict[] | SessionRefused> {
+  async complete(
+    runner: string,
+    incarnation: string | undefined,
+    items: readonly Completion[],
+  ): Promise<CompletionVerdict[] | SessionRefused> {
     const verdicts: CompletionVerdict[] = [];
+    const from = incarnation === undefined ? { runner } : { runner, incarnation };
     for (const part of parts(items)) {
-      let known: readonly Lease[] = await this.knownLeases(part.map(({ lease }) => lease), false);
-      for (let round = 0; ; round++) {
-        const answer = await this.run("complete", { runner, ...(incarnation !== undefined && { incarnation }), items: part, known });
-        if ("refused" in answer) return answer;
-        if (round < rereadsMax && answer.verdicts.includes("REREAD")) {
-          // Repeating the part is harmless: what was applied now is a repeat. The first answer is kept for those.
-          const again = part.filter((_item, i) => answer.verdicts[i] === "REREAD");
-          known = await this.knownLeases(again.map(({ lease }) => lease), true);
-          const second = await this.run("complete", { runner, ...(incarnation !== undefined && { incarnation }), items: again, known });
-          if ("refused" in second) return second;
-          let next = 0;
-          verdicts.push(...answer.verdicts.map((verdict) => (verdict === "REREAD" ? (second.verdicts[next++] as CompletionVerdict) : verdict)));
-        } else verdicts.push(...answer.verdicts);
-        break;
+      const known = await this.knownLeases(
+        part.map(({ lease }) => lease),
+        false,
+      );
+      const answer = await this.run("complete", { ...from, items: part, known });
+      if ("refused" in answer) return answer;
+      const again = part.filter((_item, i) => answer.verdicts[i] === "REREAD");
+      if (again.length === 0) {
+        verdicts.push(...answer.verdicts);
+        continue;
       }
+      // A late result of a lease that the memory has in short form only: its row is needed.
+      const rows = await this.knownLeases(
+        again.map(({ lease }) => lease),
+        true,
+      );
+      const second = await this.run("complete", { ...from, items: again, known: rows });
+      if ("refused" in second) return second;
+      let next = 0;
+      for (const verdict of answer.verdicts)
+        verdicts.push(verdict === "REREAD" ? (second.verdicts[next++] ?? verdict) : verdict);
     }
     return verdicts;
   }
 
   /** Finished leases of the ended runs in an inventory that the memory may not have whole. */
   knownReports(inventory: readonly Report[]): Promise<readonly Lease[]> {
-    return this.knownLeases(inventory.filter(({ state }) => state === "ENDED").map(({ lease }) => lease), true);
+    return this.knownLeases(
+      inventory.filter(({ state }) => state === "ENDED").map(({ lease }) => lease),
+      true,
+    );
   }
 
   /** Compares the counts in memory with the rows and the journal, as of one commit. Returns the difference. */
@@ -185,7 +213,10 @@ export class PoolEngine {
       // Once granting has stopped it stays so: the counts can't be trusted before they are rebuilt.
       if (drift === 0) return state.drift;
       this.alarms++;
-      this.options.logger.error({ drift, n }, "the counts in memory differ from the rows: granting has stopped; restart the pool-manager");
+      this.options.logger.error(
+        { drift, n },
+        "the counts in memory differ from the rows: granting has stopped; restart the pool-manager",
+      );
       await this.run("drift", { drift });
       return drift;
     } finally {
@@ -238,7 +269,9 @@ export class PoolEngine {
 
   private async knownLeases(ids: readonly string[], whole: boolean): Promise<readonly Lease[]> {
     const { ledger, recent } = this.core.state;
-    const missing = ids.filter((id) => !ledger.leases.has(id) && !recent.unwritten.has(id) && (whole || !recent.get(id)));
+    const missing = ids.filter(
+      (id) => !ledger.leases.has(id) && !recent.unwritten.has(id) && (whole || !recent.get(id)),
+    );
     return missing.length === 0 ? [] : await this.store.finishedByIds(missing.slice(0, 20_000));
   }
 
@@ -251,7 +284,9 @@ export class PoolEngine {
         () => {
           this.timers.delete(timer);
           work()
-            .catch((error: unknown) => logger.warn({ err: error }, "periodic work of the pool-manager failed; it is tried again"))
+            .catch((error: unknown) =>
+              logger.warn({ err: error }, "periodic work of the pool-manager failed; it is tried again"),
+            )
             .finally(arm);
         },
         { unref: true },
@@ -263,9 +298,36 @@ export class PoolEngine {
 }
 
 /** Enough of a lease to say that its attempt is over. */
-function asLease(id: string, task: string, attempt: number, short: { readonly token: number; readonly runner: string; readonly reason: Lease["reason"] & string; readonly ordinal: number }): Lease {
+function asLease(
+  id: string,
+  task: string,
+  attempt: number,
+  short: {
+    readonly token: number;
+    readonly runner: string;
+    readonly reason: Lease["reason"] & string;
+    readonly ordinal: number;
+  },
+): Lease {
   const { token, runner, reason, ordinal } = short;
-  return { id, task, attempt, token, state: "RELEASED", pool: "", runner, incarnation: "", slot: "", tenant: "", weights: [], grantMs: 0, reason, revokeReason: "", traceParent: "", ordinal };
+  return {
+    id,
+    task,
+    attempt,
+    token,
+    state: "RELEASED",
+    pool: "",
+    runner,
+    incarnation: "",
+    slot: "",
+    tenant: "",
+    weights: [],
+    grantMs: 0,
+    reason,
+    revokeReason: "",
+    traceParent: "",
+    ordinal,
+  };
 }
 
 function* parts<Item>(items: readonly Item[]): Generator<readonly Item[]> {

@@ -1,7 +1,7 @@
-import { subjects } from "@berth/contracts";
 import type { Bus, Subscription } from "@berth/chassis/bus";
 import { FieldCheck } from "@berth/chassis/grpc";
 import type { Logger } from "@berth/chassis/log";
+import { subjects } from "@berth/contracts";
 import { eventToWire } from "../api/convert.js";
 import { completionsOf } from "../api/lease-api.js";
 import { eventsOf } from "../engine/lease-events.js";
@@ -31,7 +31,10 @@ export class PoolBus {
       for (let at = 0; at < events.length; at += eventsPerMessage) {
         const message = { events: events.slice(at, at + eventsPerMessage).map(eventToWire) };
         this.bus.publish(subjects.lease, message, { id: `pool-manager:${commit.n}:${at}` }).catch((error: unknown) => {
-          this.logger.warn({ err: error, n: commit.n }, "lease events weren't broadcast; readers find them in the journal");
+          this.logger.warn(
+            { err: error, n: commit.n },
+            "lease events weren't broadcast; readers find them in the journal",
+          );
         });
       }
     });
@@ -40,7 +43,11 @@ export class PoolBus {
         batches.map(async ({ runner, completions }) => {
           const check = new FieldCheck();
           const items = completionsOf(check, completions);
-          if (check.violations.length > 0) this.logger.warn({ runner, violations: check.violations.slice(0, 5) }, "a broadcast completion is malformed and was dropped; the lease stream brings it again");
+          if (check.violations.length > 0)
+            this.logger.warn(
+              { runner, violations: check.violations.slice(0, 5) },
+              "a broadcast completion is malformed and was dropped; the lease stream brings it again",
+            );
           else await this.engine.complete(runner, undefined, items);
         }),
       );

@@ -35,10 +35,16 @@ export function storeConformance(name: string, create: () => StoreFixture): void
       expect(await store.position()).toEqual({ epoch: 2, n: 1 });
     });
 
-    it.each([["an old epoch", 1, 1], ["a number that was used", 2, 0], ["a gap", 2, 2]])("refuses a commit under %s and changes nothing", async (_what, epoch, n) => {
+    it.each([
+      ["an old epoch", 1, 1],
+      ["a number that was used", 2, 0],
+      ["a gap", 2, 2],
+    ])("refuses a commit under %s and changes nothing", async (_what, epoch, n) => {
       await store.lead("a");
       await store.lead("b");
-      await expect(store.commit(group(epoch, n, { rows: [{ t: "lease", lease: lease(1) }] }))).rejects.toBeInstanceOf(LeadLost);
+      await expect(store.commit(group(epoch, n, { rows: [{ t: "lease", lease: lease(1) }] }))).rejects.toBeInstanceOf(
+        LeadLost,
+      );
       expect((await store.lead("c")).rows.filter(({ t }) => t === "lease")).toEqual([]);
     });
 
@@ -60,25 +66,53 @@ export function storeConformance(name: string, create: () => StoreFixture): void
       store = fixture.open();
       const loaded = await store.lead("b");
       expect(loaded.groups).toEqual([{ n: 2, changes: [third] }]);
-      expect(loaded.rows).toEqual(expect.arrayContaining([{ t: "lease", lease: live }, rows[2], rows[3], { t: "meta", meta: { ...emptyMeta, dataId: "d", granted: 2, released: 1 } }]));
+      expect(loaded.rows).toEqual(
+        expect.arrayContaining([
+          { t: "lease", lease: live },
+          rows[2],
+          rows[3],
+          { t: "meta", meta: { ...emptyMeta, dataId: "d", granted: 2, released: 1 } },
+        ]),
+      );
       expect(loaded.rows).toHaveLength(4);
       expect(await store.occupying()).toEqual({ n: 2, leases: [live, lease(3)] });
     });
 
     it("deletes a row that came without content", async () => {
       await store.lead("a");
-      await store.commit(group(1, 1, { rows: [{ t: "limit", name: "x", limit: plainLimit("x", 2) }, { t: "tombstone", key: "1 t", wallMs: 7 }] }));
-      await store.commit(group(1, 2, { rows: [{ t: "limit", name: "x" }, { t: "tombstone", key: "1 t" }] }));
+      await store.commit(
+        group(1, 1, {
+          rows: [
+            { t: "limit", name: "x", limit: plainLimit("x", 2) },
+            { t: "tombstone", key: "1 t", wallMs: 7 },
+          ],
+        }),
+      );
+      await store.commit(
+        group(1, 2, {
+          rows: [
+            { t: "limit", name: "x" },
+            { t: "tombstone", key: "1 t" },
+          ],
+        }),
+      );
       expect((await store.lead("b")).rows.map(({ t }) => t)).toEqual(["meta"]);
     });
 
     it("finds finished leases by attempt, by id and by filter, newest grant first, page by page", async () => {
       await store.lead("a");
       const all = [1, 2, 3, 4].map((token) => released(token, token));
-      await store.commit(group(1, 1, { rows: [...all.map((one) => ({ t: "lease" as const, lease: one })), { t: "lease", lease: lease(5) }] }));
-      expect(await store.finishedByKeys([attemptKey("s/t2", 1), attemptKey("s/t5", 1), attemptKey("s/t9", 1)])).toEqual([all[1]]);
+      await store.commit(
+        group(1, 1, {
+          rows: [...all.map((one) => ({ t: "lease" as const, lease: one })), { t: "lease", lease: lease(5) }],
+        }),
+      );
+      expect(await store.finishedByKeys([attemptKey("s/t2", 1), attemptKey("s/t5", 1), attemptKey("s/t9", 1)])).toEqual(
+        [all[1]],
+      );
       expect(await store.finishedByIds(["d-3", "d-5", "d-9"])).toEqual([all[2]]);
-      const tokens = async (filter: Parameters<PoolStore["listFinished"]>[0], before = 99, max = 10) => (await store.listFinished(filter, before, max)).map(({ token }) => token);
+      const tokens = async (filter: Parameters<PoolStore["listFinished"]>[0], before = 99, max = 10) =>
+        (await store.listFinished(filter, before, max)).map(({ token }) => token);
       expect(await tokens({})).toEqual([4, 3, 2, 1]);
       expect(await tokens({}, 4, 2)).toEqual([3, 2]);
       expect(await tokens({ runner: "r1" })).toEqual([3, 1]);
@@ -90,7 +124,14 @@ export function storeConformance(name: string, create: () => StoreFixture): void
 
     it("keeps a late result in the row of its lease", async () => {
       await store.lead("a");
-      const lateOutcome = { result: "SUCCEEDED", signal: "", message: "", resultJson: "", permanent: false, outputBytes: 0 } as const;
+      const lateOutcome = {
+        result: "SUCCEEDED",
+        signal: "",
+        message: "",
+        resultJson: "",
+        permanent: false,
+        outputBytes: 0,
+      } as const;
       await store.commit(group(1, 1, { rows: [{ t: "lease", lease: released(1, 1) }] }));
       await store.commit(group(1, 2, { rows: [{ t: "lease", lease: { ...released(1, 1), lateOutcome } }] }));
       expect(await store.finishedByIds(["d-1"])).toMatchObject([{ lateOutcome }]);
@@ -98,16 +139,25 @@ export function storeConformance(name: string, create: () => StoreFixture): void
 
     it("lists limit changes newest first, with the number of their commit", async () => {
       await store.lead("a");
-      const change = (id: number, limit: string) => ({ t: "limitChange" as const, change: { id, limit, newCapacity: id, wallMs: id, reason: "" } });
+      const change = (id: number, limit: string) => ({
+        t: "limitChange" as const,
+        change: { id, limit, newCapacity: id, wallMs: id, reason: "" },
+      });
       await store.commit(group(1, 1, { rows: [change(1, "x"), change(2, "y")] }));
       await store.commit(group(1, 2, { rows: [change(3, "x")] }));
-      expect((await store.listLimitChanges("", 99, 2)).map(({ id, revision }) => [id, revision])).toEqual([[3, 2], [2, 1]]);
+      expect((await store.listLimitChanges("", 99, 2)).map(({ id, revision }) => [id, revision])).toEqual([
+        [3, 2],
+        [2, 1],
+      ]);
       expect((await store.listLimitChanges("x", 3, 10)).map(({ id }) => id)).toEqual([1]);
     });
 
     it("reads the journal in order and prunes only what nobody needs", async () => {
       await store.lead("a");
-      for (let n = 1; n <= 4; n++) await store.commit(group(1, n, { changes: [{ k: "mark" }], replayFrom: 3, rows: [{ t: "lease", lease: released(n, n) }] }));
+      for (let n = 1; n <= 4; n++)
+        await store.commit(
+          group(1, n, { changes: [{ k: "mark" }], replayFrom: 3, rows: [{ t: "lease", lease: released(n, n) }] }),
+        );
       expect(await store.journalAfter(1, 2)).toMatchObject({ groups: [{ n: 2 }, { n: 3 }], firstN: 1, more: true });
       expect(await store.prune({ journalBelow: 9, endedBeforeMs: 2_020, max: 10 })).toBe(3);
       expect(await store.journalAfter(0, 10)).toMatchObject({ groups: [{ n: 3 }, { n: 4 }], firstN: 3, more: false });
@@ -132,7 +182,10 @@ function lease(token: number): Lease {
     incarnation: "i",
     slot: `r/${token}`,
     tenant: "",
-    weights: [["global", 1], ["pool:p", 1]],
+    weights: [
+      ["global", 1],
+      ["pool:p", 1],
+    ],
     grantMs: 1_000 + token * 10,
     revokeReason: "",
     traceParent: "",

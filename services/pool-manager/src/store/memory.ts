@@ -36,19 +36,25 @@ export class MemoryStore implements PoolStore {
     const all = this.rows();
     const finished = all.flatMap((row) => (row.t === "lease" && row.lease.state === "RELEASED" ? [row.lease] : []));
     const meta = all.find((row) => row.t === "meta")?.meta ?? emptyMeta;
-    const rows: Row[] = all.filter((row) => row.t !== "meta" && row.t !== "limitChange" && !(row.t === "lease" && row.lease.state === "RELEASED"));
+    const rows: Row[] = all.filter(
+      (row) => row.t !== "meta" && row.t !== "limitChange" && !(row.t === "lease" && row.lease.state === "RELEASED"),
+    );
     rows.push({ t: "meta", meta: withTotals(meta, finished) }, ...startRows(rows, all));
-    const groups = [...disk.journal].filter(([n]) => n >= disk.replayFrom).map(([n, { changes }]) => ({ n, changes: JSON.parse(changes) as Change[] }));
+    const groups = [...disk.journal]
+      .filter(([n]) => n >= disk.replayFrom)
+      .map(([n, { changes }]) => ({ n, changes: JSON.parse(changes) as Change[] }));
     return { epoch: disk.epoch, n: disk.n, rows, groups };
   }
 
   async commit(group: Group<Change, Row>): Promise<void> {
     await this.hooks.before?.(group);
     const { disk } = this;
-    if (disk.epoch !== group.epoch || disk.n !== group.n - 1) throw new LeadLost(`the leader row is at (${disk.epoch}, ${disk.n}), not at (${group.epoch}, ${group.n - 1})`);
+    if (disk.epoch !== group.epoch || disk.n !== group.n - 1)
+      throw new LeadLost(`the leader row is at (${disk.epoch}, ${disk.n}), not at (${group.epoch}, ${group.n - 1})`);
     disk.n = group.n;
     disk.replayFrom = group.replayFrom;
-    if (group.changes.length > 0) disk.journal.set(group.n, { wallMs: group.wallMs, changes: JSON.stringify(group.changes) });
+    if (group.changes.length > 0)
+      disk.journal.set(group.n, { wallMs: group.wallMs, changes: JSON.stringify(group.changes) });
     for (const row of group.rows) this.write(row, group.n);
     await this.hooks.after?.(group);
   }
@@ -74,27 +80,42 @@ export class MemoryStore implements PoolStore {
   }
 
   async listLimitChanges(limit: string, beforeId: number, max: number): Promise<LimitChangeRow[]> {
-    const changes = this.rows().flatMap((row) => (row.t === "limitChange" ? [{ ...row.change, revision: this.disk.revisions.get(`limitChange ${row.change.id}`) ?? 0 }] : []));
+    const changes = this.rows().flatMap((row) =>
+      row.t === "limitChange"
+        ? [{ ...row.change, revision: this.disk.revisions.get(`limitChange ${row.change.id}`) ?? 0 }]
+        : [],
+    );
     const found = changes.filter((change) => change.id < beforeId && (limit === "" || change.limit === limit));
     return found.sort((left, right) => right.id - left.id).slice(0, max);
   }
 
   async journalAfter(n: number, max: number): Promise<JournalPage> {
     const after = [...this.disk.journal].filter(([m]) => m > n).sort(([left], [right]) => left - right);
-    const groups = after.slice(0, max).map(([m, { wallMs, changes }]) => ({ n: m, wallMs, changes: JSON.parse(changes) as Change[] }));
+    const groups = after
+      .slice(0, max)
+      .map(([m, { wallMs, changes }]) => ({ n: m, wallMs, changes: JSON.parse(changes) as Change[] }));
     return { groups, firstN: Math.min(this.disk.n + 1, ...this.disk.journal.keys()), more: after.length > max };
   }
 
   async occupying(): Promise<{ n: number; leases: readonly Lease[] }> {
     const live = this.rows().flatMap((row) => (row.t === "lease" && row.lease.state !== "RELEASED" ? [row.lease] : []));
-    const groups = [...this.disk.journal].filter(([n]) => n >= this.disk.replayFrom).sort(([left], [right]) => left - right);
-    return { n: this.disk.n, leases: replayOccupying(live, groups.map(([, { changes }]) => JSON.parse(changes) as Change[])) };
+    const groups = [...this.disk.journal]
+      .filter(([n]) => n >= this.disk.replayFrom)
+      .sort(([left], [right]) => left - right);
+    return {
+      n: this.disk.n,
+      leases: replayOccupying(
+        live,
+        groups.map(([, { changes }]) => JSON.parse(changes) as Change[]),
+      ),
+    };
   }
 
   async prune(bounds: { journalBelow: number; endedBeforeMs: number; max: number }): Promise<number> {
     let gone = 0;
     for (const n of [...this.disk.journal.keys()]) {
-      if (n < Math.min(bounds.journalBelow, this.disk.replayFrom) && gone < bounds.max && this.disk.journal.delete(n)) gone++;
+      if (n < Math.min(bounds.journalBelow, this.disk.replayFrom) && gone < bounds.max && this.disk.journal.delete(n))
+        gone++;
     }
     for (const lease of this.finished().slice(0, bounds.max)) {
       if ((lease.releaseMs ?? 0) < bounds.endedBeforeMs && this.disk.rows.delete(`lease ${lease.id}`)) gone++;
@@ -152,7 +173,16 @@ function matches(lease: Lease, { task, runner, slot, pool, limit, fromMs, toMs }
 }
 
 /** Figures before anything was ever written. */
-export const emptyMeta: Meta = { dataId: "", granted: 0, released: 0, horizonMs: 0, acknowledged: 0, version: 0, limitChanges: 0, seeded: [] };
+export const emptyMeta: Meta = {
+  dataId: "",
+  granted: 0,
+  released: 0,
+  horizonMs: 0,
+  acknowledged: 0,
+  version: 0,
+  limitChanges: 0,
+  seeded: [],
+};
 
 function withTotals(meta: Meta, finished: readonly Lease[]): Meta {
   let { granted, released } = meta;
@@ -171,5 +201,7 @@ function startRows(live: readonly Row[], all: readonly Row[]): Row[] {
 
 /** The starts that a lease was under limits with a rate. */
 export function startsOf(lease: Lease, rated: ReadonlySet<string>): Row[] {
-  return lease.weights.flatMap(([limit]) => (rated.has(limit) ? [{ t: "start" as const, limit, wallMs: lease.grantMs }] : []));
+  return lease.weights.flatMap(([limit]) =>
+    rated.has(limit) ? [{ t: "start" as const, limit, wallMs: lease.grantMs }] : [],
+  );
 }

@@ -9,45 +9,79 @@ import { migrations } from "./schema.js";
 
 type Body = { readonly body: string };
 
-/** The store in one SQLite file. Every call is synchronous inside, so what it reads is as of one commit. */
-export class SqlitePoolStore implements PoolStore {
-  private readonly database: SqliteDatabase;
-  private readonly leader: SqliteLead;
-  private readonly statements;
-  private closed = false;
-
-  /** Opens the file, creating it if it isn't there. */
-  constructor(path: string) {
-    const database = openSqlite(path, migrations);
-    this.database = database;
-    this.leader = new SqliteLead(database);
-    this.statements = {
+/** The file once it is open: everything is prepared once. */
+function openFile(path: string) {
+  const database = openSqlite(path, migrations);
+  return {
+    database,
+    leader: new SqliteLead(database),
+    statements: {
       // A late result rewrites a row; the attempt and the token stay what they are, and no other lease may take them.
       putLease: database.prepare(
         `INSERT INTO lease (id, task, attempt, token, ordinal, runner, slot, pool, grant_ms, release_ms, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET ordinal = excluded.ordinal, release_ms = excluded.release_ms, body = excluded.body`,
       ),
-      putConfig: database.prepare("INSERT INTO config (kind, name, body) VALUES (?, ?, ?) ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body"),
+      putConfig: database.prepare(
+        "INSERT INTO config (kind, name, body) VALUES (?, ?, ?) ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body",
+      ),
       dropConfig: database.prepare("DELETE FROM config WHERE kind = ? AND name = ?"),
-      putTombstone: database.prepare("INSERT INTO tombstone (key, wall_ms) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET wall_ms = excluded.wall_ms"),
+      putTombstone: database.prepare(
+        "INSERT INTO tombstone (key, wall_ms) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET wall_ms = excluded.wall_ms",
+      ),
       dropTombstone: database.prepare("DELETE FROM tombstone WHERE key = ?"),
-      putChange: database.prepare("INSERT INTO limit_change (id, limit_name, revision, body) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"),
+      putChange: database.prepare(
+        "INSERT INTO limit_change (id, limit_name, revision, body) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+      ),
       live: database.prepare("SELECT body FROM lease WHERE release_ms IS NULL ORDER BY token"),
       byKey: database.prepare("SELECT body FROM lease WHERE task = ? AND attempt = ? AND release_ms IS NOT NULL"),
       byId: database.prepare("SELECT body FROM lease WHERE id = ? AND release_ms IS NOT NULL"),
-      totals: database.prepare("SELECT (SELECT max(token) FROM lease) AS granted, (SELECT max(ordinal) FROM lease) AS released"),
+      totals: database.prepare(
+        "SELECT (SELECT max(token) FROM lease) AS granted, (SELECT max(ordinal) FROM lease) AS released",
+      ),
       config: database.prepare("SELECT kind, name, body FROM config"),
       tombstones: database.prepare("SELECT key, wall_ms AS wallMs FROM tombstone"),
       recentGrants: database.prepare("SELECT body FROM lease WHERE grant_ms >= ? ORDER BY token"),
-      changes: database.prepare("SELECT body, revision FROM limit_change WHERE id < ?1 AND (?2 = '' OR limit_name = ?2) ORDER BY id DESC LIMIT ?3"),
+      changes: database.prepare(
+        "SELECT body, revision FROM limit_change WHERE id < ?1 AND (?2 = '' OR limit_name = ?2) ORDER BY id DESC LIMIT ?3",
+      ),
       prune: database.prepare("DELETE FROM lease WHERE id IN (SELECT id FROM lease WHERE release_ms < ? LIMIT ?)"),
-    };
+    },
+  };
+}
+
+/** The store in one SQLite file. Every call is synchronous inside, so what it reads is as of one commit. */
+export class SqlitePoolStore implements PoolStore {
+  private readonly path: string;
+  private file: ReturnType<typeof openFile> | undefined;
+
+  /** The file is opened, and created if it isn't there, at the first use. */
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  private get database(): SqliteDatabase {
+    return this.open().database;
+  }
+
+  private get leader(): SqliteLead {
+    return this.open().leader;
+  }
+
+  private get statements(): ReturnType<typeof openFile>["statements"] {
+    return this.open().statements;
+  }
+
+  private open(): ReturnType<typeof openFile> {
+    this.file ??= openFile(this.path);
+    return this.file;
   }
 
   async lead(holder: string): Promise<Loaded<Change, Row>> {
     return this.database.transaction(() => {
       const { epoch, n, replayFrom } = this.leader.take(holder);
-      const groups = this.leader.from(replayFrom).map((row) => ({ n: row.n, changes: JSON.parse(row.changes) as Change[] }));
+      const groups = this.leader
+        .from(replayFrom)
+        .map((row) => ({ n: row.n, changes: JSON.parse(row.changes) as Change[] }));
       return { epoch, n, rows: this.liveRows(), groups };
     })();
   }
@@ -56,7 +90,8 @@ export class SqlitePoolStore implements PoolStore {
     try {
       this.database.transaction(() => {
         this.leader.move(group.epoch, group.n, group.replayFrom);
-        if (group.changes.length > 0) this.leader.append(group.n, group.epoch, group.wallMs, JSON.stringify(group.changes));
+        if (group.changes.length > 0)
+          this.leader.append(group.n, group.epoch, group.wallMs, JSON.stringify(group.changes));
         for (const row of group.rows) this.write(row, group.n);
       })();
     } catch (error) {
@@ -71,9 +106,8 @@ export class SqlitePoolStore implements PoolStore {
   }
 
   async close(): Promise<void> {
-    if (this.closed) return;
-    this.closed = true;
-    this.database.close();
+    this.file?.database.close();
+    this.file = undefined;
   }
 
   async finishedByKeys(keys: readonly string[]): Promise<Lease[]> {
@@ -113,7 +147,9 @@ export class SqlitePoolStore implements PoolStore {
 
   async journalAfter(n: number, max: number): Promise<JournalPage> {
     const rows = this.leader.from(n + 1, max + 1);
-    const groups = rows.slice(0, max).map((row) => ({ n: row.n, wallMs: row.wallMs, changes: JSON.parse(row.changes) as Change[] }));
+    const groups = rows
+      .slice(0, max)
+      .map((row) => ({ n: row.n, wallMs: row.wallMs, changes: JSON.parse(row.changes) as Change[] }));
     return { groups, firstN: this.leader.first() ?? this.leader.position().n + 1, more: rows.length > max };
   }
 
@@ -142,13 +178,23 @@ export class SqlitePoolStore implements PoolStore {
       rated.add(row.name);
       longestMs = Math.max(longestMs, row.limit.ratePeriodMs);
     }
-    for (const { key, wallMs } of this.statements.tombstones.all() as { key: string; wallMs: number }[]) rows.push({ t: "tombstone", key, wallMs });
+    for (const { key, wallMs } of this.statements.tombstones.all() as { key: string; wallMs: number }[])
+      rows.push({ t: "tombstone", key, wallMs });
     if (rated.size > 0) {
-      const newest = (this.database.prepare("SELECT max(grant_ms) AS ms FROM lease").get() as { ms: number | null }).ms ?? 0;
-      for (const lease of leases(this.statements.recentGrants.all(newest - longestMs) as Body[])) rows.push(...startsOf(lease, rated));
+      const newest =
+        (this.database.prepare("SELECT max(grant_ms) AS ms FROM lease").get() as { ms: number | null }).ms ?? 0;
+      for (const lease of leases(this.statements.recentGrants.all(newest - longestMs) as Body[]))
+        rows.push(...startsOf(lease, rated));
     }
     const totals = this.statements.totals.get() as { granted: number | null; released: number | null };
-    rows.push({ t: "meta", meta: { ...meta, granted: Math.max(meta.granted, totals.granted ?? 0), released: Math.max(meta.released, totals.released ?? 0) } });
+    rows.push({
+      t: "meta",
+      meta: {
+        ...meta,
+        granted: Math.max(meta.granted, totals.granted ?? 0),
+        released: Math.max(meta.released, totals.released ?? 0),
+      },
+    });
     return rows;
   }
 
@@ -158,7 +204,19 @@ export class SqlitePoolStore implements PoolStore {
       case "lease": {
         const { id, task, attempt, token, ordinal, runner, slot, pool, grantMs, releaseMs } = row.lease;
         const released = releaseMs === undefined ? null : Math.round(releaseMs);
-        return void statements.putLease.run(id, task, attempt, token, ordinal, runner, slot, pool, Math.round(grantMs), released, JSON.stringify(row.lease));
+        return void statements.putLease.run(
+          id,
+          task,
+          attempt,
+          token,
+          ordinal,
+          runner,
+          slot,
+          pool,
+          Math.round(grantMs),
+          released,
+          JSON.stringify(row.lease),
+        );
       }
       case "pool":
         return this.config(row, row.name, row.pool !== undefined);

@@ -12,5 +12,8 @@ storeConformance("memory", () => {
 
 storeConformance("SQLite", () => {
   const folder = mkdtempSync(join(tmpdir(), "berth-pool-"));
-  return { open: () => new SqlitePoolStore(join(folder, "pool-manager.db")), dispose: () => rmSync(folder, { recursive: true }) };
+  return {
+    open: () => new SqlitePoolStore(join(folder, "pool-manager.db")),
+    dispose: () => rmSync(folder, { recursive: true }),
+  };
 });
