@@ -48,10 +48,10 @@ describe("the board", () => {
     ].map((each) => changeLine(io, board, board.take(each), each));
     expect(lines).toEqual([
       undefined,
-      "[0/1] s/a running in p on r",
+      "[0/1] a running in p on r",
       undefined,
-      "[0/1] s/a backing off - exit code 1",
-      "[1/1] s/a succeeded (attempt 2) in 1.5s",
+      "[0/1] a backing off - exit code 1",
+      "[1/1] a succeeded (attempt 2) in 1.5s",
     ]);
   });
 });

@@ -91,7 +91,7 @@ export class Board {
       const since = task.startTime === undefined ? "starting" : formatDuration(now - task.startTime.getTime());
       const progress = task.progress > 0 ? `  ${Math.round(task.progress * 100)} % ${task.progressMessage}` : "";
       const attempt = task.attempt > 1 ? `  attempt ${task.attempt}` : "";
-      return cut(`  ${task.task}  ${task.pool}  ${since}${attempt}${progress}`, columns);
+      return cut(`  ${idOf(task)}  ${task.pool}  ${since}${attempt}${progress}`, columns);
     });
     if (running.length > runningShown) lines.push(`  and ${running.length - runningShown} more`);
     return [head, ...lines];
@@ -108,12 +108,17 @@ export function changeLine(
   const moved = before === undefined || before.state !== task.state || before.attempt !== task.attempt;
   const quiet = [State.PENDING, State.READY, State.ASSIGNED].some((state) => state === task.state);
   if (!moved || quiet) return undefined;
-  const parts = [`[${board.done}/${board.total}]`, task.task, paintState(io, task.state, stateWord(task.state))];
+  const parts = [`[${board.done}/${board.total}]`, idOf(task), paintState(io, task.state, stateWord(task.state))];
   if (task.attempt > 1) parts.push(`(attempt ${task.attempt})`);
   if (task.state === State.RUNNING) parts.push(`in ${task.pool} on ${task.runner}`);
   else if (task.state === State.SUCCEEDED) parts.push(took(task));
   else if (task.stateReason !== "") parts.push(`- ${task.stateReason}`);
   return parts.filter((part) => part !== "").join(" ");
+}
+
+/** Id within the set: the set itself is known to whoever follows it. */
+function idOf(task: registry.Task): string {
+  return task.task.slice(task.task.indexOf("/") + 1);
 }
 
 function took(task: registry.Task): string {

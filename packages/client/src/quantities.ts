@@ -7,7 +7,7 @@ const longestMs = 365 * 86_400_000;
 /** A duration for people: `0.4s`, `12s`, `3m05s`, `2h10m`, `4d3h`. Rounds; negative counts as 0. */
 export function formatDuration(ms: number): string {
   const seconds = Math.max(0, ms) / 1_000;
-  if (seconds < 0.0095) return `${Math.round(seconds * 1_000)}ms`;
+  if (seconds < 0.0995) return `${Math.round(seconds * 1_000)}ms`;
   if (seconds < 9.95) return `${seconds.toFixed(1)}s`;
   const whole = Math.round(seconds);
   const two = (n: number) => String(n).padStart(2, "0");

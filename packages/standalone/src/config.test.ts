@@ -1,6 +1,6 @@
 import { parseYaml } from "@berth/chassis/config";
 import { expect, it } from "vitest";
-import { berthSchema, declaredLimits, declaredPools, defaultPool, localRunner, parseConfig } from "./config.js";
+import { berthSchema, declaredLimits, declaredPools, defaultPool, localCapacity, parseConfig } from "./config.js";
 
 function problemsOf(text: string): string {
   try {
@@ -26,7 +26,7 @@ it("has the documented defaults", () => {
   expect(defaultPool(config)).toBe("default");
 });
 
-it("maps skills to pools, and lets the local runner take what the local pools allow together", () => {
+it("maps skills to pools, and lets the local runner take what the local pools allow together and more", () => {
   const config = parseConfig({
     pools: {
       a: { maxConcurrency: 3, skills: ["x"] },
@@ -36,7 +36,9 @@ it("maps skills to pools, and lets the local runner take what the local pools al
     skills: { y: ["a", "b"] },
   });
   expect(declaredPools(config).map((each) => each.skills)).toEqual([["x", "y"], ["y"], []]);
-  expect(localRunner(config)).toEqual({ pools: ["a", "b"], capacity: 5 });
+  expect([localCapacity(config, 5), localCapacity(config, 2_000), localCapacity(config, 1e6)]).toEqual([
+    256, 2_000, 10_000,
+  ]);
   expect(defaultPool(config)).toBe("");
 });
 

@@ -93,7 +93,7 @@ const runnerSchema = z.strictObject({
     .min(1)
     .max(10_000)
     .optional()
-    .describe("Most tasks at once. Default: what the local pools allow together."),
+    .describe("Most tasks at once. Default: what the local pools allow together, at least 256."),
   labels: z.record(z.string(), z.string()).default({}).describe("Labels that tasks may ask for."),
   cwd: z.string().min(1).optional().describe("Working directory of tasks that name none. Default: that of `berth up`."),
   secretsFolder: z
@@ -229,12 +229,10 @@ export function defaultPool(config: BerthConfig): string {
   return config.defaultPool ?? (pools.includes("default") ? "default" : pools.length === 1 ? (pools[0] ?? "") : "");
 }
 
-/** The pools that the local runner serves, and how many tasks it takes at once. */
-export function localRunner(config: BerthConfig): { pools: string[]; capacity: number } {
-  const local = declaredPools(config).filter((each) => each.type === "local-process");
-  const together = local.reduce((sum, each) => sum + each.maxConcurrency, 0);
-  return {
-    pools: local.map((each) => each.pool),
-    capacity: config.runner.capacity ?? Math.max(1, Math.min(together, 10_000)),
-  };
+/** Least that the local runner takes at once where the file doesn't say: pools may grow at run time, and it shouldn't hold them back. */
+const localCapacityMin = 256;
+
+/** How many tasks the local runner takes at once, where its pools allow `together`. */
+export function localCapacity(config: BerthConfig, together: number): number {
+  return config.runner.capacity ?? Math.max(localCapacityMin, Math.min(together, 10_000));
 }

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "@berth/chassis/log";
 import type { BerthClient } from "@berth/client";
+import { pool } from "@berth/contracts";
 import { applyPlan, describeStep, planCatalogue, type Step } from "./catalogue.js";
 import type { BerthConfig } from "./config.js";
 
@@ -19,7 +20,7 @@ export async function declareOnce(
   const before = new Set<string>(existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as string[]) : []);
   const { steps, impossible } = await planCatalogue(config, client);
   const fresh = steps.filter((step) => !before.has(keyOf(step)));
-  await applyPlan(config, fresh, client, "from the file, at its first start");
+  await applyPlan(config, fresh, client, "from the file");
   for (const step of steps)
     if (before.has(keyOf(step)))
       logger.warn(
@@ -35,6 +36,16 @@ export async function declareOnce(
   const all = [...new Set([...before, ...named, ...fresh.map(keyOf)])].sort();
   writeFileSync(`${path}.new`, `${JSON.stringify(all, undefined, 2)}\n`, { flush: true });
   renameSync(`${path}.new`, path);
+}
+
+/** The local-process pools that Berth has, whoever made them, and how many tasks they allow together. */
+export async function localPools(client: Pick<BerthClient, "pools">): Promise<{ pools: string[]; together: number }> {
+  const { pools } = await client.pools.getStatus({});
+  const local = pools.filter((each) => each.type === pool.Pool_Type.LOCAL_PROCESS);
+  return {
+    pools: local.map((each) => each.pool),
+    together: local.reduce((sum, each) => sum + Number(each.maxConcurrency), 0),
+  };
 }
 
 function keyOf(step: Step): string {

@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { InProcessBus } from "@berth/chassis/bus";
 import { delay, systemClock } from "@berth/chassis/clock";
-import { Secret } from "@berth/chassis/config";
 import { createChannel, createClient } from "@berth/chassis/grpc";
 import { type Component, Lifecycle } from "@berth/chassis/lifecycle";
 import { createLogger, type Logger } from "@berth/chassis/log";
@@ -14,8 +13,8 @@ import { createPoolManager, poolManagerConfig } from "@berth/pool-manager";
 import { createRegistry, registryConfigSchema } from "@berth/registry";
 import { createRunner, type Runner } from "@berth/runner";
 import { createScheduler, schedulerConfigSchema } from "@berth/scheduler";
-import { type BerthConfig, defaultPool, localRunner } from "./config.js";
-import { declareOnce } from "./declared.js";
+import { type BerthConfig, defaultPool, localCapacity } from "./config.js";
+import { declareOnce, localPools } from "./declared.js";
 import {
   makeFolder,
   type PerService,
@@ -101,7 +100,7 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
     host,
     port: port(name),
     httpPort: port(`${name}Http`),
-    token: new Secret(token),
+    token,
   });
   const parts = (service: string) => ({ clock, logger: logger.child({ service }), telemetry, bus, onFailed: fail });
   const ports = new Map<ServiceName, { grpc: number; http: number }>();
@@ -120,7 +119,7 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
   };
 
   let runner: Runner | undefined;
-  const local = localRunner(config);
+  let local: Awaited<ReturnType<typeof localPools>> = { pools: [], together: 0 };
   const lifecycle = new Lifecycle([
     whenStopped(() => telemetry.stop()),
     whenStopped(() => bus.close()),
@@ -146,12 +145,9 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
     atStart(async () => {
       const channel = createChannel(address("poolManager"));
       try {
-        await declareOnce(
-          config,
-          dataFolder,
-          { pools: createClient(pool.PoolServiceDefinition, channel, { token, retry: true }) },
-          logger,
-        );
+        const client = { pools: createClient(pool.PoolServiceDefinition, channel, { token, retry: true }) };
+        await declareOnce(config, dataFolder, client, logger);
+        local = await localPools(client);
       } finally {
         channel.close();
       }
@@ -206,7 +202,7 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
         registryAddress: address("registry"),
         token,
         pools: local.pools,
-        capacity: local.capacity,
+        capacity: localCapacity(config, local.together),
         labels: config.runner.labels,
         bus,
         clock,

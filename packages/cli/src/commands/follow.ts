@@ -104,7 +104,12 @@ function conclude(board: Board, set: string, io: Io, startedMs: number, options:
       { oneLine: true },
     );
   else if (bad.length === 0)
-    say(io, `${paint(io, "green", "all succeeded")}: ${board.total} tasks of set ${set} in ${elapsed}`);
+    say(
+      io,
+      board.total === 1
+        ? `${paint(io, "green", "succeeded")} in ${elapsed}: ${set}`
+        : `${paint(io, "green", "all succeeded")}: ${board.total} tasks of set ${set} in ${elapsed}`,
+    );
   else {
     say(
       io,

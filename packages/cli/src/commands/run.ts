@@ -16,7 +16,7 @@ export async function run(
   const submission = readSubmission(file, command, options);
   return withClient(options, io, async (client) => {
     const submitted = await submitTasks(client, submission, options);
-    if (options.json !== true) say(io, `${submitted.taskCount} tasks submitted as set ${submitted.set}`);
+    if (options.json !== true) say(io, `${tasksOf(submitted.taskCount)} submitted as set ${submitted.set}`);
     return exitCodes[await follow(client, submitted.set, io, options)];
   });
 }
@@ -39,9 +39,13 @@ export async function submit(
     if (options.json === true) printJson(io, submitted);
     else {
       const words = submitted.repeated ? "had been submitted before as" : "submitted as";
-      say(io, `${submitted.taskCount} ${submitted.taskCount === 1 ? "task" : "tasks"} ${words} set ${submitted.set}`);
+      say(io, `${tasksOf(submitted.taskCount)} ${words} set ${submitted.set}`);
       say(io, `follow: berth watch ${submitted.set}   list: berth tasks --set ${submitted.set}`);
     }
     return 0;
   });
+}
+
+function tasksOf(count: number): string {
+  return count === 1 ? "1 task" : `${count} tasks`;
 }

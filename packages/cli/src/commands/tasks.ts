@@ -207,7 +207,9 @@ function outcomeLine(attempt: registry.Attempt): string {
     .toLowerCase()
     .replaceAll("_", " ");
   const code = outcome.exitCode === undefined ? outcome.signal : `exit ${outcome.exitCode}`;
-  return [how, code === "exit 0" ? "" : code, cut(outcome.message, 60)].filter((part) => part !== "").join(", ");
+  // The message says the code already, where it says anything.
+  const what = outcome.message === "" && code !== "exit 0" ? code : cut(outcome.message, 60);
+  return what === "" ? how : `${how}: ${what}`;
 }
 
 function events(all: readonly registry.TaskEvent[], io: Io): void {

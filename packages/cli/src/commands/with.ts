@@ -123,11 +123,7 @@ async function granted(
     if (result?.verdict !== pool.BidResult_Verdict.REFUSED)
       throw new UsageError(result?.message || "the pool-manager gave no answer to the bid", 1);
     const never = result.refusals.find((each) => each.reason === pool.Refusal_Reason.LIMIT_TOO_SMALL);
-    if (never !== undefined)
-      throw new UsageError(
-        `limit ${never.limit} has a capacity of ${never.capacity}; ${never.wanted} can never be granted`,
-        1,
-      );
+    if (never !== undefined) throw await neverGranted(never, client);
     const why = result.refusals.map(refusalLine).join("; ");
     if (why !== told) io.writeError(`waiting: ${why}\n`);
     told = why;
@@ -138,6 +134,13 @@ async function granted(
     await delay(systemClock, delayMs, signal);
   }
   return undefined;
+}
+
+async function neverGranted({ limit, capacity, wanted }: pool.Refusal, client: BerthClient): Promise<UsageError> {
+  const { limits } = await client.pools.getStatus({});
+  if (limits.some((each) => each.limit === limit))
+    return new UsageError(`limit ${limit} has a capacity of ${capacity}; ${wanted} can never be granted`, 1);
+  return new UsageError(`there is no limit "${limit}". To make it: berth limit set ${limit} --capacity N --create`, 1);
 }
 
 function refusalLine(refusal: pool.Refusal): string {
