@@ -27,7 +27,7 @@ export async function benchDrain(args: readonly string[]): Promise<void> {
   const delivered = new Map<string, number>();
   const { addresses, token } = berth.client.endpoints;
   const runner = createRunner({
-    runner: "bench",
+    id: "bench",
     dataFolder: join(folder.path, "runner"),
     pools: ["bench"],
     capacity: slots,
