@@ -1,6 +1,6 @@
 import { AckPolicy, type ConsumerConfig, type ConsumerInfo, DeliverPolicy, type NatsConnection, nanos } from "nats";
 import type { GapReason, Settings } from "./nats-options.js";
-import { apiErrors, isApiError, type StreamKeeper } from "./nats-stream.js";
+import { apiErrors, isApiError, managing, type StreamKeeper } from "./nats-stream.js";
 
 /** Which consumer, of what. */
 export interface ConsumerNames {
@@ -26,8 +26,8 @@ const unacknowledgedBatches = 4;
 const forgottenAfterMs = 7 * 86_400_000;
 
 /**
- * Makes sure that the consumer of a durable exists and stands inside the stream. One that has read beyond the stream's end would skip
- * what is published next, so it is made anew.
+ * Makes sure that the consumer of a durable exists and stands inside the stream. One that has read beyond the stream's end, or may have,
+ * would skip what is published next, so it is made anew.
  *
  * `before` is what this subscription found the last time; absent the first time. `resumeAt` is the sequence after the last one that it
  * acknowledged, 0 if none.
@@ -40,18 +40,19 @@ export async function joinConsumer(
   before: Joined | undefined,
   resumeAt: number,
 ): Promise<Joined> {
-  const { consumers } = await connection.jetstreamManager({ checkAPI: false });
+  const { consumers } = await connection.jetstreamManager(managing);
   // The consumer is read before the stream: the other way round it might be ahead of an older answer.
   let existing = await infoOf(connection, names);
   const { info, generation } = await keeper.look(connection);
+  const lost = before !== undefined && before.generation !== generation;
   const beyond =
     existing !== undefined &&
     Math.max(existing.ack_floor.stream_seq, existing.delivered.stream_seq) > info.state.last_seq;
-  if (beyond) {
+  // After a loss even a consumer that stands inside the stream may have been put there before we knew, by the old stream's numbers.
+  if (existing && (lost || beyond)) {
     await consumers.delete(names.stream, names.consumer);
     existing = undefined;
   }
-  const lost = before !== undefined && before.generation !== generation;
   const isNew = existing === undefined;
   if (!existing) {
     const start = lost || beyond ? fromTheBeginning : before ? resumingAt(resumeAt) : fromNowOn;
@@ -88,7 +89,7 @@ function configOf(settings: Settings, names: ConsumerNames): Partial<ConsumerCon
 }
 
 async function infoOf(connection: NatsConnection, names: ConsumerNames): Promise<ConsumerInfo | undefined> {
-  const { consumers } = await connection.jetstreamManager({ checkAPI: false });
+  const { consumers } = await connection.jetstreamManager(managing);
   try {
     return await consumers.info(names.stream, names.consumer);
   } catch (error) {

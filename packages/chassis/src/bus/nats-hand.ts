@@ -23,6 +23,7 @@ export class Hand<M> {
   resumeAt = 0;
   private readonly parts: HandParts<M>;
   private held: readonly Delivered[] = [];
+  private stopWaiting: () => void = () => {};
   /** Messages of a consumer that is gone: its numbers mean others now. */
   private readonly orphans = new WeakSet<Delivered>();
 
@@ -53,6 +54,11 @@ export class Hand<M> {
   /** Tells the server that these and those in hand are still being worked on. */
   claim(waiting: readonly Delivered[]): void {
     for (const message of [...this.held, ...waiting]) this.tell(message, () => message.claim());
+  }
+
+  /** The connection is lost: the answer to an acknowledgement won't come. */
+  cut(): void {
+    this.stopWaiting();
   }
 
   /** The consumer is another one: what is in hand can't be acknowledged any more. */
@@ -109,8 +115,11 @@ export class Hand<M> {
     for (const message of messages.slice(0, -1)) this.tell(message, () => message.accept());
     const last = messages.at(-1);
     if (!last || this.orphans.has(last)) return;
+    const cut = new Promise<never>((_, reject) => {
+      this.stopWaiting = () => reject(new Error("the connection is lost"));
+    });
     try {
-      await last.acceptAndConfirm(confirmMs);
+      await Promise.race([last.acceptAndConfirm(confirmMs), cut]);
       this.resumeAt = Math.max(this.resumeAt, ...messages.map(({ sequence }) => sequence + 1));
       this.parts.keeper.saw(this.resumeAt - 1);
     } catch (error) {

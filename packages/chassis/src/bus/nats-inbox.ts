@@ -58,6 +58,7 @@ export class Inbox<M> {
       up: () => this.linkChanged(),
       down: () => {
         this.wasAway = true;
+        this.hand.cut();
         this.disturb("the connection is lost");
       },
     });

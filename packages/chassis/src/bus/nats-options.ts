@@ -74,7 +74,7 @@ export interface NatsBusOptions extends Pick<BusOptions, "clock" | "logger" | "t
   readonly publishWithinMs?: number;
   /** Longest wait of `subscribe` for the server; then it returns and joins later. Default: 5 s. */
   readonly joinWithinMs?: number;
-  /** How long the server waits for an acknowledgement before it delivers again; kept up while a handler works. Default: 30 s. */
+  /** How long the server waits for an acknowledgement before it delivers again; kept up while a handler works. Default: 10 s. */
   readonly ackWaitMs?: number;
   /** Messages in one call of a handler, at most. Default: 500. */
   readonly batchMax?: number;
@@ -104,7 +104,8 @@ export function settle(options: NatsBusOptions): Settings {
     maxBufferedBytes: 32 * 2 ** 20,
     publishWithinMs: 30_000,
     joinWithinMs: 5_000,
-    ackWaitMs: 30_000,
+    // Short, since a claim is kept up while a handler works: it is how long messages wait that were on their way to a lost connection.
+    ackWaitMs: 10_000,
     batchMax: 500,
     checkEveryMs: 30_000,
     ...options,

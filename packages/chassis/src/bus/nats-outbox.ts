@@ -115,6 +115,8 @@ export class Outbox {
     this.connection = undefined;
     this.ready = undefined;
     for (const pending of [...this.inFlight]) this.putBack(pending);
+    // Whoever closes waits for acknowledgements that won't come now.
+    this.emptied?.();
   }
 
   /** Waits until everything is acknowledged, for at most `withinMs`, and gives up the rest. */

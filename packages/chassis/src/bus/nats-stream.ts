@@ -23,6 +23,9 @@ export function isApiError(error: unknown, code: number): boolean {
   return (error as NatsError | undefined)?.api_error?.err_code === code;
 }
 
+/** How the server is asked about streams and consumers. Answers are quick; one that a lost connection took with it isn't worth a long wait. */
+export const managing = { checkAPI: false, timeout: 2_000 } as const;
+
 /** What became of the stream since it was looked at before. */
 export interface Look {
   readonly info: StreamInfo;
@@ -41,7 +44,9 @@ export class StreamKeeper {
   private created: string | undefined;
   private highest = 0;
   private generation = 0;
-  private looking: Promise<Look> | undefined;
+  private looks = 0;
+  /** The latest look whose answer has been compared. */
+  private newest = 0;
   /** How the last generation began. */
   lossReason: GapReason = "stream recreated";
 
@@ -57,42 +62,46 @@ export class StreamKeeper {
     if (sequence > this.highest) this.highest = sequence;
   }
 
-  /** Makes the stream if it isn't there, and compares it with what is remembered. Calls at the same time share one answer. */
-  look(connection: NatsConnection): Promise<Look> {
-    this.looking ??= this.lookNow(connection).finally(() => {
-      this.looking = undefined;
-    });
-    return this.looking;
+  /**
+   * Makes the stream if it isn't there, and compares it with what is remembered. The answer is no older than the call: two looks may
+   * overtake each other on two connections, and an outdated one would take the new stream for the old.
+   */
+  async look(connection: NatsConnection): Promise<Look> {
+    for (;;) {
+      this.looks += 1;
+      const look = this.looks;
+      // Taken before asking: what we see while the answer travels may be newer than the answer.
+      const seen = this.highest;
+      const info = await this.infoOrNew(connection);
+      if (look < this.newest) continue;
+      this.newest = look;
+      this.compare(info, seen);
+      return { info, generation: this.generation };
+    }
   }
 
-  private async lookNow(connection: NatsConnection): Promise<Look> {
-    // Taken before asking: what we see while the answer travels may be newer than the answer.
-    const seen = this.highest;
-    const info = await this.infoOrNew(connection);
+  private compare(info: StreamInfo, seen: number): void {
     const recreated = this.created !== undefined && info.created !== this.created;
-    if (recreated || info.state.last_seq < seen) {
-      this.lossReason = recreated ? "stream recreated" : "stream rolled back";
-      this.settings.logger.error(
-        {
-          stream: this.names.stream,
-          reason: this.lossReason,
-          created: info.created,
-          lastSequence: info.state.last_seq,
-          seen,
-        },
-        "the stream of the bus has lost messages; readers catch up by cursor",
-      );
-      this.highest = info.state.last_seq;
-      this.generation += 1;
-      this.created = info.created;
-      this.onLoss();
-    }
     this.created = info.created;
-    return { info, generation: this.generation };
+    if (!recreated && info.state.last_seq >= seen) return;
+    this.lossReason = recreated ? "stream recreated" : "stream rolled back";
+    this.settings.logger.error(
+      {
+        stream: this.names.stream,
+        reason: this.lossReason,
+        created: info.created,
+        lastSequence: info.state.last_seq,
+        seen,
+      },
+      "the stream of the bus has lost messages; readers catch up by cursor",
+    );
+    this.highest = info.state.last_seq;
+    this.generation += 1;
+    this.onLoss();
   }
 
   private async infoOrNew(connection: NatsConnection): Promise<StreamInfo> {
-    const { streams } = await connection.jetstreamManager({ checkAPI: false });
+    const { streams } = await connection.jetstreamManager(managing);
     const { stream } = this.names;
     try {
       return await this.withOurLimits(await streams.info(stream), connection);
@@ -124,7 +133,7 @@ export class StreamKeeper {
     const wanted = this.limits();
     const differs = Object.entries(wanted).some(([name, value]) => info.config[name as keyof typeof wanted] !== value);
     if (!differs) return info;
-    const { streams } = await connection.jetstreamManager({ checkAPI: false });
+    const { streams } = await connection.jetstreamManager(managing);
     return await streams.update(this.names.stream, wanted);
   }
 
