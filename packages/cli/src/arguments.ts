@@ -52,8 +52,3 @@ export function pairFlags(flag: string, texts: readonly string[]): Record<string
     }),
   );
 }
-
-/** For flags that may be given several times. */
-export function collect(value: string, before: string[]): string[] {
-  return [...before, value];
-}

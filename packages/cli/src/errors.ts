@@ -1,6 +1,5 @@
 // Errors as people read them: what is wrong, and what to do.
-import { ConfigError } from "@berth/chassis/config";
-import { ReasonError } from "@berth/client";
+import type { ReasonError } from "@berth/client";
 
 /** A wrong use of the command, or something the user can put right. Exit code 2 unless another is given. */
 export class UsageError extends Error {
@@ -15,11 +14,21 @@ export class UsageError extends Error {
 /** What an error says to people, and the exit code: 2 where the input is wrong, 1 otherwise. */
 export function describeError(error: unknown): { message: string; exitCode: number } {
   if (error instanceof UsageError) return { message: error.message, exitCode: error.exitCode };
-  if (error instanceof ConfigError) return { message: error.message, exitCode: 2 };
-  if (error instanceof ReasonError)
+  if (isNamed(error, "ConfigError")) return { message: error.message, exitCode: 2 };
+  if (isNamed<ReasonError>(error, "ReasonError"))
     return { message: withHint(error), exitCode: error.reason === "INVALID_FIELD" ? 2 : 1 };
+  if (isNamed(error, "PortInUse"))
+    return {
+      message: `${error.message} (\`berth up --ports free\`, \`--ports 51051\`, or \`ports\` in berth.yaml)`,
+      exitCode: 1,
+    };
   if (isFileError(error)) return { message: fileMessage(error), exitCode: 2 };
   return { message: error instanceof Error ? error.message : String(error), exitCode: 1 };
+}
+
+// By name and not by class: loading the classes takes longer than most commands.
+function isNamed<E extends Error>(error: unknown, name: string): error is E {
+  return error instanceof Error && error.name === name;
 }
 
 function withHint(error: ReasonError): string {

@@ -1,6 +1,9 @@
 import { processIo } from "./io.js";
 import { runCli } from "./program.js";
 
+// grpc-js writes to standard error by itself; what is wrong is told by us. It reads this when it is loaded, with the first command.
+process.env.GRPC_VERBOSITY ??= "NONE";
+
 // A reader that has seen enough (`berth tasks | head`) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);

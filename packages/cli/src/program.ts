@@ -1,9 +1,13 @@
 // The commands, their flags and their help. What a command does is loaded when it is called, so that help comes at once.
 import { Command, CommanderError } from "commander";
-import { collect } from "./arguments.js";
 import type { GlobalOptions } from "./connection.js";
 import { describeError } from "./errors.js";
 import type { Io } from "./io.js";
+
+/** For flags that may be given several times. */
+function collect(value: string, before: string[]): string[] {
+  return [...before, value];
+}
 
 /** What goes behind the flags of every command. */
 function common(command: Command): Command {
