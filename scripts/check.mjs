@@ -62,7 +62,8 @@ function breaking() {
 
 const checks = [
   ["lint and format", () => tool("@biomejs/biome/bin/biome", "ci", "--colors=off")],
-  ["types, tests included", () => tool("typescript/bin/tsc", "-b", "tsconfig.json")],
+  ["types", () => tool("typescript/bin/tsc", "-b", "tsconfig.json")],
+  ["types of the tests beside the sources", () => tool("typescript/bin/tsc", "-p", "tsconfig.tests.json")],
   ["proto lint", () => buf("lint")],
   // The interfaces of gRPC's own services are kept as they were published.
   ["proto format", () => buf("format", "-d", "--exit-code", "--path", "proto/berth")],
