@@ -87,11 +87,16 @@ export class Board {
     // A line that wraps would spoil the redrawing.
     const head = widthOf(full) <= columns ? full : cut(this.summary({ ...io, colour: false }), columns);
     const running = this.running;
-    const lines = running.slice(0, runningShown).map((task) => {
+    const shown = running.slice(0, runningShown);
+    const widest = (texts: string[]) => Math.max(0, ...texts.map((text) => text.length));
+    const idWidth = Math.min(40, widest(shown.map(idOf)));
+    const poolWidth = Math.min(20, widest(shown.map((task) => task.pool)));
+    const lines = shown.map((task) => {
       const since = task.startTime === undefined ? "starting" : formatDuration(now - task.startTime.getTime());
       const progress = task.progress > 0 ? `  ${Math.round(task.progress * 100)} % ${task.progressMessage}` : "";
       const attempt = task.attempt > 1 ? `  attempt ${task.attempt}` : "";
-      return cut(`  ${idOf(task)}  ${task.pool}  ${since}${attempt}${progress}`, columns);
+      const place = `${idOf(task).padEnd(idWidth)}  ${task.pool.padEnd(poolWidth)}`;
+      return cut(`  ${place}  ${since}${attempt}${progress}`, columns);
     });
     if (running.length > runningShown) lines.push(`  and ${running.length - runningShown} more`);
     return [head, ...lines];

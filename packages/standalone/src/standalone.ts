@@ -84,9 +84,10 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
   const { retry } = defaults;
   const token = readOrMakeToken(dataFolder);
   const log = options.logger === undefined ? new LogFile(options.logFile ?? join(dataFolder, "berth.log")) : undefined;
-  const logger =
-    options.logger ??
-    createLogger({ service: "berth", level: config.logLevel, ...(log === undefined ? {} : { destination: log }) });
+  const loggerOf = (service: string): Logger =>
+    options.logger?.child({ part: service }) ??
+    createLogger({ service, level: config.logLevel, ...(log === undefined ? {} : { destination: log }) });
+  const logger = loggerOf("berth");
   const telemetry = await startTelemetry({ service: "berth", environment: process.env, logger });
   const clock = systemClock;
   const bus = new InProcessBus({ clock, logger });
@@ -102,7 +103,7 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
     httpPort: port(`${name}Http`),
     token,
   });
-  const parts = (service: string) => ({ clock, logger: logger.child({ service }), telemetry, bus, onFailed: fail });
+  const parts = (service: string) => ({ clock, logger: loggerOf(service), telemetry, bus, onFailed: fail });
   const ports = new Map<ServiceName, { grpc: number; http: number }>();
   const address = (name: ServiceName) => `${host}:${ports.get(name)?.grpc ?? 0}`;
   const readiness: (() => Readiness)[] = [];
@@ -206,7 +207,7 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
         labels: config.runner.labels,
         bus,
         clock,
-        logger: logger.child({ service: "runner" }),
+        logger: loggerOf("runner"),
         telemetry,
         ...(config.runner.cwd === undefined ? {} : { workFolder: config.runner.cwd }),
         ...(config.runner.secretsFolder === undefined ? {} : { secretsFolder: config.runner.secretsFolder }),

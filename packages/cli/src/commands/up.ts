@@ -1,6 +1,7 @@
 // `berth up`: everything in this process, until Ctrl-C. With --demo it also shows a set being worked off.
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { createClient, parseTaskFile } from "@berth/client";
 import type { Standalone } from "@berth/standalone";
 import { wholeNumber } from "../arguments.js";
@@ -85,6 +86,8 @@ function portFlags(ports: string | undefined): Record<string, number> {
 
 function welcome(standalone: Standalone, io: Io): void {
   const { addresses, httpAddresses } = standalone;
+  // Other terminals look into ./berth-data by themselves.
+  const found = standalone.dataFolder === resolve("berth-data") ? "" : ` --data ${standalone.dataFolder}`;
   say(io, `${paint(io, "bold", "Berth is up")} (process ${process.pid})`);
   for (const [title, name] of [
     ["registry", "registry"],
@@ -94,7 +97,10 @@ function welcome(standalone: Standalone, io: Io): void {
   ] as const)
     say(io, `  ${title.padEnd(13)} gRPC ${addresses[name].padEnd(16)}  http://${httpAddresses[name]}/metrics`);
   say(io, `  data folder   ${standalone.dataFolder}   log ${standalone.logFile}`);
-  say(io, `  from another terminal:  npx berth status    npx berth run -- echo hello    npx berth --help`);
+  say(
+    io,
+    `  from another terminal:  npx berth status${found}    npx berth run${found} -- echo hello    npx berth --help`,
+  );
   say(
     io,
     `  without the CLI:  npx buf curl --protocol grpc --http2-prior-knowledge http://${addresses.registry} --list-methods`,
