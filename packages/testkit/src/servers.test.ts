@@ -25,7 +25,7 @@ function answers(port: number): Promise<boolean> {
   });
 }
 
-describe.skipIf(!available.nats)("nats-server", () => {
+describe.skipIf(!available.nats)("nats-server (needs its program)", () => {
   let server: NatsServer;
   beforeAll(async () => {
     server = await startNats({ folder: join(folder, "nats") });
@@ -55,7 +55,7 @@ describe.skipIf(!available.nats)("nats-server", () => {
   });
 });
 
-describe.skipIf(!available.postgres)("PostgreSQL", { timeout: 60_000 }, () => {
+describe.skipIf(!available.postgres)("PostgreSQL (needs its programs)", { timeout: 60_000 }, () => {
   let server: PostgresServer;
   beforeAll(async () => {
     server = await startPostgres({ folder: join(folder, "postgres") });

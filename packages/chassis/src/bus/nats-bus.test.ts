@@ -22,7 +22,7 @@ const number: Subject<number> = {
   },
 };
 
-describe.skipIf(!serversAvailable().nats)("the bus on a real nats-server", { timeout: 30_000 }, () => {
+describe.skipIf(!serversAvailable().nats)("the bus on NATS (needs nats-server)", { timeout: 30_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), "berth-nats-bus-"));
   const open: NatsBus[] = [];
   let server: NatsServer;

@@ -16,189 +16,193 @@ const number: Subject<number> = {
 };
 const until = { timeout: 20_000, interval: 10 };
 
-describe.skipIf(!serversAvailable().nats)("the bus when nats-server fails", { timeout: 60_000 }, () => {
-  const open: NatsBus[] = [];
-  let folder: string;
-  let server: NatsServer;
+describe.skipIf(!serversAvailable().nats)(
+  "the bus on NATS when its server fails (needs nats-server)",
+  { timeout: 60_000 },
+  () => {
+    const open: NatsBus[] = [];
+    let folder: string;
+    let server: NatsServer;
 
-  beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), "berth-nats-faults-"));
-    server = await startNats({ folder });
-  });
-  afterEach(async () => {
-    for (const bus of open.splice(0)) await bus.close();
-    await server.kill();
-    rmSync(folder, { recursive: true, force: true });
-  });
-
-  function start(options: Partial<NatsBusOptions> = {}): NatsBus {
-    const bus = new NatsBus({
-      servers: [server.url],
-      prefix: "test",
-      clock: systemClock,
-      logger: silentLogger,
-      checkEveryMs: 200,
-      ...options,
+    beforeEach(async () => {
+      folder = mkdtempSync(join(tmpdir(), "berth-nats-faults-"));
+      server = await startNats({ folder });
     });
-    open.push(bus);
-    return bus;
-  }
-
-  /** A receiver on a bus of its own: what it heard, and why it may have missed something. */
-  async function hear(options: Partial<NatsBusOptions> = {}): Promise<{ heard: number[]; gaps: GapReason[] }> {
-    const bus = start(options);
-    const heard: number[] = [];
-    const gaps: GapReason[] = [];
-    bus.onGap(({ reason }) => gaps.push(reason));
-    await bus.subscribe(number, "reader", async (messages) => void heard.push(...messages));
-    return { heard, gaps };
-  }
-
-  async function byHand(work: (manager: JetStreamManager) => Promise<unknown>): Promise<void> {
-    const connection = await connect({ servers: server.url });
-    await work(await connection.jetstreamManager());
-    await connection.close();
-  }
-
-  it("keeps what was published while the server was away, within its bounds, and says that it was", async () => {
-    const publisher = start();
-    const { heard, gaps } = await hear();
-    await publisher.publish(number, 1);
-    await server.kill();
-    await expect.poll(() => publisher.connected, until).toBe(false);
-    const published = [publisher.publish(number, 2), publisher.publish(number, 3)];
-    expect(publisher.figures.unacknowledged).toBe(2);
-    await server.start();
-    await Promise.all(published);
-    await expect.poll(() => heard, until).toEqual([1, 2, 3]);
-    expect(gaps).toEqual(["reconnected"]);
-  });
-
-  it("loses nothing that it acknowledged under load, over three kills with -9", async () => {
-    const publisher = start();
-    const { heard } = await hear({ ackWaitMs: 2_000 });
-    const published: Promise<void>[] = [];
-    const more = (): void => {
-      for (let count = 0; count < 1_000; count++) published.push(publisher.publish(number, published.length));
-    };
-    for (let kills = 0; kills < 3; kills++) {
-      more();
-      await published.at(-900);
+    afterEach(async () => {
+      for (const bus of open.splice(0)) await bus.close();
       await server.kill();
-      more();
-      await server.start();
-      await expect.poll(() => publisher.connected, until).toBe(true);
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    function start(options: Partial<NatsBusOptions> = {}): NatsBus {
+      const bus = new NatsBus({
+        servers: [server.url],
+        prefix: "test",
+        clock: systemClock,
+        logger: silentLogger,
+        checkEveryMs: 200,
+        ...options,
+      });
+      open.push(bus);
+      return bus;
     }
-    await Promise.all(published);
-    const all = published.map((_, value) => value);
-    await expect.poll(() => new Set(heard).size, until).toBe(all.length);
-    expect([...new Set(heard)].sort((one, other) => one - other)).toEqual(all);
-    expect(publisher.figures.refused).toBe(0);
-  });
 
-  it("goes on with a new stream when the server comes back with an empty store, and reports the loss", async () => {
-    const publisher = start();
-    const { heard, gaps } = await hear();
-    for (let value = 0; value < 5; value++) await publisher.publish(number, value);
-    await expect.poll(() => heard.length, until).toBe(5);
-    await server.kill();
-    await server.start({ empty: true });
-    await publisher.publish(number, 10);
-    await expect.poll(() => heard.includes(10), until).toBe(true);
-    // Later ones too: an acknowledgement for a message of the old stream must not end one of the new.
-    for (let value = 11; value < 20; value++) await publisher.publish(number, value);
-    await expect.poll(() => heard.slice(5), until).toEqual([10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
-    expect(gaps).toContain("stream recreated");
-  });
+    /** A receiver on a bus of its own: what it heard, and why it may have missed something. */
+    async function hear(options: Partial<NatsBusOptions> = {}): Promise<{ heard: number[]; gaps: GapReason[] }> {
+      const bus = start(options);
+      const heard: number[] = [];
+      const gaps: GapReason[] = [];
+      bus.onGap(({ reason }) => gaps.push(reason));
+      await bus.subscribe(number, "reader", async (messages) => void heard.push(...messages));
+      return { heard, gaps };
+    }
 
-  it("notices a stream that was rolled back to an earlier state, and doesn't skip what is published next", async () => {
-    const publisher = start();
-    const { heard, gaps } = await hear();
-    await publisher.publish(number, 1);
-    await expect.poll(() => heard, until).toEqual([1]);
-    await server.stop();
-    cpSync(join(folder, "store"), join(folder, "backup"), { recursive: true });
-    await server.start();
-    for (let value = 2; value < 10; value++) await publisher.publish(number, value);
-    await expect.poll(() => heard.length, until).toBe(9);
-    await server.stop();
-    rmSync(join(folder, "store"), { recursive: true });
-    cpSync(join(folder, "backup"), join(folder, "store"), { recursive: true });
-    await server.start();
-    await expect.poll(() => gaps.includes("stream rolled back"), until).toBe(true);
-    await publisher.publish(number, 100);
-    await expect.poll(() => heard.includes(100), until).toBe(true);
-  });
+    async function byHand(work: (manager: JetStreamManager) => Promise<unknown>): Promise<void> {
+      const connection = await connect({ servers: server.url });
+      await work(await connection.jetstreamManager());
+      await connection.close();
+    }
 
-  it("makes a consumer that reads beyond the end of a restored stream anew", async () => {
-    const publisher = start();
-    const { heard } = await hear();
-    for (let value = 0; value < 9; value++) await publisher.publish(number, value);
-    await expect.poll(() => heard.length, until).toBe(9);
-    for (const bus of open.splice(0)) await bus.close();
-    // Only the messages are lost, such as by a restored disk: the consumer still says that it has read nine.
-    await server.stop();
-    rmSync(join(folder, "store/jetstream/$G/streams/BERTH_test/msgs"), { recursive: true });
-    await server.start();
-    const again = start();
-    const reader = await hear();
-    await again.publish(number, 50);
-    await expect.poll(() => reader.heard, until).toEqual([50]);
-  });
+    it("keeps what was published while the server was away, within its bounds, and says that it was", async () => {
+      const publisher = start();
+      const { heard, gaps } = await hear();
+      await publisher.publish(number, 1);
+      await server.kill();
+      await expect.poll(() => publisher.connected, until).toBe(false);
+      const published = [publisher.publish(number, 2), publisher.publish(number, 3)];
+      expect(publisher.figures.unacknowledged).toBe(2);
+      await server.start();
+      await Promise.all(published);
+      await expect.poll(() => heard, until).toEqual([1, 2, 3]);
+      expect(gaps).toEqual(["reconnected"]);
+    });
 
-  it("makes a stream anew that somebody deleted while all were connected", async () => {
-    const publisher = start();
-    const { heard, gaps } = await hear();
-    await publisher.publish(number, 1);
-    await expect.poll(() => heard, until).toEqual([1]);
-    await byHand((manager) => manager.streams.delete("BERTH_test"));
-    await expect.poll(() => gaps.length, until).toBeGreaterThan(0);
-    await publisher.publish(number, 2);
-    await expect.poll(() => heard, until).toEqual([1, 2]);
-    expect(gaps).toContain("stream recreated");
-  });
+    it("loses nothing that it acknowledged under load, over three kills with -9", async () => {
+      const publisher = start();
+      const { heard } = await hear({ ackWaitMs: 2_000 });
+      const published: Promise<void>[] = [];
+      const more = (): void => {
+        for (let count = 0; count < 1_000; count++) published.push(publisher.publish(number, published.length));
+      };
+      for (let kills = 0; kills < 3; kills++) {
+        more();
+        await published.at(-900);
+        await server.kill();
+        more();
+        await server.start();
+        await expect.poll(() => publisher.connected, until).toBe(true);
+      }
+      await Promise.all(published);
+      const all = published.map((_, value) => value);
+      await expect.poll(() => new Set(heard).size, until).toBe(all.length);
+      expect([...new Set(heard)].sort((one, other) => one - other)).toEqual(all);
+      expect(publisher.figures.refused).toBe(0);
+    });
 
-  it("makes a consumer anew that somebody deleted, and goes on where it was", async () => {
-    const publisher = start();
-    const { heard, gaps } = await hear();
-    await publisher.publish(number, 1);
-    await expect.poll(() => heard, until).toEqual([1]);
-    await byHand((manager) => manager.consumers.delete("BERTH_test", "reader__berth_test"));
-    await publisher.publish(number, 2);
-    await publisher.publish(number, 3);
-    await expect.poll(() => heard, until).toEqual([1, 2, 3]);
-    expect(gaps).toEqual(["consumer lost"]);
-  });
+    it("goes on with a new stream when the server comes back with an empty store, and reports the loss", async () => {
+      const publisher = start();
+      const { heard, gaps } = await hear();
+      for (let value = 0; value < 5; value++) await publisher.publish(number, value);
+      await expect.poll(() => heard.length, until).toBe(5);
+      await server.kill();
+      await server.start({ empty: true });
+      await publisher.publish(number, 10);
+      await expect.poll(() => heard.includes(10), until).toBe(true);
+      // Later ones too: an acknowledgement for a message of the old stream must not end one of the new.
+      for (let value = 11; value < 20; value++) await publisher.publish(number, value);
+      await expect.poll(() => heard.slice(5), until).toEqual([10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
+      expect(gaps).toContain("stream recreated");
+    });
 
-  it("starts without a server, and joins when there is one", async () => {
-    await server.stop();
-    const bus = start({ joinWithinMs: 50 });
-    const gaps: GapReason[] = [];
-    const heard: number[] = [];
-    bus.onGap(({ reason }) => gaps.push(reason));
-    await bus.subscribe(number, "reader", async (messages) => void heard.push(...messages));
-    await server.start();
-    await expect.poll(() => gaps, until).toEqual(["joined late"]);
-    await bus.publish(number, 1);
-    await expect.poll(() => heard, until).toEqual([1]);
-  });
+    it("notices a stream that was rolled back to an earlier state, and doesn't skip what is published next", async () => {
+      const publisher = start();
+      const { heard, gaps } = await hear();
+      await publisher.publish(number, 1);
+      await expect.poll(() => heard, until).toEqual([1]);
+      await server.stop();
+      cpSync(join(folder, "store"), join(folder, "backup"), { recursive: true });
+      await server.start();
+      for (let value = 2; value < 10; value++) await publisher.publish(number, value);
+      await expect.poll(() => heard.length, until).toBe(9);
+      await server.stop();
+      rmSync(join(folder, "store"), { recursive: true });
+      cpSync(join(folder, "backup"), join(folder, "store"), { recursive: true });
+      await server.start();
+      await expect.poll(() => gaps.includes("stream rolled back"), until).toBe(true);
+      await publisher.publish(number, 100);
+      await expect.poll(() => heard.includes(100), until).toBe(true);
+    });
 
-  it("gives up a message after its time when the server stays away", async () => {
-    const bus = start({ publishWithinMs: 1_000 });
-    await bus.publish(number, 1);
-    await server.kill();
-    await expect(bus.publish(number, 2)).rejects.toThrow(/within 1000 ms; it may or may not be heard/);
-    expect(bus.figures.refused).toBe(1);
-  });
+    it("makes a consumer that reads beyond the end of a restored stream anew", async () => {
+      const publisher = start();
+      const { heard } = await hear();
+      for (let value = 0; value < 9; value++) await publisher.publish(number, value);
+      await expect.poll(() => heard.length, until).toBe(9);
+      for (const bus of open.splice(0)) await bus.close();
+      // Only the messages are lost, such as by a restored disk: the consumer still says that it has read nine.
+      await server.stop();
+      rmSync(join(folder, "store/jetstream/$G/streams/BERTH_test/msgs"), { recursive: true });
+      await server.start();
+      const again = start();
+      const reader = await hear();
+      await again.publish(number, 50);
+      await expect.poll(() => reader.heard, until).toEqual([50]);
+    });
 
-  it("closes while the server is away, and rejects what it couldn't send", async () => {
-    const bus = start();
-    await bus.subscribe(number, "reader", async () => {});
-    await server.kill();
-    await expect.poll(() => bus.connected, until).toBe(false);
-    const lost = bus.publish(number, 1);
-    const refusal = expect(lost).rejects.toThrow(/closed before it had this message/);
-    await bus.close();
-    await refusal;
-  });
-});
+    it("makes a stream anew that somebody deleted while all were connected", async () => {
+      const publisher = start();
+      const { heard, gaps } = await hear();
+      await publisher.publish(number, 1);
+      await expect.poll(() => heard, until).toEqual([1]);
+      await byHand((manager) => manager.streams.delete("BERTH_test"));
+      await expect.poll(() => gaps.length, until).toBeGreaterThan(0);
+      await publisher.publish(number, 2);
+      await expect.poll(() => heard, until).toEqual([1, 2]);
+      expect(gaps).toContain("stream recreated");
+    });
+
+    it("makes a consumer anew that somebody deleted, and goes on where it was", async () => {
+      const publisher = start();
+      const { heard, gaps } = await hear();
+      await publisher.publish(number, 1);
+      await expect.poll(() => heard, until).toEqual([1]);
+      await byHand((manager) => manager.consumers.delete("BERTH_test", "reader__berth_test"));
+      await publisher.publish(number, 2);
+      await publisher.publish(number, 3);
+      await expect.poll(() => heard, until).toEqual([1, 2, 3]);
+      expect(gaps).toEqual(["consumer lost"]);
+    });
+
+    it("starts without a server, and joins when there is one", async () => {
+      await server.stop();
+      const bus = start({ joinWithinMs: 50 });
+      const gaps: GapReason[] = [];
+      const heard: number[] = [];
+      bus.onGap(({ reason }) => gaps.push(reason));
+      await bus.subscribe(number, "reader", async (messages) => void heard.push(...messages));
+      await server.start();
+      await expect.poll(() => gaps, until).toEqual(["joined late"]);
+      await bus.publish(number, 1);
+      await expect.poll(() => heard, until).toEqual([1]);
+    });
+
+    it("gives up a message after its time when the server stays away", async () => {
+      const bus = start({ publishWithinMs: 1_000 });
+      await bus.publish(number, 1);
+      await server.kill();
+      await expect(bus.publish(number, 2)).rejects.toThrow(/within 1000 ms; it may or may not be heard/);
+      expect(bus.figures.refused).toBe(1);
+    });
+
+    it("closes while the server is away, and rejects what it couldn't send", async () => {
+      const bus = start();
+      await bus.subscribe(number, "reader", async () => {});
+      await server.kill();
+      await expect.poll(() => bus.connected, until).toBe(false);
+      const lost = bus.publish(number, 1);
+      const refusal = expect(lost).rejects.toThrow(/closed before it had this message/);
+      await bus.close();
+      await refusal;
+    });
+  },
+);

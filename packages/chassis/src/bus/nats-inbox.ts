@@ -2,9 +2,8 @@ import type { Subject } from "@berth/contracts";
 import type { NatsConnection } from "nats";
 import { delay } from "../clock/index.js";
 import { type ConsumerNames, type Joined, joinConsumer } from "./nats-consumer.js";
-import { Hand } from "./nats-hand.js";
+import { Deliverer } from "./nats-deliverer.js";
 import type { Link } from "./nats-link.js";
-import type { Delivered } from "./nats-message.js";
 import type { GapReason, Settings } from "./nats-options.js";
 import { Pull } from "./nats-pull.js";
 import type { StreamKeeper } from "./nats-stream.js";
@@ -22,27 +21,20 @@ export interface InboxParts<M> {
 }
 
 const retryMs = 250;
-const firstBackoffMs = 100;
-const backoffMsMax = 10_000;
 
 /**
- * One subscription. Two loops, tied by the messages that wait between them: one joins the consumer and pulls, and joins again after
- * every disturbance; the other hands batches to the handler, over and over until it accepts, then acknowledges. Both live until `stop`.
+ * One subscription: joins its consumer and pulls, and joins again after every disturbance, until `stop`. A {@link Deliverer} hands over
+ * what has come.
  */
 export class Inbox<M> {
-  /** Times the handler rejected. */
-  rejected = 0;
   private readonly parts: InboxParts<M>;
-  private readonly hand: Hand<M>;
+  private readonly deliverer: Deliverer<M>;
   private readonly stopping = new AbortController();
   private readonly pulling: Promise<void>;
-  private readonly delivering: Promise<void>;
   private readonly firstJoin: Promise<void>;
   private joinedOnce: () => void = () => {};
   private disturb: (reason: string) => void = () => {};
   private linkChanged: () => void = () => {};
-  private somethingWaits: () => void = () => {};
-  private readonly waiting: Delivered[] = [];
   private pull: Pull | undefined;
   private joined: Joined | undefined;
   private wasAway = false;
@@ -50,7 +42,7 @@ export class Inbox<M> {
 
   constructor(parts: InboxParts<M>) {
     this.parts = parts;
-    this.hand = new Hand(parts);
+    this.deliverer = new Deliverer(parts, () => this.regulate());
     this.firstJoin = new Promise((resolve) => {
       this.joinedOnce = resolve;
     });
@@ -58,26 +50,29 @@ export class Inbox<M> {
       up: () => this.linkChanged(),
       down: () => {
         this.wasAway = true;
-        this.hand.cut();
+        this.deliverer.hand.cut();
         this.disturb("the connection is lost");
       },
     });
     this.stopping.signal.addEventListener("abort", () => {
       this.linkChanged();
-      this.somethingWaits();
       this.disturb("stopped");
     });
     this.pulling = this.keepPulling();
-    this.delivering = this.keepDelivering();
   }
 
   /** Messages that the handler has accepted. */
   get received(): number {
-    return this.hand.received;
+    return this.deliverer.hand.received;
+  }
+
+  /** Times the handler rejected. */
+  get rejected(): number {
+    return this.deliverer.rejected;
   }
 
   get poisoned(): number {
-    return this.hand.poisoned;
+    return this.deliverer.hand.poisoned;
   }
 
   /** Resolves when messages are on their way, or after `joinWithinMs`. */
@@ -103,8 +98,10 @@ export class Inbox<M> {
   /** Resolves when the handler has finished its batch; what it wasn't given goes back to the server at once. */
   async stop(): Promise<void> {
     this.stopping.abort();
-    await Promise.all([this.pulling, this.delivering]);
-    for (const message of this.waiting.splice(0)) this.hand.giveBack(message);
+    this.deliverer.halt();
+    // The last messages come while pulling stops; the deliverer gives them back.
+    await this.pulling;
+    await this.deliverer.stop();
   }
 
   private get stopped(): boolean {
@@ -122,7 +119,12 @@ export class Inbox<M> {
       try {
         await this.join(connection);
         const pull = this.startPull(connection);
-        const reason = await Promise.race([disturbed, pull.broken]);
+        // A pull that breaks may break again at once; a pause keeps that from becoming a hot loop.
+        const broken = pull.broken.then(async (reason) => {
+          await delay(settings.clock, retryMs, this.stopping.signal);
+          return reason;
+        });
+        const reason = await Promise.race([disturbed, broken]);
         settings.logger.debug({ consumer: names.consumer, reason }, "the subscription is joined anew");
         if (link.connection) await pull.stop();
         else pull.abandon();
@@ -146,12 +148,8 @@ export class Inbox<M> {
   private async join(connection: NatsConnection): Promise<void> {
     const { keeper, settings, names, onGap } = this.parts;
     const first = this.joined === undefined;
-    const joined = await joinConsumer(connection, keeper, settings, names, this.joined, this.hand.resumeAt);
-    // Messages of a consumer that is gone can't be acknowledged: their numbers mean others now. The new one delivers what there is.
-    if (joined.isNew) {
-      this.waiting.length = 0;
-      this.hand.orphan();
-    }
+    const joined = await joinConsumer(connection, keeper, settings, names, this.joined, this.deliverer.hand.resumeAt);
+    if (joined.isNew) this.deliverer.forget();
     this.joined = joined;
     const gap =
       joined.gap ?? (first ? (this.late ? "joined late" : undefined) : this.wasAway ? "reconnected" : undefined);
@@ -168,9 +166,8 @@ export class Inbox<M> {
       consumer: names.consumer,
       batch: settings.batchMax,
       onMessage: (message) => {
-        this.waiting.push(message);
+        this.deliverer.push(message);
         this.regulate();
-        this.somethingWaits();
       },
     });
     this.regulate();
@@ -178,58 +175,7 @@ export class Inbox<M> {
     return this.pull;
   }
 
-  /** A batch may wait while another is in the handler's hands; more stays at the server. */
   private regulate(): void {
-    this.pull?.want(this.waiting.length <= this.parts.settings.batchMax);
-  }
-
-  private async keepDelivering(): Promise<void> {
-    const { settings } = this.parts;
-    const keepingUp = new AbortController();
-    const kept = this.keepClaims(keepingUp.signal);
-    while (!this.stopped) {
-      if (this.waiting.length === 0) {
-        await new Promise<void>((resolve) => {
-          this.somethingWaits = resolve;
-        });
-        // What comes in one turn of the event loop travels together.
-        await new Promise<void>((resolve) => setImmediate(resolve));
-        continue;
-      }
-      const messages = this.waiting.splice(0, settings.batchMax);
-      this.regulate();
-      await this.untilAccepted(messages);
-    }
-    keepingUp.abort();
-    await kept;
-  }
-
-  private async untilAccepted(messages: Delivered[]): Promise<void> {
-    const { settings, durable, subject } = this.parts;
-    for (let backoffMs = firstBackoffMs; ; backoffMs = Math.min(backoffMs * 2, backoffMsMax)) {
-      try {
-        await this.hand.over(messages);
-        return;
-      } catch (error) {
-        this.rejected += 1;
-        settings.logger.warn(
-          { error, subject: subject.name, durable, messages: messages.length, backoffMs },
-          "a batch failed and will be delivered again",
-        );
-        await delay(settings.clock, backoffMs, this.stopping.signal);
-      }
-      if (!this.stopped) continue;
-      for (const message of messages) this.hand.giveBack(message);
-      return;
-    }
-  }
-
-  /** Tells the server, well within its wait, that what we hold is still being worked on. */
-  private async keepClaims(signal: AbortSignal): Promise<void> {
-    const { clock, ackWaitMs } = this.parts.settings;
-    while (!signal.aborted) {
-      await delay(clock, ackWaitMs / 3, signal);
-      if (!signal.aborted) this.hand.claim(this.waiting);
-    }
+    this.pull?.want(this.deliverer.hasRoom);
   }
 }

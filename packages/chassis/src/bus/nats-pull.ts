@@ -67,8 +67,12 @@ export class Pull {
     this.subscription.unsubscribe();
   }
 
+  private get listening(): boolean {
+    return !this.subscription.isClosed() && !this.subscription.isDraining();
+  }
+
   private ask(): void {
-    if (!this.wanted || this.subscription.isClosed() || this.subscription.isDraining()) return;
+    if (!this.wanted || !this.listening) return;
     const { connection, stream, consumer, batch } = this.options;
     this.owed = batch;
     const request = { batch, expires: nanos(expiresMs), idle_heartbeat: nanos(heartbeatMs) };
@@ -79,15 +83,17 @@ export class Pull {
   }
 
   private receive(message: Msg): void {
-    this.heard();
     if (message.subject !== this.inbox) {
       this.owed -= 1;
       this.options.onMessage(new Delivered(this.options.connection, message));
       if (this.owed <= 0) this.ask();
-      return;
+    } else {
+      this.status(message.headers?.code ?? 0, message.headers?.description ?? "");
     }
-    const code = message.headers?.code ?? 0;
-    const text = message.headers?.description ?? "";
+    this.heard();
+  }
+
+  private status(code: number, text: string): void {
     if (code === 100) return;
     // 408 and 404 end the request, nothing else. Any other end is looked into before we ask again.
     if (code !== 408 && code !== 404) return this.break(`${code} ${text}`);
@@ -97,7 +103,7 @@ export class Pull {
 
   private heard(): void {
     this.silence?.cancel();
-    if (this.owed === 0) return;
+    if (this.owed <= 0 || !this.listening) return;
     this.silence = this.options.clock.setTimer(3 * heartbeatMs, () => this.break("no heartbeat"), { unref: true });
   }
 }

@@ -47,6 +47,7 @@ export class StreamKeeper {
   private looks = 0;
   /** The latest look whose answer has been compared. */
   private newest = 0;
+  private complaint = "";
   /** How the last generation began. */
   lossReason: GapReason = "stream recreated";
 
@@ -72,12 +73,24 @@ export class StreamKeeper {
       const look = this.looks;
       // Taken before asking: what we see while the answer travels may be newer than the answer.
       const seen = this.highest;
-      const info = await this.infoOrNew(connection);
+      const info = await this.infoOrNew(connection).catch((error: unknown) => this.complain(error));
+      this.complaint = "";
       if (look < this.newest) continue;
       this.newest = look;
       this.compare(info, seen);
       return { info, generation: this.generation };
     }
+  }
+
+  /** Once per kind of trouble: whoever looks tries again and again. */
+  private complain(error: unknown): never {
+    const complaint = error instanceof Error ? error.message : String(error);
+    if (complaint !== this.complaint) {
+      const text = "the stream of the bus can't be had; trying again and again";
+      this.settings.logger.warn({ error, stream: this.names.stream }, text);
+    }
+    this.complaint = complaint;
+    throw error;
   }
 
   private compare(info: StreamInfo, seen: number): void {
