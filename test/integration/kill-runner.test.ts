@@ -28,8 +28,8 @@ afterAll(async () => {
 });
 
 function startRunner(id: string) {
-  const args = ["runner", "--id", id, "--pool", "away", "--capacity", "2", "--data-folder", join(folder.path, id)];
-  const runner = startProcess([...args, "--berth", berth.dataFolder], folder.path);
+  const args = ["runner", "--id", id, "--pool", "away", "--capacity", "2", "--folder", join(folder.path, id)];
+  const runner = startProcess([...args, "--data", berth.dataFolder], folder.path);
   runners.push(runner);
   return runner;
 }

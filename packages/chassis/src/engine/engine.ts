@@ -143,7 +143,11 @@ export class Engine<Command, Outcome, Change, Row> {
     if (this.current === "stopped") return;
     const wasNew = this.current === "new";
     if (this.current !== "failed") this.current = "stopped";
-    if (!wasNew) await Promise.race([this.flight, delay(this.options.clock, this.options.holdMs)]);
+    if (!wasNew && this.flight) {
+      const landed = new AbortController();
+      const flight = this.flight.finally(() => landed.abort());
+      await Promise.race([flight, delay(this.options.clock, this.options.holdMs, landed.signal)]);
+    }
     this.stopping.abort();
     this.current = "stopped";
     await this.flight;
