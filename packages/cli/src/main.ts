@@ -10,4 +10,6 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-process.exitCode = await runCli(process.argv.slice(2), processIo());
+const code = await runCli(process.argv.slice(2), processIo());
+// Everything is stopped by now: no forgotten timer keeps the user waiting. What was written goes out first, pipes included.
+process.stdout.write("", () => process.stderr.write("", () => process.exit(code)));
