@@ -1,5 +1,5 @@
 import { goesBefore, type Holder, type Order, type Refusal, type RefusalReason } from "./bid.js";
-import type { Demand } from "./demand.js";
+import type { Demand, DemandPool } from "./demand.js";
 import type { Weight } from "./lease.js";
 import { canEverFit, fits, type Limit, sparesReserve } from "./limits.js";
 import { limitNames } from "./pool.js";
@@ -41,17 +41,21 @@ const curable: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
   "NO_SLOT",
 ]);
 
-/** Says where a bid of this demand would go now, or everything that refuses it. Takes nothing. */
-export function admit(state: State, demand: Demand, order: Order, now: Moment): Admission {
+/**
+ * Says where a bid of this demand would go now, or what refuses it. Takes nothing. `whole` looks for a runner even where a limit refuses
+ * already, so that people see everything; granting doesn't need that, and looking is what costs most.
+ */
+export function admit(state: State, demand: Demand, order: Order, now: Moment, whole = false): Admission {
   const common = limitBlocks(state, demand.common, demand.priority, "", order, now);
   const blocks: Block[] = [];
   let keepable: readonly string[] = [];
   for (const option of demand.pools) {
     const inPool = limitBlocks(state, option.weights, demand.priority, option.pool, order, now);
+    const refusedAlready = inPool.length > 0 || common.length > 0;
     const found =
-      inPool.length === 0 ? findPlace(state, demand, option.pool, now) : placeBlock(state, demand, option.pool, now);
+      refusedAlready && !whole ? hopeless(state, demand, option, now) : findPlace(state, demand, option.pool, now);
     if (found && "key" in found) inPool.push(found);
-    else if (found && inPool.length === 0 && common.length === 0) {
+    else if (found && !refusedAlready) {
       const runner: Weight = [limitNames.runner(found.session.record.runner), 1];
       return { placement: { ...found, weights: [...demand.common, ...option.weights, runner] } };
     }
@@ -105,10 +109,18 @@ function absentReason(name: string, pool: string): RefusalReason | undefined {
   return "LIMIT_TOO_SMALL";
 }
 
-/** Where the limits refuse already, only what no waiting for them would cure is worth saying too. */
-function placeBlock(state: State, demand: Demand, pool: string, now: Moment): Block | undefined {
-  const found = findPlace(state, demand, pool, now);
-  return "key" in found ? found : undefined;
+/** Where the limits refuse already: whether something is in the way that no waiting for them would cure. Remembered until the fleet changes. */
+function hopeless(state: State, demand: Demand, option: DemandPool, now: Moment): Block | undefined {
+  const { fleet } = state.standing;
+  const { pool } = option;
+  if (option.hope.fleet !== fleet) {
+    const found = findPlace(state, demand, pool, now);
+    const reason =
+      "key" in found && (found.reason === "NO_RUNNER" || found.reason === "POOL_PAUSED") ? found.reason : undefined;
+    option.hope = { fleet, reason };
+  }
+  const { reason } = option.hope;
+  return reason && { reason, key: poolKey(pool), limit: "", pool, wanted: 1, used: 0, capacity: 0 };
 }
 
 function findPlace(state: State, demand: Demand, pool: string, now: Moment): Omit<Placement, "weights"> | Block {

@@ -112,7 +112,7 @@ export function explain(state: State, bid: Bid, turn: Turn, standing?: StandingB
   if (state.stopReason !== "")
     return [{ reason: "GRANTING_STOPPED", limit: "", pool: "", wanted: 1, used: 0, capacity: 0, holders: [] }];
   const order = standing ?? { rank: bid.rank, arrival: Number.POSITIVE_INFINITY };
-  const admission = admit(state, demandOf(bid), order, turn.now);
+  const admission = admit(state, demandOf(bid), order, turn.now, true);
   return "blocks" in admission ? refusalsOf(state, admission.blocks) : [];
 }
 

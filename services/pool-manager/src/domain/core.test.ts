@@ -561,7 +561,7 @@ function check(bench: Bench, model: Model, changes: readonly Change[]): void {
   }
   expect(new Set(leases.map(({ slot }) => slot)).size, "S4: one lease a slot").toBe(leases.length);
   expect(new Set(leases.map(({ task }) => task)).size, "S4: one lease a task").toBe(leases.length);
-  expect(state.meta.granted, "S6").toBe(leases.length + state.meta.released);
+  expect(state.totals.granted, "S6").toBe(leases.length + state.totals.released);
   if (state.stopReason !== "" || state.standing.kept.size > 0) return;
   for (const { bid: one } of state.standing.bids)
     expect(grantable(bench, one, sums), `${one.task} could be granted`).toBe(false);
@@ -758,7 +758,7 @@ describe("properties", () => {
           records: [...state.sessions.values()]
             .map(({ record }) => record)
             .sort((p, q) => (p.runner < q.runner ? -1 : 1)),
-          meta: state.meta,
+          meta: state.figures,
         });
         expect(JSON.parse(JSON.stringify(picture(again)))).toEqual(JSON.parse(JSON.stringify(picture(bench.core))));
       }),

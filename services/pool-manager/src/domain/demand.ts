@@ -2,17 +2,20 @@ import type { Bid } from "./bid.js";
 import type { Weight } from "./lease.js";
 import { limitNames } from "./pool.js";
 
+/** What a class asks for in one pool. */
+export interface DemandPool {
+  readonly pool: string;
+  readonly weights: readonly Weight[];
+  /** Remembers whether any runner could take it, as of a version of the fleet. */
+  hope: { readonly fleet: number; readonly reason: "NO_RUNNER" | "POOL_PAUSED" | undefined };
+}
+
 /** What the bids of a class ask for, worked out once. */
 export interface Demand {
   /** Weights that are the same in every pool: global, tenant, named limits. */
   readonly common: readonly Weight[];
   /** Acceptable pools, best first, with what a lease weighs there. One entry without a name for a bid that names its runner only. */
-  readonly pools: readonly {
-    readonly pool: string;
-    readonly weights: readonly Weight[];
-    readonly cpu: number;
-    readonly memory: number;
-  }[];
+  readonly pools: readonly DemandPool[];
   readonly labels: readonly (readonly [string, string])[];
   readonly runner: string;
   readonly priority: number;
@@ -30,8 +33,7 @@ export function demandOf(bid: Bid): Demand {
     pools: pools.map((pool) => ({
       pool,
       weights: poolWeights(pool, bid),
-      cpu: bid.cpuMillis,
-      memory: bid.memoryBytes,
+      hope: { fleet: -1, reason: undefined },
     })),
     labels: Object.entries(bid.labels),
     runner: bid.runner,

@@ -2,16 +2,21 @@ import { admit, type Block, type Placement } from "./admission.js";
 import { goesBefore } from "./bid.js";
 import { Heap } from "./heap.js";
 import type { Lease } from "./lease.js";
+import { fits } from "./limits.js";
+import { limitNames } from "./pool.js";
 import type { Queue, StandingBid } from "./standing.js";
 import type { State, Turn } from "./state.js";
 
 /**
  * Grants what can be granted. Only classes that something happened to are looked at, in the order of their heads; a class whose head is
  * refused is left, so that a saturated limit never blocks another. A class that isn't looked at is still refused by what refused it.
+ *
+ * Every lease weighs 1 in the limit global. So once that is full nothing can be granted, and whoever is still to be looked at is set aside
+ * in order, to be looked at one by one as it gets room.
  */
 export function grantPass(state: State, turn: Turn): void {
   const { standing } = state;
-  if (!standing.hasAwake || state.stopReason !== "") return;
+  if (state.stopReason !== "" || !(standing.hasAwake || (standing.bestParked() && globalHasRoom(state)))) return;
   const waiting = new Heap<{ queue: Queue; head: StandingBid }>((left, right) => goesBefore(left.head, right.head));
   const inside = new Set<Queue>();
   const fill = (): void => {
@@ -23,7 +28,17 @@ export function grantPass(state: State, turn: Turn): void {
     }
   };
   fill();
-  for (let next = waiting.pop(); next; next = waiting.pop()) {
+  for (;;) {
+    if (!globalHasRoom(state)) {
+      for (let next = waiting.pop(); next; next = waiting.pop()) standing.park(next.queue, next.head);
+      return;
+    }
+    const parked = standing.bestParked();
+    const first = waiting.peek();
+    const next = parked && (!first || goesBefore(parked.head, first.head)) ? parked : first;
+    if (!next) return;
+    if (next === parked) standing.takeParked();
+    else waiting.pop();
     const { queue, head } = next;
     inside.delete(queue);
     const admission = admit(state, queue.demand, head, turn.now);
@@ -44,10 +59,14 @@ export function grantPass(state: State, turn: Turn): void {
   }
 }
 
+function globalHasRoom(state: State): boolean {
+  const limit = state.limits.get(limitNames.global);
+  return !limit || fits(limit, state.ledger.used(limitNames.global), 1);
+}
+
 /** Makes the lease. The token is the number of the grant, so it only grows. */
 function grant(state: State, turn: Turn, { bid }: StandingBid, { pool, session, slot, weights }: Placement): Lease {
-  const token = state.meta.granted + 1;
-  state.meta = { ...state.meta, granted: token };
+  const token = ++state.totals.granted;
   const lease: Lease = {
     id: `${state.meta.dataId}-${token.toString(36)}`,
     task: bid.task,
@@ -62,6 +81,11 @@ function grant(state: State, turn: Turn, { bid }: StandingBid, { pool, session, 
     weights,
     grantMs: turn.now.wallMs,
     revokeReason: "",
+    startMs: undefined,
+    releaseMs: undefined,
+    reason: undefined,
+    outcome: undefined,
+    lateOutcome: undefined,
     traceParent: bid.traceParent,
     ordinal: 0,
   };
@@ -95,7 +119,7 @@ function countOvertakings(state: State, lease: Lease, granted: StandingBid): voi
   const { standing } = state;
   const counted = new Set<Queue>();
   for (const [limit] of lease.weights) {
-    for (const queue of standing.blockedAt(limit)) {
+    for (const queue of standing.betterBlockedAt(limit, granted.rank)) {
       if (counted.has(queue) || !queue.keepable.includes(limit)) continue;
       const head = queue.head();
       if (!head || !goesBefore(head, granted)) continue;

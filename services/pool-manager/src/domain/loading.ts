@@ -54,6 +54,8 @@ export class Loading {
         return put(state.tombstones, change.key, change.wallMs);
       case "meta":
         state.meta = change.meta;
+        this.granted = Math.max(this.granted, change.meta.granted);
+        this.released = Math.max(this.released, change.meta.released);
         return;
       case "limitChange":
       case "stale":
@@ -72,11 +74,8 @@ export class Loading {
   /** Builds the indexes. Every runner gets a fresh TTL, less the silence that was observed before. */
   finish(now: Moment): void {
     const { state } = this;
-    state.meta = {
-      ...state.meta,
-      granted: Math.max(state.meta.granted, this.granted),
-      released: Math.max(state.meta.released, this.released),
-    };
+    state.totals.granted = this.granted;
+    state.totals.released = this.released;
     // What was released before the restart is in the store, not in memory.
     state.recent.forgottenThrough = 0;
     for (const lease of [...this.leases.values()].sort((a, b) => a.token - b.token))

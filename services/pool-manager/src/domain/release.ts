@@ -24,13 +24,12 @@ export function revoke(state: State, turn: Turn, held: Held, reason: string): vo
 /** Releases a lease: the only way out of the ledger. What it occupied is free in this very decision. */
 export function release(state: State, turn: Turn, held: Held, reason: ReleaseReason, outcome?: Outcome): void {
   state.ledger.remove(held);
-  const released = state.meta.released + 1;
-  state.meta = { ...state.meta, released };
+  const released = ++state.totals.released;
   const startMs = held.lease.startMs ?? outcome?.startMs;
   const lease: Lease = {
     ...held.lease,
-    ...(startMs !== undefined && { startMs }),
-    ...(outcome && { outcome }),
+    startMs,
+    outcome,
     state: "RELEASED",
     reason,
     releaseMs: turn.now.wallMs,

@@ -58,7 +58,7 @@ export function rowOf(state: State, rowKey: string): { readonly row: Row; readon
       return change && { row: { t: "limitChange", change }, final: true };
     }
     case "meta":
-      return { row: { t: "meta", meta: state.meta }, final: true };
+      return { row: { t: "meta", meta: state.figures }, final: true };
     default:
       throw new Error(`no such row: ${rowKey}`);
   }

@@ -1,5 +1,4 @@
 import type { RunnerRecord } from "./changes.js";
-import { limitNames } from "./pool.js";
 import type { Moment, Session, State, Turn } from "./state.js";
 
 /** Earlier incarnations that are remembered of a runner. */
@@ -78,7 +77,7 @@ export function pickRunner(
   for (const session of candidates(state, pool, wanted.runner)) {
     if (!takesWork(session, now) || !wanted.labels.every(([key, value]) => session.record.labels[key] === value))
       continue;
-    const count = state.ledger.used(limitNames.runner(session.record.runner));
+    const count = state.ledger.countOfRunner(session.record.runner);
     used += count;
     capacity += session.record.capacity;
     if (!(count + 1 <= session.record.capacity)) continue;

@@ -23,6 +23,8 @@ export class Queue {
   blockedBy: readonly string[] = [];
   /** Limits that could be kept for its head; empty where that would not help it. */
   keepable: readonly string[] = [];
+  /** Set while it waits for the limit global alone. */
+  parked: Parked | undefined;
   private readonly heap = new Heap<StandingBid>(goesBefore);
   private goneInside = 0;
 
@@ -59,17 +61,34 @@ export class Queue {
   }
 }
 
+/** A class with its head, waiting for the limit global alone. */
+export interface Parked {
+  readonly queue: Queue;
+  readonly head: StandingBid;
+}
+
+/** Classes blocked by one key. */
+interface Blocked {
+  readonly queues: Set<Queue>;
+  /** No head among them has a smaller rank. */
+  bestRank: number;
+}
+
 /** The standing bids in their classes, and which of the classes may have become grantable. */
 export class Standing {
   private readonly queues = new Map<string, Queue>();
   private readonly byKey = new Map<string, StandingBid>();
   private readonly byTask = new Map<string, StandingBid>();
   private readonly bySession = new Map<string, Set<StandingBid>>();
-  private readonly blocked = new Map<string, Set<Queue>>();
+  private readonly blocked = new Map<string, Blocked>();
+  private readonly woken = new Set<string>();
+  private parked = new Heap<Parked>((left, right) => goesBefore(left.head, right.head));
   private readonly awake = new Set<Queue>();
   /** Limits kept for one bid that was overtaken too often. */
   readonly kept = new Map<string, StandingBid>();
   private arrivals = 0;
+  /** Grows whenever something changed that may concern every class: the fleet, the catalogue. */
+  fleet = 0;
 
   /** Bids that stand. */
   get size(): number {
@@ -127,8 +146,16 @@ export class Standing {
     const ofSession = this.bySession.get(session);
     if (ofSession) ofSession.add(standing);
     else this.bySession.set(session, new Set([standing]));
+    if (queue.parked) {
+      if (goesBefore(standing, queue.parked.head)) this.park(queue, standing);
+      return standing;
+    }
     // A class that is known to be blocked stays so for its new head; unless something is kept, which is a matter of rank.
     if (queue.blockedBy.length === 0 || this.kept.size > 0) this.awake.add(queue);
+    for (const blocker of queue.blockedBy) {
+      const blocked = this.blocked.get(blocker);
+      if (blocked) blocked.bestRank = Math.min(blocked.bestRank, standing.rank);
+    }
     return standing;
   }
 
@@ -145,30 +172,61 @@ export class Standing {
     if (queue.size > 0) return;
     this.unblock(queue);
     this.awake.delete(queue);
+    queue.parked = undefined;
     this.queues.delete(queue.id);
   }
 
   /** Wakes the classes that were blocked by `key`. */
   wake(key: string): void {
-    const queues = this.blocked.get(key);
-    if (queues) for (const queue of queues) this.awake.add(queue);
+    this.woken.add(key);
   }
 
   /** Wakes every class: something changed that may concern all. */
   wakeAll(): void {
+    this.fleet++;
     for (const queue of this.queues.values()) this.awake.add(queue);
   }
 
   /** Takes the classes that are awake. */
   takeAwake(): Queue[] {
+    for (const key of this.woken) for (const queue of this.blockedAt(key)) this.awake.add(queue);
+    this.woken.clear();
     const queues = [...this.awake];
     this.awake.clear();
+    for (const queue of queues) queue.parked = undefined;
     return queues;
   }
 
   /** True if some class is awake. */
   get hasAwake(): boolean {
-    return this.awake.size > 0;
+    return this.awake.size > 0 || this.woken.size > 0;
+  }
+
+  /** Sets a class aside until the limit global has room: then the best of those set aside is looked at, and no other. */
+  park(queue: Queue, head: StandingBid): void {
+    this.unblock(queue);
+    queue.parked = { queue, head };
+    if (this.parked.size > 2 * this.queues.size + 64) this.parked.filter((entry) => entry.queue.parked === entry);
+    this.parked.push(queue.parked);
+  }
+
+  /** The best class that was set aside. */
+  bestParked(): Parked | undefined {
+    for (;;) {
+      const entry = this.parked.peek();
+      if (!entry || (entry.queue.parked === entry && !entry.head.gone)) return entry;
+      this.parked.pop();
+      if (entry.queue.parked !== entry) continue;
+      const head = entry.queue.head();
+      entry.queue.parked = undefined;
+      if (head) this.park(entry.queue, head);
+    }
+  }
+
+  /** Takes the best class that was set aside. */
+  takeParked(): void {
+    const entry = this.parked.pop();
+    if (entry) entry.queue.parked = undefined;
   }
 
   /** Notes what blocks the head of a class. */
@@ -176,19 +234,23 @@ export class Standing {
     this.unblock(queue);
     queue.blockedBy = by;
     queue.keepable = keepable;
+    const rank = queue.head()?.rank ?? Number.POSITIVE_INFINITY;
     for (const key of by) {
-      const queues = this.blocked.get(key);
-      if (queues) queues.add(queue);
-      else this.blocked.set(key, new Set([queue]));
+      const blocked = this.blocked.get(key);
+      if (!blocked) this.blocked.set(key, { queues: new Set([queue]), bestRank: rank });
+      else {
+        blocked.queues.add(queue);
+        blocked.bestRank = Math.min(blocked.bestRank, rank);
+      }
     }
   }
 
   /** Forgets what blocked a class. */
   unblock(queue: Queue): void {
     for (const key of queue.blockedBy) {
-      const queues = this.blocked.get(key);
-      queues?.delete(queue);
-      if (queues?.size === 0) this.blocked.delete(key);
+      const blocked = this.blocked.get(key);
+      blocked?.queues.delete(queue);
+      if (blocked?.queues.size === 0) this.blocked.delete(key);
     }
     queue.blockedBy = [];
     queue.keepable = [];
@@ -196,7 +258,21 @@ export class Standing {
 
   /** Classes blocked by `key`. */
   blockedAt(key: string): Iterable<Queue> {
-    return this.blocked.get(key) ?? [];
+    return this.blocked.get(key)?.queues ?? [];
+  }
+
+  /** Classes blocked by `key` whose head may go before a bid of this rank; mostly none, and then without looking at each. */
+  betterBlockedAt(key: string, rank: number): Queue[] {
+    const blocked = this.blocked.get(key);
+    if (!blocked || blocked.bestRank > rank) return [];
+    const better: Queue[] = [];
+    blocked.bestRank = Number.POSITIVE_INFINITY;
+    for (const queue of blocked.queues) {
+      const headRank = queue.head()?.rank ?? Number.POSITIVE_INFINITY;
+      blocked.bestRank = Math.min(blocked.bestRank, headRank);
+      if (headRank <= rank) better.push(queue);
+    }
+    return better;
   }
 
   /** Keeps limits for a bid, unless a better one has them. */

@@ -77,6 +77,8 @@ export class State {
     limitChanges: 0,
     seeded: [],
   };
+  /** Leases granted and released: changed with every lease, so apart from the rest; `figures` puts them together. */
+  readonly totals = { granted: 0, released: 0 };
   /** Difference that the auditor found; granting has stopped unless it is 0. */
   drift = 0;
   brake: Brake | undefined;
@@ -100,6 +102,11 @@ export class State {
   /** Sets the figures and notes the change. */
   setMeta(turn: Turn, patch: Partial<Meta>): void {
     this.meta = { ...this.meta, ...patch };
-    turn.changes.push({ k: "meta", meta: this.meta });
+    turn.changes.push({ k: "meta", meta: this.figures });
+  }
+
+  /** The figures as they are written: with the totals. */
+  get figures(): Meta {
+    return { ...this.meta, ...this.totals };
   }
 }

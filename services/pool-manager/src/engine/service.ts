@@ -250,8 +250,8 @@ export class PoolEngine {
 
   /** What the store has of attempts that aren't in memory, together with how far the memory reached when it was looked into. */
   private async knownAttempts(refs: readonly AttemptRef[], whole: boolean): Promise<Known> {
-    const { ledger, recent, meta } = this.core.state;
-    const mark = meta.released;
+    const { ledger, recent, totals } = this.core.state;
+    const mark = totals.released;
     const missing: string[] = [];
     const leases: Lease[] = [];
     for (const { task, attempt } of refs) {
