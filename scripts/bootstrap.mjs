@@ -63,6 +63,13 @@ export function ensureBuilt(say = () => {}) {
   writeStamp("built", fingerprint(folders));
 }
 
+/** Compiles what lies under test/ (benchmarks, the simulator) into test/dist, after everything that it stands on. */
+export function compileTests(say = () => {}) {
+  ensureInstalled(say);
+  ensureBuilt(say);
+  run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-b", "test"], "Compiling test/ failed");
+}
+
 function workspaces() {
   const inside = (folder) => readdirSync(join(root, folder)).map((name) => join(root, folder, name));
   return [...inside("packages"), ...inside("services")].filter((folder) => existsSync(join(folder, "package.json")));

@@ -1,16 +1,20 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BerthClient, createClient } from "@berth/client";
 import type { BerthConfigInput } from "@berth/standalone";
 import { until } from "./until.js";
 
-/** The repository's root. */
-export const root = fileURLToPath(new URL("../../..", import.meta.url));
+/** The repository's root: from the source or from what is compiled of it. */
+export const root = rootAbove(dirname(fileURLToPath(import.meta.url)));
 /** The `berth` command, as built. */
 export const cli = join(root, "packages/cli/dist/main.js");
+
+function rootAbove(folder: string): string {
+  return existsSync(join(folder, "turbo.json")) ? folder : rootAbove(dirname(folder));
+}
 
 /** A standalone Berth in a process of its own. */
 export interface Berth {
