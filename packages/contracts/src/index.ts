@@ -1,7 +1,8 @@
 // The public surface: one namespace per proto package, health and reflection, and the typed subjects of the bus.
+
+export { descriptorSetBase64 } from "./gen/descriptors.js";
 export * as health from "./gen/grpc/health/v1/health.js";
 export * as reflection from "./gen/grpc/reflection/v1/reflection.js";
 export * as reflectionAlpha from "./gen/grpc/reflection/v1alpha/reflection.js";
-export { descriptorSetBase64 } from "./gen/descriptors.js";
 export * from "./gen/index.js";
 export { type Subject, subjects } from "./subjects.js";
