@@ -218,6 +218,7 @@ export class Simulation implements Post {
   private get settled(): boolean {
     const { registry, observer, runners, plan } = this;
     return (
+      this.managers.at(-1)?.ready === true &&
       registry.tasks.size === plan.tasks.length &&
       registry.unfinished.length === 0 &&
       observer.occupying.size === 0 &&
