@@ -11,6 +11,7 @@ import { Registry } from "prom-client";
 import { BidApi } from "./api/bid-api.js";
 import { LeaseApi } from "./api/lease-api.js";
 import { LedgerApi } from "./api/ledger-api.js";
+import { registerMetrics } from "./api/metrics.js";
 import { PoolApi } from "./api/pool-api.js";
 import { type PoolManagerConfig, seedsOf } from "./config.js";
 import { runnerTtlMs } from "./domain/time.js";
@@ -18,7 +19,6 @@ import { Dispatcher } from "./engine/dispatcher.js";
 import type { PoolStore } from "./engine/ports.js";
 import { PoolEngine } from "./engine/service.js";
 import { PoolBus } from "./events/bus.js";
-import { registerMetrics } from "./metrics.js";
 import { SqlitePoolStore } from "./store/sqlite.js";
 
 /** What a pool-manager is made of. */

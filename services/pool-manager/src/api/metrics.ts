@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from "prom-client";
-import { overCommitted } from "./domain/limits.js";
-import { type Status, statusOf } from "./domain/status.js";
-import type { PoolEngine } from "./engine/service.js";
+import { overCommitted } from "../domain/limits.js";
+import { type Status, statusOf } from "../domain/status.js";
+import type { PoolEngine } from "../engine/service.js";
 
 /** Share in use: 0 to 1. Capacity 0 is 0 when idle and 1 otherwise. */
 export function utilization(used: number, capacity: number): number {
