@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Berth, scratchFolder, startBerth } from "./harness/berth.js";
-import { isAlive } from "./harness/processes.js";
+import { isAlive, processesWith } from "./harness/processes.js";
 import { mostOverlapping, nowNs, readRuns } from "./harness/records.js";
 import { until } from "./harness/until.js";
 
@@ -31,11 +31,16 @@ describe("kill -9 of the standalone process in mid-run", () => {
     await until("ten runs to have ended", () => readRuns(file).filter((run) => run.endNs !== undefined).length >= 10);
     await until("four runs at once", () => readRuns(file).filter((run) => run.endNs === undefined).length >= 3);
 
+    const { runners } = await berth.client.pools.getStatus({});
+    const incarnation = runners[0]?.incarnation ?? "";
+    expect(processesWith("BERTH_RUNNER_INCARNATION", incarnation).length).toBeGreaterThanOrEqual(3);
+
     await berth.kill();
     const killedNs = nowNs();
     const alive = () => readRuns(file).filter((run) => run.endNs === undefined && isAlive(run.pid));
     await until("the guard to have killed what ran", () => alive().length === 0, 5_000);
     const deadNs = nowNs();
+    expect(processesWith("BERTH_RUNNER_INCARNATION", incarnation)).toEqual([]);
 
     berth = await startBerth(folder.path, config);
     const done = await berth.client.wait(set);
