@@ -1,6 +1,7 @@
 import type { Change } from "@berth/pool-manager/internal/domain/changes";
 import { attemptKey, type Lease, type Outcome, outcomeMark } from "@berth/pool-manager/internal/domain/lease";
 import type { Committed } from "./disk.js";
+import type { Reply } from "./messages.js";
 import type { Plan } from "./plan.js";
 import type { World } from "./world.js";
 
@@ -104,6 +105,29 @@ export class Observer {
         "S9",
         `${by} (epoch ${epoch}) answered ${what} without a commit since it was asked at ${sinceMs.toFixed(3)}`,
       );
+  }
+
+  /** What leaves a process must be at rest before. */
+  said(to: string, reply: Reply): void {
+    if (reply.kind === "bids") {
+      for (const result of reply.results) {
+        if (result.verdict !== "GRANTED" || this.grantedAt.has(result.lease.id)) continue;
+        this.report("S10", `the grant of ${result.lease.id} was told before its commit`);
+      }
+      return;
+    }
+    const results =
+      reply.kind === "completed"
+        ? reply.results
+        : "answer" in reply && "results" in reply.answer
+          ? reply.answer.results
+          : [];
+    for (const { lease, verdict } of results) {
+      if (verdict === "STALE" && to.startsWith("r") && this.spooled.has(lease))
+        this.report("S7", `the spooled outcome of ${lease} is called stale, and its runner forgets it`);
+      if (verdict === "REREAD" || verdict === "STALE" || this.released.has(lease)) continue;
+      this.report("S10", `${lease} was told to be over (${verdict}) before its commit`);
+    }
   }
 
   /** A workload begins, in true time. */

@@ -148,6 +148,7 @@ export class Simulation implements Post {
   say(from: Manager, to: string, reply: Reply, sinceMs: number): void {
     if (sinceMs >= 0)
       this.observer.answered(from.process.name, from.pool.engine.epoch, sinceMs, `${reply.kind} to ${to}`);
+    this.observer.said(to, reply);
     this.network.send("pm", to, reply.kind, () => this.deliver(to, reply));
   }
 
