@@ -57,3 +57,10 @@ it.each([
   const message = problemsOf(text);
   for (const part of parts) expect(message).toContain(part);
 });
+
+it("names what is wrong in a configuration that a program gives", () => {
+  const wrong = { pools: { a: { maxConcurrency: -1 } }, limit: {} };
+  expect(() => parseConfig(wrong as never)).toThrow(
+    /configuration pools\.a\.maxConcurrency: -1 is below the least, 0\nconfiguration limit: is not known here; known are: .*limits/,
+  );
+});

@@ -1,5 +1,5 @@
 // berth.yaml: pools, limits, skills, defaults, ports. Strict everywhere.
-import { bytes, cpu } from "@berth/chassis/config";
+import { bytes, checkValue, cpu } from "@berth/chassis/config";
 import { duration } from "@berth/client/quantities";
 import { z } from "zod";
 
@@ -161,9 +161,9 @@ export type BerthConfigInput = z.input<typeof berthSchema>;
 /** berth.yaml, checked and filled in; durations in milliseconds, sizes in bytes, processors in thousandths of a core. */
 export type BerthConfig = z.output<typeof berthSchema>;
 
-/** Checks a configuration given as a value; throws a ZodError. Use chassis' loadConfig for files. */
+/** Checks a configuration given as a value, and fills it in; throws a ConfigError that names all that is wrong. */
 export function parseConfig(input: BerthConfigInput = {}): BerthConfig {
-  return berthSchema.parse(input);
+  return checkValue(input, berthSchema, "configuration");
 }
 
 /** A pool as the catalogue has it. */

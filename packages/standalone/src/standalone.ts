@@ -6,14 +6,14 @@ import { createChannel, createClient } from "@berth/chassis/grpc";
 import { type Component, Lifecycle } from "@berth/chassis/lifecycle";
 import { createLogger, type Logger } from "@berth/chassis/log";
 import { type FolderLock, lockFolder } from "@berth/chassis/sqlite";
-import { startTelemetry } from "@berth/chassis/telemetry";
+import { startTelemetry, type Telemetry } from "@berth/chassis/telemetry";
 import { pool } from "@berth/contracts";
 import { createMetrics, metricsConfigSchema } from "@berth/metrics";
 import { createPoolManager, poolManagerConfig } from "@berth/pool-manager";
 import { createRegistry, registryConfigSchema } from "@berth/registry";
 import { createRunner, type Runner } from "@berth/runner";
 import { createScheduler, schedulerConfigSchema } from "@berth/scheduler";
-import { type BerthConfig, defaultPool, localCapacity } from "./config.js";
+import { type BerthConfig, type BerthConfigInput, defaultPool, localCapacity, parseConfig } from "./config.js";
 import { declareOnce, localPools } from "./declared.js";
 import {
   makeFolder,
@@ -64,10 +64,19 @@ export interface Standalone {
 }
 
 /**
- * Starts a standalone Berth; resolves when all of it is ready. Throws FolderLocked if another process has the data folder, and
- * PortInUse naming the port; whatever had started is stopped again.
+ * Starts a standalone Berth; resolves when all of it is ready. `input` is what a berth.yaml may hold, defaults where it says
+ * nothing; a relative data folder is taken from the working directory. Throws ConfigError with all that is wrong in it, FolderLocked
+ * if another process has the data folder, and PortInUse naming the port; whatever had started is stopped again.
  */
-export async function startStandalone(config: BerthConfig, options: StandaloneOptions = {}): Promise<Standalone> {
+export async function startStandalone(
+  input: BerthConfigInput = {},
+  options: StandaloneOptions = {},
+): Promise<Standalone> {
+  return startConfigured(parseConfig(input), options);
+}
+
+/** As startStandalone, with a configuration that was checked before, such as loadConfig gives with berthSchema. */
+export async function startConfigured(config: BerthConfig, options: StandaloneOptions = {}): Promise<Standalone> {
   const { dataFolder } = config;
   makeFolder(dataFolder);
   const lock = lockFolder(dataFolder);
@@ -88,9 +97,9 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
     options.logger?.child({ part: service }) ??
     createLogger({ service, level: config.logLevel, ...(log === undefined ? {} : { destination: log }) });
   const logger = loggerOf("berth");
-  const telemetry = await startTelemetry({ service: "berth", environment: process.env, logger });
   const clock = systemClock;
-  const bus = new InProcessBus({ clock, logger });
+  const telemetry = await telemetries(loggerOf);
+  const bus = new InProcessBus({ clock, logger, telemetry: telemetry.bus });
   let fail: (error: Error) => void = () => undefined;
   const failed = new Promise<Error>((resolve) => {
     fail = resolve;
@@ -103,7 +112,13 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
     httpPort: port(`${name}Http`),
     token,
   });
-  const parts = (service: string) => ({ clock, logger: loggerOf(service), telemetry, bus, onFailed: fail });
+  const parts = (service: TracedPart) => ({
+    clock,
+    logger: loggerOf(service),
+    telemetry: telemetry[service],
+    bus,
+    onFailed: fail,
+  });
   const ports = new Map<ServiceName, { grpc: number; http: number }>();
   const address = (name: ServiceName) => `${host}:${ports.get(name)?.grpc ?? 0}`;
   const readiness: (() => Readiness)[] = [];
@@ -122,7 +137,7 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
   let runner: Runner | undefined;
   let local: Awaited<ReturnType<typeof localPools>> = { pools: [], together: 0 };
   const lifecycle = new Lifecycle([
-    whenStopped(() => telemetry.stop()),
+    whenStopped(async () => void (await Promise.all(Object.values(telemetry).map((each) => each.stop())))),
     whenStopped(() => bus.close()),
     service("poolManager", () => {
       const made = createPoolManager({
@@ -208,7 +223,7 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
         bus,
         clock,
         logger: loggerOf("runner"),
-        telemetry,
+        telemetry: telemetry.runner,
         ...(config.runner.cwd === undefined ? {} : { workFolder: config.runner.cwd }),
         ...(config.runner.secretsFolder === undefined ? {} : { secretsFolder: config.runner.secretsFolder }),
       });
@@ -274,6 +289,18 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
       return stopped;
     },
   };
+}
+
+const tracedParts = ["registry", "pool-manager", "scheduler", "metrics", "runner", "bus"] as const;
+type TracedPart = (typeof tracedParts)[number];
+
+/** Tracing of each part under a name of its own, so that a trace looks the same whether the parts share a process or not. */
+async function telemetries(loggerOf: (part: string) => Logger): Promise<Record<TracedPart, Telemetry>> {
+  const started = tracedParts.map(async (part) => {
+    const logger = loggerOf(part);
+    return [part, await startTelemetry({ service: `berth-${part}`, environment: process.env, logger })] as const;
+  });
+  return Object.fromEntries(await Promise.all(started)) as Record<TracedPart, Telemetry>;
 }
 
 interface Readiness {

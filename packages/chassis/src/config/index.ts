@@ -3,4 +3,5 @@ export { describeConfig } from "./print.js";
 export { ConfigError, type Problem } from "./problem.js";
 export { bytes, cpu, duration, type QuantityBounds } from "./quantity.js";
 export { Secret, secret } from "./secret.js";
+export { checkValue } from "./value.js";
 export { parseYaml } from "./yaml.js";

@@ -31,9 +31,9 @@ export async function up(options: UpOptions, io: Io): Promise<number> {
   const { config: file, dataFolder } = findPlaces(options, io.environment);
   const flags = { ...(dataFolder === undefined ? {} : { dataFolder }), ...portFlags(options.ports) };
   const config = await readConfig({ environment: io.environment, flags, ...(file === undefined ? {} : { file }) });
-  const { PortInUse, startStandalone } = await import("@berth/standalone");
+  const { PortInUse, startConfigured } = await import("@berth/standalone");
   const start = (freePorts: boolean) =>
-    startStandalone(config, { freePorts, ...(options.log === undefined ? {} : { logFile: options.log }) });
+    startConfigured(config, { freePorts, ...(options.log === undefined ? {} : { logFile: options.log }) });
   const signals = stopSignals();
   let standalone: Standalone;
   try {
