@@ -1,6 +1,7 @@
 import type { Command } from "@berth/pool-manager/internal/domain/commands";
 import type { PoolCore } from "@berth/pool-manager/internal/domain/core";
 import type { Lease } from "@berth/pool-manager/internal/domain/lease";
+import { release } from "@berth/pool-manager/internal/domain/release";
 import { type Committed, type Disk, SimulatedStore } from "./disk.js";
 import type { Process } from "./host.js";
 import type { Manager } from "./manager.js";
@@ -127,23 +128,13 @@ export const bugs: readonly Bug[] = [
     core: (core) =>
       around(core, (decide, command, now) => {
         const decision = decide(command, now);
-        const changes = [...decision.changes];
+        const turn = { now, changes: [...decision.changes] };
         for (const change of decision.changes) {
           if (change.k !== "lease" || change.e !== "REVOKING") continue;
-          const { id, token, runner } = change.l;
-          const outcome = {
-            result: "STOPPED" as const,
-            signal: "",
-            message: "",
-            resultJson: "",
-            permanent: false,
-            outputBytes: 0,
-          };
-          changes.push(
-            ...decide({ kind: "complete", runner, items: [{ lease: id, token, outcome }], known: [] }, now).changes,
-          );
+          const held = core.state.ledger.leases.get(change.l.id);
+          if (held) release(core.state, turn, held, "REVOKED");
         }
-        return { outcome: decision.outcome, changes };
+        return { outcome: decision.outcome, changes: turn.changes };
       }),
   },
   {
