@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
 import { resolve } from "node:path";
+import { startTelemetry, type Telemetry } from "@berth/chassis/telemetry";
 import { type BerthClient, createClient } from "@berth/client";
 import { UsageError } from "./errors.js";
 import type { Io } from "./io.js";
@@ -35,7 +36,7 @@ export function findPlaces(
 }
 
 /** Makes a client. Nothing is sent yet. */
-export function clientOf(options: GlobalOptions, io: Io): BerthClient {
+export function clientOf(options: GlobalOptions, io: Io, telemetry?: Telemetry): BerthClient {
   const { environment } = io;
   const token =
     options.tokenFile === undefined ? environment.BERTH_API_TOKEN : readFileSync(options.tokenFile, "utf8").trim();
@@ -46,7 +47,12 @@ export function clientOf(options: GlobalOptions, io: Io): BerthClient {
     metrics: options.metrics ?? environment.BERTH_METRICS_ADDRESS,
   };
   const given = Object.fromEntries(Object.entries(addresses).filter(([, each]) => each !== undefined && each !== ""));
-  return createClient({ ...findPlaces(options, environment), addresses: given, ...(token ? { token } : {}) });
+  return createClient({
+    ...findPlaces(options, environment),
+    addresses: given,
+    ...(token ? { token } : {}),
+    ...(telemetry === undefined ? {} : { telemetry }),
+  });
 }
 
 /**
@@ -58,7 +64,8 @@ export async function withClient<T>(
   io: Io,
   body: (client: BerthClient) => Promise<T>,
 ): Promise<T> {
-  const client = clientOf(options, io);
+  const telemetry = await startTelemetry({ service: "berth-cli", environment: io.environment });
+  const client = clientOf(options, io, telemetry);
   try {
     const { addresses, dataFolder } = client.endpoints;
     const where = dataFolder === undefined ? "" : ` (data folder ${dataFolder})`;
@@ -69,6 +76,7 @@ export async function withClient<T>(
     return await body(client);
   } finally {
     client.close();
+    await telemetry.stop();
   }
 }
 

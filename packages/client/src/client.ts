@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { createChannel, createClient as createTypedClient, ReasonError } from "@berth/chassis/grpc";
+import { noTelemetry, type Telemetry } from "@berth/chassis/telemetry";
 import { metrics, pool, registry, runner, scheduler } from "@berth/contracts";
 import { type EndpointOptions, type Endpoints, findEndpoints } from "./endpoints.js";
 import { partRequestId, type SubmitOptions, type Submitted, splitTasks } from "./submit.js";
@@ -10,6 +11,8 @@ import { Tally, type WatchOptions, watchTasks } from "./watch.js";
 export interface BerthClientOptions extends EndpointOptions {
   /** Longest wait for the answer to one call, milliseconds. Default 10,000. Streams have no bound. */
   readonly timeoutMs?: number;
+  /** Tracing: each submission becomes a span, which the whole way of its tasks belongs to. Default: the active span, if any, goes on. */
+  readonly telemetry?: Telemetry;
 }
 
 type Calls<Definition extends Parameters<typeof createTypedClient>[0]> = ReturnType<
@@ -78,7 +81,9 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
     scheduler: createChannel(addresses.scheduler),
     metrics: createChannel(addresses.metrics),
   };
+  const { telemetry = noTelemetry } = options;
   const common = {
+    telemetry,
     ...(endpoints.token === "" ? {} : { token: endpoints.token }),
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
   };
@@ -88,6 +93,21 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
   const logService = createTypedClient(registry.LogServiceDefinition, channels.registry, safe);
 
   const submitSpecs = async (specs: readonly registry.TaskSpec[], options: SubmitOptions = {}): Promise<Submitted> => {
+    if (!telemetry.enabled) return submitParts(specs, options);
+    const span = telemetry.startSpan("submit", { kind: "producer", attributes: { "berth.task_count": specs.length } });
+    try {
+      const submitted = await span.run(() => submitParts(specs, options));
+      span.setAttribute("berth.set", submitted.set);
+      return submitted;
+    } catch (error) {
+      span.fail(error instanceof Error ? error.message : String(error));
+      throw error;
+    } finally {
+      span.end();
+    }
+  };
+
+  const submitParts = async (specs: readonly registry.TaskSpec[], options: SubmitOptions): Promise<Submitted> => {
     const requestId = options.requestId ?? randomUUID();
     const parts = splitTasks(specs);
     let set = options.set ?? "";

@@ -184,14 +184,16 @@ export class Executor {
     this.begin(run);
     keeper.handlerBegan();
     const { task, attempt } = run.work;
-    run.handler = new HandlerRun(run.work, handler, {
-      heartbeat: () => this.beat(run),
-      progress: (fraction, message) => {
-        const bounded = fraction > 0 ? Math.min(fraction, 1) : 0;
-        sender.report({ task, attempt, fraction: bounded, message: message.slice(0, 256) });
-      },
-      log: (text) => this.outputOf(run).write(Buffer.from(text.endsWith("\n") ? text : `${text}\n`), false),
-    });
+    const call = () =>
+      new HandlerRun(run.work, handler, {
+        heartbeat: () => this.beat(run),
+        progress: (fraction, message) => {
+          const bounded = fraction > 0 ? Math.min(fraction, 1) : 0;
+          sender.report({ task, attempt, fraction: bounded, message: message.slice(0, 256) });
+        },
+        log: (text) => this.outputOf(run).write(Buffer.from(text.endsWith("\n") ? text : `${text}\n`), false),
+      });
+    run.handler = run.span ? run.span.run(call) : call();
     const ending = await run.handler.ended;
     run.leaderEnded = true;
     keeper.handlerEnded();
@@ -204,6 +206,8 @@ export class Executor {
     const secrets = takeSecrets(run.work.run?.secrets ?? [], environment, secretsFolder);
     const env = runEnvironment(run.work, identity(), environment, envAllow, secrets);
     this.begin(run);
+    const traceParent = run.span?.traceParent ?? run.work.traceParent;
+    if (traceParent !== "") env.TRACEPARENT = traceParent;
     let process: ProcessRun;
     try {
       const child = await launch({ work: run.work, environment: env, folder, inherit: run.inherit });
@@ -237,7 +241,7 @@ export class Executor {
     run.startWallMs = clock.wallMs();
     run.beatMonoMs = clock.monoMs();
     if (telemetry.enabled) {
-      const { task, attempt, lease, slot, traceParent } = run.work;
+      const { task, attempt, lease, pool, slot, traceParent } = run.work;
       run.span = telemetry.startSpan("run", {
         parent: traceParent,
         kind: "consumer",
@@ -245,6 +249,7 @@ export class Executor {
           "berth.task": task,
           "berth.attempt": attempt,
           "berth.lease": lease,
+          "berth.pool": pool,
           "berth.slot": slot,
           "berth.runner": identity().runner,
         },

@@ -68,6 +68,7 @@ export function createPoolManager(options: PoolManagerOptions): PoolManager {
     },
     clock,
     logger,
+    ...(telemetry && { telemetry }),
     dataId,
     ...seedsOf(config),
     auditMs: config.auditMs,

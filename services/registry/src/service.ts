@@ -21,6 +21,7 @@ import { Logs } from "./engine/logs.js";
 import { Pruner } from "./engine/pruner.js";
 import { Registry } from "./engine/registry.js";
 import { Forbidder, Ticker } from "./engine/todo.js";
+import { FinishTracer } from "./engine/tracing.js";
 import { subscribeLeaseHints } from "./events/lease-hint.js";
 import { LogStore } from "./store/log-store.js";
 import { SqliteRegistryStore } from "./store/sqlite-store.js";
@@ -100,7 +101,13 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
     await core.start();
 
     const logs = new Logs(core, logStore, config.logLimit);
-    const follower = new LeaseFollower({ registry: core, pools, clock, logger });
+    const follower = new LeaseFollower({
+      registry: core,
+      pools,
+      clock,
+      logger,
+      tracer: new FinishTracer(core, telemetry),
+    });
     const catalogue = new CatalogueFollower({ registry: core, pools, clock, logger });
     const forbidder = new Forbidder({ registry: core, pools, clock, logger });
     const ticker = new Ticker({ registry: core, clock, logger });
@@ -108,7 +115,7 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
     exportFigures(metrics, core, follower, logs, clock);
 
     server = new GrpcServer({ logger, metrics, telemetry, ...(token === undefined ? {} : { token }) });
-    server.add(contract.RegistryServiceDefinition, new RegistryApi({ registry: core, telemetry, checkSpace }));
+    server.add(contract.RegistryServiceDefinition, new RegistryApi({ registry: core, telemetry, logger, checkSpace }));
     server.add(contract.LogServiceDefinition, new LogApi(core, logs, clock));
     server.add(contract.ReadyServiceDefinition, new ReadyApi(core));
     for (const part of [follower, catalogue, forbidder, ticker, pruner]) {

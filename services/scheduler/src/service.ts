@@ -18,6 +18,7 @@ import { type Figures, schedulerFigures } from "./engine/figures.js";
 import { Handout } from "./engine/handout.js";
 import { Line } from "./engine/line.js";
 import { Runs } from "./engine/runs.js";
+import { AssignTracer } from "./engine/tracing.js";
 
 /** What the scheduler is made of. */
 export interface SchedulerOptions {
@@ -61,18 +62,20 @@ export function createScheduler({ config, clock, logger, telemetry = noTelemetry
   };
 
   const runs = new Runs({ source: runSource(registryChannel, token), clock, logger, cacheBytes: config.runCacheBytes });
+  const tracer = new AssignTracer(telemetry);
   const handout = new Handout({
     runs,
-    telemetry,
+    tracer,
     noteMessage: (items) => figures.noteMessage("work", items),
     flushSoon: () => dispatcher.turnSoon(),
   });
-  const poolLine = new PoolLine({ ...parts, channel: poolChannel });
+  const poolLine = new PoolLine({ ...parts, channel: poolChannel }, tracer);
   const dispatcher: Dispatcher = new Dispatcher({
     core,
     bids: poolLine,
     runs,
     handout,
+    tracer,
     clock,
     logger,
     noteRefused: figures.noteRefused,

@@ -60,24 +60,35 @@ function callMiddleware({
 }: ClientOptions): ClientMiddleware<DeadlineOptions, DeadlineOptions> {
   return async function* middleware(call, options) {
     const isStream = call.requestStream || call.responseStream;
-    const metadata = callMetadata(options.metadata, token, telemetry);
+    // A stream has no span: it may last as long as the process, and its items carry trace parents of their own.
+    const name = call.method.path.slice(1);
+    const attributes = { "rpc.system.name": "grpc", "rpc.method": name };
+    const span = !isStream && telemetry.enabled ? telemetry.startSpan(name, { kind: "client", attributes }) : undefined;
+    const metadata = callMetadata(options.metadata, token, span?.traceParent ?? telemetry.activeTraceParent());
     const settings = isStream ? { ...options, metadata } : { deadline: timeoutMs, ...options, metadata };
     const attempts = retry && !isStream ? retries.attempts : 1;
     for (let attempt = 1, waitMs = retries.firstMs; ; attempt++, waitMs *= retries.factor) {
       try {
-        return yield* call.next(call.request as never, settings);
+        const answer = yield* call.next(call.request as never, settings);
+        span?.setAttribute("rpc.status_code", "OK");
+        span?.end();
+        return answer;
       } catch (error) {
         const reason = ReasonError.from(error);
-        if (reason.status !== Status.UNAVAILABLE || attempt >= attempts || options.signal?.aborted) throw reason;
+        if (reason.status !== Status.UNAVAILABLE || attempt >= attempts || options.signal?.aborted) {
+          span?.setAttribute("rpc.status_code", Status[reason.status]);
+          span?.fail(reason.message);
+          span?.end();
+          throw reason;
+        }
         await delay(systemClock, reason.details.retryAfterMs ?? waitMs, options.signal);
       }
     }
   };
 }
 
-function callMetadata(given: Metadata | undefined, token: string | undefined, telemetry: Telemetry): Metadata {
+function callMetadata(given: Metadata | undefined, token: string | undefined, parent: string): Metadata {
   const metadata = new Metadata(given);
-  const parent = telemetry.activeTraceParent();
   if (token !== undefined) metadata.set("authorization", `Bearer ${token}`);
   if (parent !== "" && !metadata.has("traceparent")) metadata.set("traceparent", parent);
   return metadata;

@@ -1,4 +1,5 @@
 import { createLogger } from "@berth/chassis/log";
+import { startTelemetry } from "@berth/chassis/telemetry";
 import { createRunner } from "@berth/runner";
 import { pairFlags, wholeNumber } from "../arguments.js";
 import { type GlobalOptions, withClient } from "../connection.js";
@@ -20,6 +21,8 @@ export function runner(options: RunnerOptions, io: Io): Promise<number> {
   const labels = pairFlags("--label", options.label);
   return withClient(options, io, async (client) => {
     const { addresses, token } = client.endpoints;
+    const logger = createLogger({ service: "runner", level: "warn" });
+    const telemetry = await startTelemetry({ service: "berth-runner", environment: io.environment, logger });
     const runner = createRunner({
       dataFolder: options.folder,
       poolManagerAddress: addresses.poolManager,
@@ -28,7 +31,8 @@ export function runner(options: RunnerOptions, io: Io): Promise<number> {
       pools: options.pool,
       capacity,
       labels,
-      logger: createLogger({ service: "runner", level: "warn" }),
+      logger,
+      telemetry,
       ...(token === "" ? {} : { token }),
       ...(options.id === undefined ? {} : { id: options.id }),
       ...(options.secrets === undefined ? {} : { secretsFolder: options.secrets }),
@@ -49,6 +53,7 @@ export function runner(options: RunnerOptions, io: Io): Promise<number> {
     io.writeError("finishing what runs; Ctrl-C again stops it\n");
     await runner.drain();
     await runner.stop();
+    await telemetry.stop();
     return 0;
   });
 }

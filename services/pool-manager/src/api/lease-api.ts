@@ -165,9 +165,15 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
 
 /** Completions from the wire, checked. */
 export function completionsOf(check: FieldCheck, completions: readonly wire.Completion[]): Completion[] {
-  return completions.map(({ lease, token, outcome }, i) => {
+  return completions.map(({ lease, token, outcome, traceParent }, i) => {
     checkOutcome(check.length(`completions[${i}].lease`, lease, 1, 128), `completions[${i}].outcome`, outcome);
-    return { lease, token: Number(token), outcome: outcomeFromWire(outcome ?? wire.Outcome.fromPartial({})) };
+    check.length(`completions[${i}].trace_parent`, traceParent, 0, 128);
+    return {
+      lease,
+      token: Number(token),
+      outcome: outcomeFromWire(outcome ?? wire.Outcome.fromPartial({})),
+      traceParent,
+    };
   });
 }
 

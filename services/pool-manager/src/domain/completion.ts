@@ -8,6 +8,8 @@ export interface Completion {
   readonly lease: string;
   readonly token: number;
   readonly outcome: Outcome;
+  /** W3C traceparent; empty or absent without tracing. */
+  readonly traceParent?: string;
 }
 
 /** What became of it. REREAD asks the caller to read the lease from the store and to try again. */
@@ -27,7 +29,7 @@ export function complete(
   const held = state.ledger.leases.get(item.lease);
   if (held) {
     if (held.lease.token !== item.token || held.lease.runner !== runner) return stale(state, turn, runner, item);
-    release(state, turn, held, reasonOf(held, item.outcome), item.outcome);
+    release(state, turn, held, reasonOf(held, item.outcome), item.outcome, item.traceParent);
     return "APPLIED";
   }
   const whole = state.recent.unwritten.get(item.lease) ?? known.get(item.lease);
@@ -43,11 +45,11 @@ export function complete(
   if (earlier.mark === mark || earlier.lateMark === mark) return "REPEATED";
   if (earlier.lateMark !== "") return "LATE";
   if (!whole) return "REREAD";
-  return late(state, turn, whole, item.outcome);
+  return late(state, turn, whole, item);
 }
 
-function late(state: State, turn: Turn, lease: Lease, lateOutcome: Outcome): CompletionVerdict {
-  const kept: Lease = { ...lease, lateOutcome };
+function late(state: State, turn: Turn, lease: Lease, { outcome, traceParent }: Completion): CompletionVerdict {
+  const kept: Lease = { ...lease, lateOutcome: outcome, traceParent: traceParent || lease.traceParent };
   state.recent.add(kept);
   turn.changes.push({ k: "lease", e: "LATE_RESULT", l: kept });
   return "LATE";

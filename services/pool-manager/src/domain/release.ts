@@ -22,7 +22,14 @@ export function revoke(state: State, turn: Turn, held: Held, reason: string): vo
 }
 
 /** Releases a lease: the only way out of the ledger. What it occupied is free in this very decision. */
-export function release(state: State, turn: Turn, held: Held, reason: ReleaseReason, outcome?: Outcome): void {
+export function release(
+  state: State,
+  turn: Turn,
+  held: Held,
+  reason: ReleaseReason,
+  outcome?: Outcome,
+  traceParent?: string,
+): void {
   state.ledger.remove(held);
   const released = ++state.totals.released;
   const startMs = held.lease.startMs ?? outcome?.startMs;
@@ -34,6 +41,7 @@ export function release(state: State, turn: Turn, held: Held, reason: ReleaseRea
     reason,
     releaseMs: turn.now.wallMs,
     ordinal: released,
+    traceParent: traceParent || held.lease.traceParent,
   };
   state.recent.add(lease);
   turn.changes.push({ k: "lease", e: "RELEASED", l: lease });

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "@berth/chassis/clock";
 import { type Commit, Engine } from "@berth/chassis/engine";
 import type { Logger } from "@berth/chassis/log";
+import type { Telemetry } from "@berth/chassis/telemetry";
 import type { AttemptRef, Bid } from "../domain/bid.js";
 import type { BidResult, ForbidResult, Known } from "../domain/bids.js";
 import { type Change, positionsPerGroup, type Row } from "../domain/changes.js";
@@ -12,6 +13,7 @@ import { difference, sumWeights } from "../domain/limits.js";
 import type { Report, Revocation, SessionRefused } from "../domain/sessions.js";
 import type { Moment, Settings, State } from "../domain/state.js";
 import type { PoolStore } from "./ports.js";
+import { PoolTracer } from "./tracing.js";
 
 /** Items of one command: larger requests are split, so that no group outgrows the positions of its events. */
 const itemsPerCommand = 500;
@@ -24,6 +26,8 @@ export interface PoolEngineOptions {
   readonly settings: Settings;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Default: off. */
+  readonly telemetry?: Telemetry;
   /** Made at random by the caller; used only where the data are new. */
   readonly dataId: string;
   readonly pools: Commands["begin"]["takes"]["pools"];
@@ -41,6 +45,7 @@ export class PoolEngine {
   readonly engine: Engine<Command, unknown, Change, Row>;
   readonly store: PoolStore;
   private readonly options: PoolEngineOptions;
+  private readonly tracer: PoolTracer;
   private readonly timers = new Set<Timer>();
   private readonly revokedListeners = new Set<(runner: string, revocations: readonly Revocation[]) => void>();
   private stopping = false;
@@ -51,6 +56,7 @@ export class PoolEngine {
     this.options = options;
     this.store = options.store;
     this.core = new PoolCore(options.settings);
+    this.tracer = new PoolTracer(options.telemetry);
     const { store, clock, logger, onFailed } = options;
     this.engine = new Engine<Command, unknown, Change, Row>({
       core: this.core,
@@ -63,6 +69,7 @@ export class PoolEngine {
       maxGroupCommands: 100,
       checkpointAfterGroups: 256,
     });
+    if (options.telemetry?.enabled) this.engine.onCommit((commit) => this.tracer.committed(commit));
   }
 
   /** Leads, loads, and begins to tick. */
@@ -112,7 +119,7 @@ export class PoolEngine {
   /** Places bids: standing ones of a stream, or, with an empty session, ones that are answered at once. */
   async bid(session: string, bids: readonly Bid[]): Promise<BidResult[]> {
     const results = new Map<string, BidResult>();
-    for (const part of parts(bids)) {
+    for (const part of parts(this.tracer.bids(bids))) {
       let waiting = part;
       for (let round = 0; waiting.length > 0; round++) {
         const known = await this.knownAttempts(waiting, false);
@@ -165,7 +172,7 @@ export class PoolEngine {
   ): Promise<CompletionVerdict[] | SessionRefused> {
     const verdicts: CompletionVerdict[] = [];
     const from = incarnation === undefined ? { runner } : { runner, incarnation };
-    for (const part of parts(items)) {
+    for (const part of parts(this.tracer.outcomes(items))) {
       const known = await this.knownLeases(
         part.map(({ lease }) => lease),
         false,
@@ -188,6 +195,7 @@ export class PoolEngine {
       for (const verdict of answer.verdicts)
         verdicts.push(verdict === "REREAD" ? (second.verdicts[next++] ?? verdict) : verdict);
     }
+    this.tracer.answered(items);
     return verdicts;
   }
 

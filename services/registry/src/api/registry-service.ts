@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { FieldCheck, ReasonError, taskIdPattern } from "@berth/chassis/grpc";
+import type { Logger } from "@berth/chassis/log";
 import type { Telemetry } from "@berth/chassis/telemetry";
 import { registry as wire } from "@berth/contracts";
 import type { CallContext } from "nice-grpc-common";
@@ -15,6 +16,7 @@ import { filterOf, taskInput } from "./translate.js";
 export interface RegistryServiceOptions {
   readonly registry: Registry;
   readonly telemetry: Telemetry;
+  readonly logger: Logger;
   /** Throws NO_SPACE when the disk is nearly full. */
   readonly checkSpace: () => Promise<void>;
 }
@@ -42,6 +44,7 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
       traceParent: this.options.telemetry.activeTraceParent(),
     };
     const done = await this.options.registry.submit(submission);
+    this.options.logger.debug({ set: done.set, tasks: done.taskCount }, "tasks were taken");
     return {
       set: done.set,
       taskCount: done.taskCount,

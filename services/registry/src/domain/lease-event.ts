@@ -20,4 +20,6 @@ export interface LeaseEvent {
   readonly outcome: RunOutcome | null;
   readonly lateOutcome: RunOutcome | null;
   readonly revokeReason: string;
+  /** W3C traceparent of what last moved the lease; empty or absent without tracing. */
+  readonly traceParent?: string;
 }

@@ -2,6 +2,7 @@ import { type Clock, delay } from "@berth/chassis/clock";
 import type { Logger } from "@berth/chassis/log";
 import type { LeaseEventBatch, PoolsPort } from "./pools.js";
 import type { Registry } from "./registry.js";
+import type { FinishTracer } from "./tracing.js";
 
 /** Settings of the followers. */
 export interface FollowerOptions {
@@ -11,11 +12,16 @@ export interface FollowerOptions {
   readonly logger: Logger;
 }
 
+/** Settings of the follower of lease events. */
+export interface LeaseFollowerOptions extends FollowerOptions {
+  readonly tracer: FinishTracer;
+}
+
 const retryMs = { first: 100, most: 2_000 };
 
 /** Follows the journal of lease events from the cursor, for ever; acknowledges after the commit. */
 export class LeaseFollower {
-  private readonly options: FollowerOptions;
+  private readonly options: LeaseFollowerOptions;
   private readonly stopping = new AbortController();
   private running: Promise<void> | undefined;
   private waiting = new AbortController();
@@ -23,7 +29,7 @@ export class LeaseFollower {
   /** Wall clock of the last moment when nothing was behind; 0 before the first. */
   caughtUpMs = 0;
 
-  constructor(options: FollowerOptions) {
+  constructor(options: LeaseFollowerOptions) {
     this.options = options;
   }
 
@@ -68,10 +74,10 @@ export class LeaseFollower {
   }
 
   private async take({ events, nextPosition }: LeaseEventBatch): Promise<void> {
-    const { registry, pools, clock } = this.options;
+    const { registry, pools, clock, tracer } = this.options;
     const { cursor } = registry.core.memory;
     const after = Math.max(nextPosition, events.at(-1)?.position ?? 0);
-    if (after > cursor) await registry.leaseEvents(events, after);
+    if (after > cursor) await tracer.around(events, () => registry.leaseEvents(events, after));
     this.caughtUpMs = clock.wallMs();
     if (after > this.acknowledged) await pools.acknowledge(registry.core.memory.cursor);
     this.acknowledged = Math.max(this.acknowledged, after);

@@ -3,6 +3,7 @@ import { pool } from "@berth/contracts";
 import type { BidResult } from "../domain/command.js";
 import type { BidTraffic } from "../domain/windows.js";
 import type { BidPort } from "../engine/dispatcher.js";
+import type { AssignTracer } from "../engine/tracing.js";
 import type { LineParts } from "./registry-line.js";
 import { bidResult, wireBid } from "./translate.js";
 
@@ -15,12 +16,14 @@ const probeMs = 2_000;
 /** Keeps the bid stream of one connection at a time, and is the dispatcher's way to it. */
 export class PoolLine implements BidPort {
   private readonly parts: LineParts;
+  private readonly tracer: AssignTracer;
   private readonly bids;
   private readonly pools;
   private requests: PushStream<pool.StreamBidsRequest> | undefined;
 
-  constructor(parts: LineParts) {
+  constructor(parts: LineParts, tracer: AssignTracer) {
     this.parts = parts;
+    this.tracer = tracer;
     const { channel, token } = parts;
     this.bids = createClient(pool.BidServiceDefinition, channel, token === undefined ? {} : { token });
     this.pools = createClient(pool.PoolServiceDefinition, channel, { timeoutMs: probeMs });
@@ -61,7 +64,7 @@ export class PoolLine implements BidPort {
     for (let at = 0; at < bids.length; at += itemsMost) {
       const some = bids.slice(at, at + itemsMost);
       this.parts.note("bid", some.length);
-      this.push({ bids: some.map(wireBid), withdrawals: [] });
+      this.push({ bids: some.map((bid) => wireBid(bid, this.tracer.bidding(bid.task))), withdrawals: [] });
     }
   }
 

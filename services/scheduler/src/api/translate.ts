@@ -29,8 +29,8 @@ export function readyTask(wire: registry.ReadyTask): ReadyTask {
   };
 }
 
-/** A bid as the pool-manager takes it. */
-export function wireBid({ task, rank }: Bid): pool.Bid {
+/** A bid as the pool-manager takes it, under the span given. */
+export function wireBid({ task, rank }: Bid, traceParent = task.traceParent): pool.Bid {
   return {
     task: task.task,
     attempt: task.attempt,
@@ -44,7 +44,7 @@ export function wireBid({ task, rank }: Bid): pool.Bid {
     runner: "",
     priority: task.priority,
     readyTime: new Date(task.readyWallMs),
-    traceParent: task.traceParent,
+    traceParent,
   };
 }
 
@@ -64,8 +64,9 @@ export function bidResult({ task, attempt, verdict, lease, message }: pool.BidRe
   }
 }
 
-function grantOf({ lease, token, pool: poolName, runner, incarnation, slot, state }: pool.Lease): Grant {
-  return { lease, token, pool: poolName, runner, incarnation, slot, active: state === pool.Lease_State.ACTIVE };
+function grantOf({ lease, token, pool: poolName, runner, incarnation, slot, state, traceParent }: pool.Lease): Grant {
+  const active = state === pool.Lease_State.ACTIVE;
+  return { lease, token, pool: poolName, runner, incarnation, slot, active, traceParent };
 }
 
 /** A refusal in the words of the domain. */

@@ -44,6 +44,7 @@ export function granted({ task, attempt }: AttemptRef, runner = "r1"): BidResult
     incarnation: "i1",
     slot: `${runner}/1`,
     active: true,
+    traceParent: "",
   };
   return { task, attempt, verdict: "granted", grant };
 }

@@ -44,6 +44,8 @@ export interface Grant {
   readonly slot: string;
   /** False once it is being revoked, expired or released: such work isn't handed out any more. */
   readonly active: boolean;
+  /** W3C traceparent of the grant's span; empty without tracing. */
+  readonly traceParent: string;
 }
 
 /** A granted task: what a runner gets, but for what to run. */

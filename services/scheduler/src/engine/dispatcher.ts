@@ -7,6 +7,7 @@ import type { Assignment } from "../domain/task.js";
 import type { BidTraffic } from "../domain/windows.js";
 import type { Handout, WorkStream } from "./handout.js";
 import type { Runs } from "./runs.js";
+import type { AssignTracer } from "./tracing.js";
 
 /** The way to the pool-manager. What is sent while it is away is lost: the core places everything anew on connection. */
 export interface BidPort {
@@ -19,6 +20,7 @@ export interface DispatcherOptions {
   readonly bids: BidPort;
   readonly runs: Runs;
   readonly handout: Handout;
+  readonly tracer: AssignTracer;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Notes a refused bid. */
@@ -104,12 +106,15 @@ export class Dispatcher {
 
   private turn(): void {
     this.due = false;
-    const { core, clock, bids, runs, handout, logger, noteRefused } = this.options;
+    const { core, clock, bids, runs, handout, tracer, logger, noteRefused } = this.options;
     const commands = this.commands;
     this.commands = [];
     if (commands.length > 0) {
       const actions = core.decide(commands, { monoMs: clock.monoMs(), wallMs: clock.wallMs() });
-      for (const command of commands) if (command.kind === "ready") for (const task of command.gone) runs.forget(task);
+      for (const task of commands.flatMap((command) => (command.kind === "ready" ? command.gone : []))) {
+        runs.forget(task);
+        tracer.forget(task);
+      }
       bids.send(actions);
       if (actions.bids.length > 0) runs.prefetch(actions.bids.map((bid) => bid.task.task));
       handout.give(actions.work);

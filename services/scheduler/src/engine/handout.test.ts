@@ -7,6 +7,7 @@ import { ready } from "../domain/fixtures.js";
 import type { Assignment } from "../domain/task.js";
 import { Handout } from "./handout.js";
 import { Runs } from "./runs.js";
+import { AssignTracer } from "./tracing.js";
 
 const grant = (n: number) => ({
   lease: `l${n}`,
@@ -16,6 +17,7 @@ const grant = (n: number) => ({
   incarnation: "i1",
   slot: "r1/1",
   active: true,
+  traceParent: "",
 });
 const assignments = (count: number): Assignment[] =>
   Array.from({ length: count }, (_, index) => ({
@@ -23,7 +25,7 @@ const assignments = (count: number): Assignment[] =>
     grant: grant(index),
   }));
 
-function world(stdinBytes: number, telemetry: Telemetry = noTelemetry) {
+function world(stdinBytes: number, tracer = new AssignTracer(noTelemetry)) {
   const clock = new ManualClock();
   const run = runner.Run.fromPartial({ stdin: Buffer.alloc(stdinBytes) });
   const source = { listRuns: async (tasks: readonly string[]) => tasks.map((task) => ({ task, run })) };
@@ -32,7 +34,7 @@ function world(stdinBytes: number, telemetry: Telemetry = noTelemetry) {
   let wanted = 0;
   const handout = new Handout({
     runs,
-    telemetry,
+    tracer,
     noteMessage: (items) => noted.push(items),
     flushSoon: () => void wanted++,
   });
@@ -87,20 +89,23 @@ describe("handing out", () => {
     expect(handout.streams).toBe(0);
   });
 
-  it("gives each item a span of its own under the submission's, and passes the submission's on when tracing is off", () => {
+  it("passes on the trace of the grant, or that of the submission where there is none, and ends the span of the bid", () => {
     const run = runner.Run.fromPartial({});
     const [assignment] = assignments(1) as [Assignment];
     expect(world(0).handout.workOf(assignment, run).traceParent).toBe("00-parent");
-    const begun: unknown[] = [];
+    const spans: unknown[] = [];
     const telemetry: Telemetry = {
       ...noTelemetry,
       enabled: true,
       startSpan: (name, options) => {
-        begun.push([name, options?.parent]);
-        return { ...noTelemetry.startSpan(name), traceParent: "00-assign" };
+        spans.push([name, options?.parent]);
+        return { ...noTelemetry.startSpan(name), traceParent: "00-assign", end: () => void spans.push("end") };
       },
     };
-    expect(world(0, telemetry).handout.workOf(assignment, run).traceParent).toBe("00-assign");
-    expect(begun).toEqual([["assign", "00-parent"]]);
+    const tracer = new AssignTracer(telemetry);
+    expect([tracer.bidding(assignment.task), tracer.bidding(assignment.task)]).toEqual(["00-assign", "00-assign"]);
+    const granted = { ...assignment, grant: { ...assignment.grant, traceParent: "00-grant" } };
+    expect(world(0, tracer).handout.workOf(granted, run).traceParent).toBe("00-grant");
+    expect(spans).toEqual([["assign", "00-parent"], "end"]);
   });
 });

@@ -1,7 +1,7 @@
-import type { Telemetry } from "@berth/chassis/telemetry";
 import type { runner } from "@berth/contracts";
 import type { Assignment } from "../domain/task.js";
 import { type Runs, runBytes } from "./runs.js";
+import type { AssignTracer } from "./tracing.js";
 
 /** The way to one runner's process. */
 export interface WorkStream {
@@ -27,7 +27,7 @@ interface Outlet {
 /** Settings of {@link Handout}. */
 export interface HandoutOptions {
   readonly runs: Runs;
-  readonly telemetry: Telemetry;
+  readonly tracer: AssignTracer;
   /** Notes the items of a message that left. */
   readonly noteMessage: (items: number) => void;
   /** Asks for `flush` at the end of this event-loop turn. */
@@ -76,22 +76,11 @@ export class Handout {
     }
   }
 
-  /** One item of work. Its span "assign" is the parent of the run's. */
-  workOf({ task, grant }: Assignment, run: runner.Run): runner.Work {
-    const { telemetry } = this.options;
-    let traceParent = task.traceParent;
-    if (telemetry.enabled) {
-      const attributes = {
-        "berth.task": task.task,
-        "berth.attempt": task.attempt,
-        "berth.lease": grant.lease,
-        "berth.runner": grant.runner,
-      };
-      const span = telemetry.startSpan("assign", { parent: task.traceParent, attributes });
-      traceParent = span.traceParent;
-      span.end();
-    }
+  /** One item of work. The grant's span is the parent of the run's. */
+  workOf(assignment: Assignment, run: runner.Run): runner.Work {
+    const { task, grant } = assignment;
     const { lease, token, pool, slot } = grant;
+    const traceParent = this.options.tracer.handedOut(assignment);
     return { lease, token, task: task.task, attempt: task.attempt, pool, slot, run, tenant: task.tenant, traceParent };
   }
 

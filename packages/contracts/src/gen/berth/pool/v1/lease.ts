@@ -61,7 +61,7 @@ export interface Lease {
     | undefined;
   /** Why it was revoked, in words; empty where it wasn't. */
   revokeReason: string;
-  /** W3C traceparent of the bid; empty without tracing. */
+  /** W3C traceparent of what last moved it: the grant's span, later the completion's. Empty without tracing. */
   traceParent: string;
 }
 
