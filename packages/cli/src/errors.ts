@@ -31,11 +31,16 @@ function isNamed<E extends Error>(error: unknown, name: string): error is E {
   return error instanceof Error && error.name === name;
 }
 
+const tokenHint =
+  "the token is missing or wrong, nothing was changed: name Berth's data folder with --data, or set BERTH_API_TOKEN (the token lies in the file `token` of the data folder)";
+
 function withHint(error: ReasonError): string {
+  // The server's message speaks of headers; at the command line there are better ways.
+  if (error.reason === "UNAUTHENTICATED") return tokenHint;
   const hints: Partial<Record<ReasonError["reason"], string>> = {
     UNREACHABLE: "is Berth running? Start one with `berth up`, or say where it is with --data or --registry",
-    UNAUTHENTICATED:
-      "the token is missing or wrong: name Berth's data folder with --data, or set BERTH_API_TOKEN (the token lies in the file `token` of the data folder)",
+    NOT_FOUND: "`berth sets`, `berth tasks` and `berth status` show what there is",
+    NO_SPACE: "`berth tasks` and everything else that only reads goes on working meanwhile",
     NOT_READY: "it is starting or stopping; try again in a moment",
     QUEUE_FULL: "it has too much to do; try again in a moment",
   };

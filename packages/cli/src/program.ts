@@ -1,8 +1,15 @@
 // The commands, their flags and their help. What a command does is loaded when it is called, so that help comes at once.
+import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import type { GlobalOptions } from "./connection.js";
 import { describeError } from "./errors.js";
 import type { Io } from "./io.js";
+
+function version(): string {
+  // The same place from the source as from what is built of it.
+  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
 
 /** For flags that may be given several times. */
 function collect(value: string, before: string[]): string[] {
@@ -59,6 +66,7 @@ function example(command: Command, ...lines: string[]): Command {
 function build(io: Io, behind: readonly string[], done: (code: number) => void): Command {
   const program = new Command("berth")
     .description("Concurrency control and dispatch for fleets of task runners")
+    .version(version(), "-v, --version", "print the version")
     .configureOutput({
       writeOut: (text) => io.write(text),
       writeErr: (text) => io.writeError(text),

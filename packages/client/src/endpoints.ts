@@ -1,7 +1,7 @@
 // Where the four services are, and the token for mutations: from options, from a data folder, or the usual ports.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { parseYaml } from "@berth/chassis/config";
+import { parseYaml, readText } from "@berth/chassis/config";
 import { z } from "zod";
 
 /** gRPC addresses, `host:port`. */
@@ -62,7 +62,7 @@ export function findEndpoints(options: EndpointOptions = {}): Endpoints {
 
 function dataFolderOf(config: string | undefined): string | undefined {
   if (config === undefined) return undefined;
-  const file = parseYaml(readFileSync(config, "utf8"), z.looseObject({ dataFolder: z.string().optional() }), config);
+  const file = parseYaml(readText(config), z.looseObject({ dataFolder: z.string().optional() }), config);
   return resolve(dirname(config), file.dataFolder ?? "berth-data");
 }
 

@@ -4,4 +4,5 @@ export type { RunOptions } from "./executor.js";
 export { type Handler, type HandlerContext, type HandlerTask, PermanentError } from "./handlers.js";
 export { type RunnerOptions, RunnerOptionsError } from "./options.js";
 export type { LogSettings } from "./output/sender.js";
-export { createRunner, type Runner, type RunnerFigures, type RunnerHealth } from "./runner.js";
+export type { RunnerFigures, RunnerHealth } from "./report.js";
+export { createRunner, type Runner } from "./runner.js";

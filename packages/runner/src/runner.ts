@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { type Clock, delay, systemClock } from "@berth/chassis/clock";
 import type { Component } from "@berth/chassis/lifecycle";
@@ -7,7 +6,6 @@ import { type FolderLock, lockFolder } from "@berth/chassis/sqlite";
 import { noTelemetry } from "@berth/chassis/telemetry";
 import { runner, subjects } from "@berth/contracts";
 import { connect, type Links } from "./api/links.js";
-import type { Instant } from "./domain/deadline.js";
 import { defaultEnvAllow } from "./domain/environment.js";
 import { Leases } from "./domain/leases.js";
 import { outcomeOf, type Stop } from "./domain/outcome.js";
@@ -15,10 +13,12 @@ import { Executor, type RunOptions, stopForDeadline } from "./executor.js";
 import { GroupFile } from "./guard/group-file.js";
 import { GuardKeeper } from "./guard/keeper.js";
 import { killLeftovers } from "./guard/leftovers.js";
-import { uptimeMs } from "./guard/processes.mjs";
 import type { Handler } from "./handlers.js";
 import { checkOptions, type RunnerOptions, runnerId } from "./options.js";
 import { type LogPort, LogSender } from "./output/sender.js";
+import type { RunnerFigures, RunnerHealth } from "./report.js";
+import { Incarnations } from "./session/incarnations.js";
+import { instants } from "./session/instants.js";
 import { Session } from "./session/session.js";
 import { Spool } from "./spool/spool.js";
 
@@ -31,30 +31,6 @@ const graceMsMax = 60_000;
 const backOffFirstMs = 50;
 const backOffMaxMs = 2_000;
 const broadcastMax = 1_000;
-
-/** What a runner has done since it was created. */
-export interface RunnerFigures {
-  /** Runs that are alive. */
-  readonly running: number;
-  /** Leases that are held: received, running, or ended and not confirmed. */
-  readonly held: number;
-  /** Outcomes spooled, and the fsyncs it took. */
-  readonly outcomes: number;
-  readonly spoolGroups: number;
-  /** Outcomes that the pool-manager confirmed, by verdict. */
-  readonly applied: number;
-  readonly repeated: number;
-  readonly late: number;
-  readonly stale: number;
-}
-
-/** How a runner is doing. */
-export interface RunnerHealth {
-  /** True if it takes work. */
-  readonly ready: boolean;
-  /** `ok` or what is wrong, by part: `poolManager`, `guard`, `disk`, `draining`. */
-  readonly checks: Readonly<Record<string, string>>;
-}
 
 /** Takes granted work, runs it, and says how it ended. Made by {@link createRunner}. */
 export class Runner implements Component {
@@ -245,6 +221,7 @@ export class Runner implements Component {
 
   private makeSession(): Session {
     const { options, clock, logger, leases, executor, keeper, spool } = this;
+    const incarnations = new Incarnations(options.dataFolder);
     return new Session({
       runner: this.id,
       pools: options.pools ?? [],
@@ -255,7 +232,7 @@ export class Runner implements Component {
       clock,
       logger,
       now: instants(clock),
-      newIncarnation: randomUUID,
+      newIncarnation: () => incarnations.next(),
       isDraining: () => {
         spool.checkDisk();
         return this.draining || this.stopping !== undefined || spool.refusal !== undefined;
@@ -393,24 +370,6 @@ export class Runner implements Component {
   private tellChange(): void {
     for (const resolve of this.changed.splice(0)) resolve();
   }
-}
-
-/**
- * Reads both interval clocks of the host. The one that counts suspend is a file, so it is read once in a turn of the event loop: at
- * twenty thousand tasks a second it took a third of the processor.
- */
-function instants(clock: Clock): () => Instant {
-  if (clock !== systemClock) return () => ({ monoMs: clock.monoMs(), bootMs: undefined });
-  let read: { bootMs: number | undefined } | undefined;
-  return () => {
-    if (!read) {
-      read = { bootMs: uptimeMs() };
-      setImmediate(() => {
-        read = undefined;
-      });
-    }
-    return { monoMs: clock.monoMs(), bootMs: read.bootMs };
-  };
 }
 
 /** Where output goes without a registry. */

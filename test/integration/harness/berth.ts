@@ -54,11 +54,15 @@ const freePorts = {
 };
 
 /** Starts a standalone Berth on free ports over the data folder in `folder`, and waits until all of it is ready. */
-export async function startBerth(folder: string, config: BerthConfigInput = {}): Promise<Berth> {
+export async function startBerth(
+  folder: string,
+  config: BerthConfigInput = {},
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<Berth> {
   const dataFolder = join(folder, "berth-data");
   const file = join(folder, "berth.yaml");
   writeFileSync(file, JSON.stringify({ ports: freePorts, dataFolder, ...config }));
-  const { child, output, exited } = startProcess(["up", "--config", file], folder);
+  const { child, output, exited } = startProcess(["up", "--config", file], folder, environment);
   const endpointsFile = join(dataFolder, "endpoints.json");
   await until("the standalone process to be ready", async () => {
     if (child.exitCode !== null) throw new Error(`berth up ended with ${child.exitCode}:\n${output()}`);
@@ -85,9 +89,14 @@ export async function startBerth(folder: string, config: BerthConfigInput = {}):
   };
 }
 
+/** Folder that every process started here leaves a V8 profile in when it ends; undefined takes none. */
+const profileFolder = process.env.CPU_PROFILE_FOLDER;
+
 /** Starts the `berth` command with `args`. */
 export function startProcess(args: readonly string[], cwd: string, environment: NodeJS.ProcessEnv = process.env) {
-  const child = spawn(process.execPath, [cli, ...args], { cwd, env: environment, stdio: ["ignore", "pipe", "pipe"] });
+  const profiling = profileFolder === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`];
+  const command = [...profiling, cli, ...args];
+  const child = spawn(process.execPath, command, { cwd, env: environment, stdio: ["ignore", "pipe", "pipe"] });
   const printed: string[] = [];
   child.stdout.on("data", (chunk: Buffer) => printed.push(chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => printed.push(chunk.toString()));

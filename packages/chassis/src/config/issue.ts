@@ -45,8 +45,10 @@ function findings(issue: Issue, base: readonly PropertyKey[]): Finding[] {
     const inner = issue.issues.flatMap((each) => findings(each, path));
     return inner.map((each) => ({ ...each, path, aboutKey: true }));
   }
-  if (issue.code === "invalid_union" && issue.message.startsWith(own)) {
-    const branch = closestBranch(issue.errors as Issue[][]);
+  if (issue.code === "invalid_union") {
+    // A union's own message is about its whole; one bad entry deep inside an alternative is told as that entry.
+    const branches = issue.errors as Issue[][];
+    const branch = issue.message.startsWith(own) ? closestBranch(branches) : branches.find(isDeep);
     if (branch) return branch.flatMap((each) => findings(each, path));
   }
   return [{ path, message: message(issue), aboutKey: false }];
@@ -57,6 +59,10 @@ function closestBranch(branches: readonly Issue[][]): Issue[] | undefined {
   return branches.find(
     (issues) => issues.length > 0 && issues.every((issue) => issue.path.length > 0 || issue.code !== "invalid_type"),
   );
+}
+
+function isDeep(issues: readonly Issue[]): boolean {
+  return issues.length > 0 && issues.every((issue) => issue.path.length > 0);
 }
 
 function message(issue: Issue): string {

@@ -1,10 +1,10 @@
-import { readFileSync } from "node:fs";
 import type { z } from "zod";
 import { readYaml, type YamlText } from "./document.js";
 import { type Given, isMapping, readEnvironment, typed } from "./environment.js";
 import { check, type Finding } from "./issue.js";
 import { ConfigError, type Problem, pathText } from "./problem.js";
 import { fields, recordValue } from "./shape.js";
+import { readText } from "./text.js";
 import { findingText } from "./yaml.js";
 
 /** Where a configuration comes from. */
@@ -33,7 +33,7 @@ export interface LoadOptions<S extends z.ZodObject> {
  */
 export function loadConfig<S extends z.ZodObject>(options: LoadOptions<S>): Readonly<z.output<S>> {
   const { schema, environment, prefix = "BERTH_", allow = [], flags = {} } = options;
-  const yaml = options.file === undefined ? undefined : readYaml(read(options.file), options.file);
+  const yaml = options.file === undefined ? undefined : readYaml(readText(options.file), options.file);
   const file = yaml?.value ?? {};
   const fromEnvironment = readEnvironment(schema, environment, prefix, { allow, file });
   const given = [...fromEnvironment.given, ...readFlags(schema, flags)];
@@ -45,16 +45,6 @@ export function loadConfig<S extends z.ZodObject>(options: LoadOptions<S>): Read
     problems.push(...checked.findings.map((finding) => located(finding, options, yaml, given)));
   if (problems.length > 0 || !("data" in checked)) throw new ConfigError(problems);
   return deepFreeze(checked.data);
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === "ENOENT" ? "there is no such file; write it or name another" : `can't be read: ${message}`;
-    throw new ConfigError([{ source: path, path: "", message: why }]);
-  }
 }
 
 function readFlags(schema: z.ZodType, flags: Readonly<Record<string, unknown>>): Given[] {

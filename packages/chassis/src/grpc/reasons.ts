@@ -32,6 +32,8 @@ export const reasonStatus = {
   STALE_ETAG: Status.ABORTED,
   /** The revision to resume from is no longer kept: list, then watch anew. */
   REVISION_GONE: Status.OUT_OF_RANGE,
+  /** The request is larger than the server takes; nothing was done. */
+  MESSAGE_TOO_LARGE: Status.RESOURCE_EXHAUSTED,
   /** A reader of a stream was too slow; resume where it broke off. */
   READER_TOO_SLOW: Status.RESOURCE_EXHAUSTED,
   /** Too much waits already. */
@@ -115,15 +117,23 @@ export class ReasonError extends Error {
   static from(error: unknown): ReasonError {
     if (error instanceof ReasonError) return error;
     if (error instanceof RichClientError) return fromRich(error);
-    if (error instanceof ClientError)
-      return new ReasonError(nearestReason(error.code), error.details, { cause: error });
+    if (error instanceof ClientError) return fromPlain(error);
     if (error instanceof Error && error.name === "AbortError")
       return new ReasonError("CANCELLED", "the call was cancelled", { cause: error });
     return new ReasonError("INTERNAL", error instanceof Error ? error.message : String(error), { cause: error });
   }
 }
 
+/** An error that carries no reason of ours: it comes from below, such as from gRPC itself. */
+function fromPlain(error: ClientError): ReasonError {
+  const [, given, most] = /message larger than max \((\d+) vs\.? (\d+)\)/i.exec(error.details) ?? [];
+  if (most === undefined) return new ReasonError(nearestReason(error.code), error.details, { cause: error });
+  const message = `the message has ${given} bytes, at most ${most} are taken: send less at once; a large submission goes in several calls into the same set. Nothing was done`;
+  return new ReasonError("MESSAGE_TOO_LARGE", message, { cause: error });
+}
+
 function fromRich(error: RichClientError): ReasonError {
+  if (error.extra.length === 0) return fromPlain(error);
   let reason: Reason = nearestReason(error.code);
   const details: { -readonly [Key in keyof ReasonDetails]: ReasonDetails[Key] } = { cause: error };
   for (const detail of error.extra) {
@@ -141,6 +151,7 @@ function fromRich(error: RichClientError): ReasonError {
 
 function nearestReason(status: Status): Reason {
   if (status === Status.UNAVAILABLE) return "UNREACHABLE";
+  if (status === Status.RESOURCE_EXHAUSTED) return "QUEUE_FULL";
   const found = (Object.keys(reasonStatus) as Reason[]).find((reason) => reasonStatus[reason] === status);
   return found ?? "INTERNAL";
 }

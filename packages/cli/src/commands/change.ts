@@ -16,6 +16,15 @@ function selected(ids: readonly string[], options: Selection, states: registry.T
   return registry.TaskFilter.fromPartial({ set: sets[0] ?? "", tasks, states });
 }
 
+/** A misspelt id would otherwise look like success. */
+function nothingThere({ set, tasks }: registry.TaskFilter): UsageError {
+  const what = set === "" ? `task ${tasks.join(", ")}` : `task set ${set}, or it is empty`;
+  return new UsageError(
+    `there is no ${what}; nothing was changed. \`berth sets\` and \`berth tasks\` show what there is`,
+    1,
+  );
+}
+
 /** `berth cancel`. */
 export function cancel(
   ids: readonly string[],
@@ -27,6 +36,7 @@ export function cancel(
     throw new UsageError("name tasks (SET/TASK) or a set: berth cancel SET");
   return withClient(options, io, async (client) => {
     const answer = await client.cancel(filter, options.reason);
+    if (answer.cancelledCount + answer.finalCount === 0) throw nothingThere(filter);
     if (options.json === true) printJson(io, answer);
     else say(io, `${answer.cancelledCount} cancelled or being cancelled, ${answer.finalCount} were final before`);
     return 0;
@@ -52,6 +62,8 @@ export function retry(
       total.retriedCount += answer.retriedCount;
       total.ignoredCount += answer.ignoredCount;
     }
+    if (!everywhere && options.failed !== true && total.retriedCount + total.ignoredCount === 0)
+      throw nothingThere(filter);
     if (options.json === true) printJson(io, total);
     else
       say(

@@ -1,10 +1,10 @@
 // What `run` and `submit` have in common: a file, or one command behind `--`.
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { readText } from "@berth/chassis/config";
 import { type BerthClient, parseTaskFile, type Submitted, type TaskInput, taskSchema, toSpec } from "@berth/client";
 import type { registry } from "@berth/contracts";
-import { bytesFlag, cpuFlag, pairFlags, weightFlags, wholeNumber } from "../arguments.js";
+import { bytesFlag, cpuFlag, durationFlag, pairFlags, weightFlags, wholeNumber } from "../arguments.js";
 import { UsageError } from "../errors.js";
 
 /** Flags of `run` and `submit`. */
@@ -70,8 +70,9 @@ function fromFile(file: string, options: SubmissionOptions): Submission {
     throw new UsageError(
       `--${given} describes one command; with a file, write it into the file (under a task, or under defaults)`,
     );
-  const text = readFileSync(file === "-" ? 0 : file, "utf8");
-  return parseTaskFile(text, file === "-" ? "standard input" : file, { openSet: options.set !== undefined });
+  const source = file === "-" ? "standard input" : file;
+  const text = readText(file === "-" ? 0 : file, source);
+  return parseTaskFile(text, source, { openSet: options.set !== undefined });
 }
 
 function fromCommand(command: readonly string[], options: SubmissionOptions): Submission {
@@ -85,7 +86,7 @@ function fromCommand(command: readonly string[], options: SubmissionOptions): Su
     ...(options.skill === undefined ? {} : { skill: options.skill }),
     ...(options.tenant === undefined ? {} : { tenant: options.tenant }),
     ...(options.priority === undefined ? {} : { priority: wholeNumber("--priority", options.priority, -1_000, 1_000) }),
-    ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
+    ...(options.timeout === undefined ? {} : { timeout: `${durationFlag("--timeout", options.timeout)}ms` }),
     ...(options.retry === undefined ? {} : { retry: wholeNumber("--retry", options.retry, 1, 100) }),
     ...(options.cwd === undefined ? {} : { cwd: resolve(options.cwd) }),
     resources: {
@@ -96,7 +97,20 @@ function fromCommand(command: readonly string[], options: SubmissionOptions): Su
   const checked = taskSchema.safeParse(input);
   if (!checked.success)
     throw new UsageError(
-      checked.error.issues.map((issue) => `--${issue.path.map(String).join(".")}: ${issue.message}`).join("\n"),
+      checked.error.issues.map((issue) => `${flagOf(issue.path, options)} ${issue.message}`).join("\n"),
     );
   return { name: command.join(" ").slice(0, 128), tasks: [toSpec(checked.data)] };
+}
+
+/** The flag that a finding is about, with what was given. */
+function flagOf(path: readonly PropertyKey[], options: SubmissionOptions): string {
+  const flags: Record<string, string> = { limits: "limit", secrets: "secret" };
+  const flag = flags[String(path[0])] ?? String(path[0]);
+  const given = (options as unknown as Record<string, unknown>)[flag];
+  if (typeof given === "string") return `--${flag}: ${JSON.stringify(given)}`;
+  return path.length < 2 ? `--${flag}:` : `--${flag}: ${JSON.stringify(itemOf(given, path[1]))}`;
+}
+
+function itemOf(given: unknown, at: PropertyKey | undefined): unknown {
+  return Array.isArray(given) && typeof at === "number" ? given[at] : at;
 }

@@ -1,7 +1,7 @@
 // `berth up`: everything in this process, until Ctrl-C. With --demo it also shows a set being worked off.
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { readText } from "@berth/chassis/config";
 import { createClient, parseTaskFile } from "@berth/client";
 import type { Standalone } from "@berth/standalone";
 import { wholeNumber } from "../arguments.js";
@@ -27,7 +27,7 @@ export async function up(options: UpOptions, io: Io): Promise<number> {
   if (options.once === true && options.demo === undefined)
     throw new UsageError("--once ends when the set of --demo is done: give --demo FILE as well");
   // The demo is read first: a broken file shouldn't cost a start.
-  const demo = options.demo === undefined ? undefined : parseTaskFile(readFileSync(options.demo, "utf8"), options.demo);
+  const demo = options.demo === undefined ? undefined : parseTaskFile(readText(options.demo), options.demo);
   const { config: file, dataFolder } = findPlaces(options, io.environment);
   const flags = { ...(dataFolder === undefined ? {} : { dataFolder }), ...portFlags(options.ports) };
   const config = await readConfig({ environment: io.environment, flags, ...(file === undefined ? {} : { file }) });

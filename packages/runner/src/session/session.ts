@@ -5,6 +5,7 @@ import type { runner } from "@berth/contracts";
 import { askBeforeMs, Deadline, type Instant, killBeforeMs } from "../domain/deadline.js";
 import { inMessages, type Leases } from "../domain/leases.js";
 import { milliseconds } from "../executor.js";
+import type { Incarnation } from "./incarnations.js";
 
 /** The runner's end of the lease stream. */
 export interface LeaseLink {
@@ -28,7 +29,7 @@ export interface SessionOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   now(): Instant;
-  newIncarnation(): string;
+  newIncarnation(): Incarnation;
   /** True while no new work is wanted. */
   isDraining(): boolean;
   /** A session begins; everything of earlier ones is dead. */
@@ -75,6 +76,7 @@ export class Session {
   private readonly deadline = new Deadline();
   private readonly stopping = new AbortController();
   private current = "";
+  private startNumber = 0;
   private requests: PushStream<runner.StreamLeasesRequest> | undefined;
   private attached = false;
   private ttlMs = 0;
@@ -155,7 +157,9 @@ export class Session {
 
   private async run(): Promise<void> {
     while (!this.stopping.signal.aborted) {
-      this.current = this.options.newIncarnation();
+      const { id, startNumber } = this.options.newIncarnation();
+      this.current = id;
+      this.startNumber = startNumber;
       this.expired = false;
       this.deadline.end();
       this.options.leases.newSession();
@@ -260,6 +264,7 @@ export class Session {
       capacity,
       labels: { ...labels },
       earlierProcessesDead: true,
+      startNumber: BigInt(this.startNumber),
       inventory,
     };
     this.push({ $case: "attach", value });

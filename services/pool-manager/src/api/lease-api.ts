@@ -29,12 +29,14 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
   async attachRunner(request: wire.AttachRunnerRequest): Promise<wire.AttachRunnerResponse> {
     const check = checkRunner(new FieldCheck(), request)
       .length("pools", request.pools, 0, 64)
-      .range("capacity", request.capacity, 1, 10_000);
+      .range("capacity", request.capacity, 1, 10_000)
+      .range("start_number", request.startNumber, 0, Number.MAX_SAFE_INTEGER);
     for (const [i, name] of request.pools.entries()) check.name(`pools[${i}]`, name);
     check.length("labels", Object.keys(request.labels), 0, 64);
     const inventory = reportsOf(check, request.inventory);
     check.throwIfAny();
     const { runner, incarnation, pools, capacity, labels, earlierProcessesDead } = request;
+    const startNumber = Number(request.startNumber);
     const known = await this.engine.knownReports(inventory);
     const answer = orThrow(
       await this.engine.run("attach", {
@@ -43,6 +45,7 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
         pools,
         capacity,
         labels,
+        startNumber,
         earlierProcessesDead,
         inventory,
         known,

@@ -9,6 +9,8 @@ export type LeaseEventKind = "GRANTED" | "STARTED" | "REVOKING" | "EXPIRED" | "R
 export interface RunnerRecord {
   readonly runner: string;
   readonly incarnation: string;
+  /** Which start of the runner it is; 0 if the runner doesn't say. */
+  readonly startNumber: number;
   /** Earlier incarnations, newest last, so that a process that was replaced can't come back. */
   readonly superseded: readonly string[];
   readonly pools: readonly string[];

@@ -32,7 +32,7 @@ export interface Commands {
       readonly runner: string;
       readonly incarnation?: string;
       readonly items: readonly Completion[];
-      readonly known: readonly Lease[];
+      readonly known: Known;
     };
     gives: { readonly verdicts: readonly CompletionVerdict[] } | SessionRefused;
   };

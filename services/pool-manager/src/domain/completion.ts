@@ -1,6 +1,7 @@
 import { type Lease, type Outcome, outcomeMark, type ReleaseReason } from "./lease.js";
 import type { Held } from "./ledger.js";
 import { release } from "./release.js";
+import type { Known } from "./bids.js";
 import type { State, Turn } from "./state.js";
 
 /** What a runner says of the end of one lease. */
@@ -10,6 +11,17 @@ export interface Completion {
   readonly outcome: Outcome;
   /** W3C traceparent; empty or absent without tracing. */
   readonly traceParent?: string;
+}
+
+/** Finished leases that the caller read, by id, and the number of the latest release when it looked into the memory. */
+export interface KnownById {
+  readonly leases: ReadonlyMap<string, Lease>;
+  readonly mark: number;
+}
+
+/** Puts what the caller read in order. */
+export function byId(known: Known): KnownById {
+  return { leases: new Map(known.leases.map((lease) => [lease.id, lease])), mark: known.mark };
 }
 
 /** What became of it. REREAD asks the caller to read the lease from the store and to try again. */
@@ -24,7 +36,7 @@ export function complete(
   turn: Turn,
   runner: string,
   item: Completion,
-  known: ReadonlyMap<string, Lease>,
+  known: KnownById,
 ): CompletionVerdict {
   const held = state.ledger.leases.get(item.lease);
   if (held) {
@@ -32,9 +44,11 @@ export function complete(
     release(state, turn, held, reasonOf(held, item.outcome), item.outcome, item.traceParent);
     return "APPLIED";
   }
-  const whole = state.recent.unwritten.get(item.lease) ?? known.get(item.lease);
+  const whole = state.recent.unwritten.get(item.lease) ?? known.leases.get(item.lease);
   const short = state.recent.get(item.lease);
   const found = whole ?? short;
+  // It may have been forgotten between the caller's look and this decision.
+  if (!found && state.recent.forgottenThrough > known.mark) return "REREAD";
   if (!found) {
     state.staleRefused++;
     return "STALE";

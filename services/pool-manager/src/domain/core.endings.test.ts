@@ -51,7 +51,7 @@ describe("how a lease ends", () => {
     const late = bench.do("complete", {
       runner: "r",
       items: [{ lease: two.id, token: two.token, outcome: succeeded }],
-      known: [{ ...two, state: "RELEASED", reason: "EXPIRED", ordinal: 2 }],
+      known: { ...known, leases: [{ ...two, state: "RELEASED", reason: "EXPIRED", ordinal: 2 }] },
     });
     expect(late).toEqual({ verdicts: ["LATE"] });
     expect(bench.complete(two)).toBe("REPEATED");
@@ -68,8 +68,9 @@ describe("how a lease ends", () => {
       pools: ["a"],
       capacity: 4,
       labels: {},
+      startNumber: 0,
       earlierProcessesDead: true,
-      known: [],
+      known,
       inventory: [{ lease: one.id, token: one.token, state: "ENDED", outcome: succeeded }],
     });
     expect(answer).toMatchObject({ results: [{ lease: one.id, verdict: "APPLIED" }], revocations: [] });
@@ -99,7 +100,7 @@ describe("how a lease ends", () => {
       inventory: [],
       draining: false,
       refused: [{ lease: lease.id, token: lease.token }],
-      known: [],
+      known,
     });
     expect(answer).toMatchObject({ results: [{ verdict: "APPLIED" }], revocations: [] });
     expect(bench.changes.at(-1)).toMatchObject({ e: "RELEASED", l: { reason: "NOT_STARTED" } });

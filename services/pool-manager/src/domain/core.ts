@@ -3,7 +3,7 @@ import { explain, forbid, placeAndAnswer, placeStanding, withdraw } from "./bids
 import { createLimit, createPool, deleteLimit, deletePool, seed, updateLimit, updatePool } from "./catalogue.js";
 import type { Change, Row } from "./changes.js";
 import type { AnswerOf, Command, CommandKind } from "./commands.js";
-import { complete } from "./completion.js";
+import { byId, complete } from "./completion.js";
 import { sweep } from "./expiry.js";
 import { grantPass } from "./grants.js";
 import { Loading } from "./loading.js";
@@ -138,7 +138,7 @@ function takeCompletions(state: State, turn: Turn, command: Command & { kind: "c
       message: `incarnation ${incarnation} of runner ${runner} was replaced by ${record.incarnation}: end this process`,
     };
   }
-  const known = new Map(command.known.map((lease) => [lease.id, lease]));
+  const known = byId(command.known);
   return { verdicts: items.map((item) => complete(state, turn, runner, item, known)) };
 }
 

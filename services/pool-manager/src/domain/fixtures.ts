@@ -103,9 +103,10 @@ export class Bench {
       pools,
       capacity,
       labels,
+      startNumber: 0,
       earlierProcessesDead: true,
       inventory: [],
-      known: [],
+      known,
     });
   }
 
@@ -113,7 +114,7 @@ export class Bench {
     const reports = inventory
       .filter((lease) => lease.runner === runner)
       .map((lease) => ({ lease: lease.id, token: lease.token, state: "RUNNING" as const }));
-    return this.do("renew", { runner, incarnation, inventory: reports, draining: false, refused: [], known: [] });
+    return this.do("renew", { runner, incarnation, inventory: reports, draining: false, refused: [], known });
   }
 
   bids(...bids: Bid[]) {
@@ -125,7 +126,7 @@ export class Bench {
       runner: lease.runner,
       incarnation: more.incarnation,
       items: [{ lease: lease.id, token: more.token ?? lease.token, outcome }],
-      known: [],
+      known,
     });
     return "verdicts" in answer ? answer.verdicts[0] : answer.refused;
   }

@@ -93,8 +93,8 @@ export class Starts {
   nextMs(limit: Limit, nowMs: number): number {
     if (limit.rate === 0) return nowMs;
     const moment = this.byLimit.get(limit.name)?.at(-limit.rate);
-    // A moment in the future is that of a wall clock set back since: it can't hold a start up for longer than one period.
-    return moment === undefined ? nowMs : Math.min(moment, nowMs) + limit.ratePeriodMs;
+    // A moment in the future is that of a wall clock set back since: nobody can say how long ago it was, so it holds nothing up.
+    return moment === undefined || moment > nowMs ? nowMs : moment + limit.ratePeriodMs;
   }
 
   /** Forgets a limit that is gone. */

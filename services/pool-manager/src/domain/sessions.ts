@@ -1,8 +1,9 @@
-import { type Completion, type CompletionVerdict, complete } from "./completion.js";
-import type { Lease, Outcome } from "./lease.js";
+import { byId, type Completion, type CompletionVerdict, complete, type KnownById } from "./completion.js";
+import type { Known } from "./bids.js";
+import type { Outcome } from "./lease.js";
 import type { Held } from "./ledger.js";
 import { change, release, revoke } from "./release.js";
-import { heard, removeSession, setSession, superseding, updateRecord } from "./runners.js";
+import { heard, setSession, superseding, updateRecord } from "./runners.js";
 import type { Session, State, Turn } from "./state.js";
 
 /** What a runner says of one lease. */
@@ -39,9 +40,11 @@ export interface Attach {
   readonly pools: readonly string[];
   readonly capacity: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** Grows with every start of the runner; 0 if it doesn't count them. */
+  readonly startNumber: number;
   readonly earlierProcessesDead: boolean;
   readonly inventory: readonly Report[];
-  readonly known: readonly Lease[];
+  readonly known: Known;
 }
 
 /** A renewal. */
@@ -51,7 +54,7 @@ export interface Renew {
   readonly inventory: readonly Report[];
   readonly draining: boolean;
   readonly refused: readonly { readonly lease: string; readonly token: number }[];
-  readonly known: readonly Lease[];
+  readonly known: Known;
 }
 
 /** Finds the session of a runner's call, or says why there is none. */
@@ -88,7 +91,9 @@ export function attach(state: State, turn: Turn, command: Attach): InventoryAnsw
     setSession(state, { ...session, record, slotHint: 1 });
     return attached(state, turn, command);
   }
-  if (earlier?.superseded.includes(incarnation)) {
+  // An attachment that was long on its way, of a process that died before it attached, must not replace a later one.
+  const older = earlier !== undefined && command.startNumber > 0 && command.startNumber < earlier.startNumber;
+  if (earlier && (older || earlier.superseded.includes(incarnation))) {
     return {
       refused: "STALE_INCARNATION",
       message: `incarnation ${incarnation} of runner ${runner} was replaced by ${earlier.incarnation}: end this process`,
@@ -103,6 +108,7 @@ export function attach(state: State, turn: Turn, command: Attach): InventoryAnsw
   const record = {
     runner,
     incarnation,
+    startNumber: command.startNumber,
     superseded: superseding(earlier),
     pools,
     labels,
@@ -136,7 +142,7 @@ export function renew(state: State, turn: Turn, command: Renew): InventoryAnswer
     updateRecord(turn, session, { draining: command.draining });
     state.standing.wakeAll();
   }
-  const known = new Map(command.known.map((lease) => [lease.id, lease]));
+  const known = byId(command.known);
   const refused = command.refused.map((item) =>
     endOf(state, turn, command.runner, { ...item, outcome: neverStarted }, known),
   );
@@ -162,11 +168,11 @@ function takeInventory(
   turn: Turn,
   session: Session,
   inventory: readonly Report[],
-  known: readonly Lease[],
+  known: Known,
 ): InventoryAnswer {
   const results: { lease: string; verdict: CompletionVerdict }[] = [];
   const revocations: Revocation[] = [];
-  const knownById = new Map(known.map((lease) => [lease.id, lease]));
+  const knownById = byId(known);
   const { runner, incarnation } = session.record;
   for (const report of inventory) {
     if (report.state === "ENDED" && report.outcome) {
@@ -191,7 +197,7 @@ function endOf(
   turn: Turn,
   runner: string,
   item: Completion,
-  known: ReadonlyMap<string, Lease>,
+  known: KnownById,
 ): { lease: string; verdict: CompletionVerdict } {
   return { lease: item.lease, verdict: complete(state, turn, runner, item, known) };
 }
@@ -228,8 +234,9 @@ export function detach(state: State, turn: Turn, runner: string, incarnation: st
   for (const held of [...state.ledger.ofRunner(runner)]) {
     release(state, turn, held, held.lease.startMs === undefined ? "NOT_STARTED" : "RUNNER_LOST");
   }
-  removeSession(state, runner);
-  turn.changes.push({ k: "runner", runner });
+  // Kept for a while like a lost one, so that an attachment of an earlier start that is still on its way is known to be old.
+  updateRecord(turn, session, { lost: true });
+  session.heardMs = turn.now.monoMs;
   state.standing.wakeAll();
   return undefined;
 }

@@ -173,34 +173,26 @@ export class PoolEngine {
     const verdicts: CompletionVerdict[] = [];
     const from = incarnation === undefined ? { runner } : { runner, incarnation };
     for (const part of parts(this.tracer.outcomes(items))) {
-      const known = await this.knownLeases(
-        part.map(({ lease }) => lease),
-        false,
-      );
-      const answer = await this.run("complete", { ...from, items: part, known });
-      if ("refused" in answer) return answer;
-      const again = part.filter((_item, i) => answer.verdicts[i] === "REREAD");
-      if (again.length === 0) {
-        verdicts.push(...answer.verdicts);
-        continue;
+      const decided = new Map<Completion, CompletionVerdict>();
+      // Asked again for what the memory has in short form only, or has forgotten since the look: their rows are needed.
+      for (let asked: readonly Completion[] = part, whole = false; asked.length > 0; whole = true) {
+        const known = await this.knownLeases(
+          asked.map(({ lease }) => lease),
+          whole,
+        );
+        const answer = await this.run("complete", { ...from, items: asked, known });
+        if ("refused" in answer) return answer;
+        for (const [i, item] of asked.entries()) decided.set(item, answer.verdicts[i] ?? "REREAD");
+        asked = asked.filter((item) => decided.get(item) === "REREAD");
       }
-      // A late result of a lease that the memory has in short form only: its row is needed.
-      const rows = await this.knownLeases(
-        again.map(({ lease }) => lease),
-        true,
-      );
-      const second = await this.run("complete", { ...from, items: again, known: rows });
-      if ("refused" in second) return second;
-      let next = 0;
-      for (const verdict of answer.verdicts)
-        verdicts.push(verdict === "REREAD" ? (second.verdicts[next++] ?? verdict) : verdict);
+      verdicts.push(...part.map((item) => decided.get(item) as CompletionVerdict));
     }
     this.tracer.answered(items);
     return verdicts;
   }
 
   /** Finished leases of the ended runs in an inventory that the memory may not have whole. */
-  knownReports(inventory: readonly Report[]): Promise<readonly Lease[]> {
+  knownReports(inventory: readonly Report[]): Promise<Known> {
     return this.knownLeases(
       inventory.filter(({ state }) => state === "ENDED").map(({ lease }) => lease),
       true,
@@ -214,6 +206,8 @@ export class PoolEngine {
     try {
       await this.run("mark", {});
       const { n, leases } = await this.store.occupying();
+      // The rows may be ahead of what is known here to be committed: after another commit everything up to n has its picture.
+      await this.run("mark", {});
       const at = Math.max(...[...pictures.keys()].filter((m) => m <= n));
       const drift = difference(pictures.get(at) ?? new Map(), sumWeights(leases));
       const { state } = this.core;
@@ -275,12 +269,13 @@ export class PoolEngine {
     return { leases, mark };
   }
 
-  private async knownLeases(ids: readonly string[], whole: boolean): Promise<readonly Lease[]> {
-    const { ledger, recent } = this.core.state;
+  private async knownLeases(ids: readonly string[], whole: boolean): Promise<Known> {
+    const { ledger, recent, meta } = this.core.state;
+    const mark = meta.released;
     const missing = ids.filter(
       (id) => !ledger.leases.has(id) && !recent.unwritten.has(id) && (whole || !recent.get(id)),
     );
-    return missing.length === 0 ? [] : await this.store.finishedByIds(missing.slice(0, 20_000));
+    return { mark, leases: missing.length === 0 ? [] : await this.store.finishedByIds(missing.slice(0, 20_000)) };
   }
 
   private every(periodMs: number, work: () => Promise<void>): void {

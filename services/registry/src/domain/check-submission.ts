@@ -30,7 +30,8 @@ export function checkSubmission(
   found.that(
     /^[A-Za-z0-9._-]{0,64}$/.test(submission.requestId),
     "request_id",
-    () => `${quote(submission.requestId)} isn't a UUID`,
+    () =>
+      `${quote(submission.requestId)} isn't a request id: write a UUID (at most 64 letters, digits, '.', '_' and '-' are taken)`,
   );
   // Too many tasks aren't looked at one by one: the caller has to cut the submission anyway.
   if (found.count > 0 && (tasks.length === 0 || tasks.length > submitTasksMax)) return found;

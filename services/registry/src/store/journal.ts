@@ -1,4 +1,5 @@
-import type { Change, Row, TaskChange } from "../domain/commands.js";
+import type { Change, Row } from "../domain/commands.js";
+import { type ChangeText, changeOf, changeText } from "./codec.js";
 
 /**
  * The changes of a commit as the journal keeps them: those of tasks whose row isn't written with the same commit. (When replaying, changes older
@@ -6,18 +7,17 @@ import type { Change, Row, TaskChange } from "../domain/commands.js";
  */
 export function encodeChanges(changes: readonly Change[], rows: readonly Row[]): string | undefined {
   const written = new Set(rows.map((row) => (row.kind === "task" ? row.task.header.key : "")));
-  const kept: Omit<TaskChange, "subject" | "from">[] = [];
+  const kept: ChangeText[] = [];
   for (const change of changes) {
     if (change.kind !== "task" || written.has(change.key)) continue;
-    const { kind, key, status, attempt, events } = change;
-    kept.push({ kind, key, status, attempt, events });
+    kept.push(changeText(change.key, change.status, change.attempt, change.events));
   }
   return kept.length === 0 ? undefined : JSON.stringify(kept);
 }
 
 /** The reverse. */
 export function decodeChanges(text: string): Change[] {
-  return JSON.parse(text) as TaskChange[];
+  return (JSON.parse(text) as ChangeText[]).map((change) => ({ kind: "task", ...changeOf(change) }));
 }
 
 /** Largest revision among changes; 0 if there is none. */

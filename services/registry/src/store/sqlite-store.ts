@@ -4,17 +4,15 @@ import type { Change, Filter, Row } from "../domain/commands.js";
 import type { RequestRecord, SetRecord } from "../domain/submission.js";
 import { isFinal, type TaskSnapshot, type TaskState } from "../domain/task.js";
 import type { RegistryStore } from "../engine/store.js";
+import { decodeTask, encodeBody, encodeHeader } from "./codec.js";
 import { decodeChanges, encodeChanges, revisionAfter } from "./journal.js";
 import { registryMigrations } from "./schema.js";
 
-interface TaskRow {
-  readonly header: string;
-  readonly status: string;
-  readonly attempts: string;
-  readonly events: string;
-}
+type TaskRow = Parameters<typeof decodeTask>[0];
 
-const taskColumns = "header, status, attempts, events";
+const taskColumns = "ord, key, tenant, header, body";
+/** Oldest final tasks that one look at what may go considers. */
+const pruneLookMax = 2_000;
 
 /** The registry's store in one SQLite file. */
 export class SqliteRegistryStore implements RegistryStore {
@@ -29,10 +27,10 @@ export class SqliteRegistryStore implements RegistryStore {
     const prepare = (sql: string) => this.database.prepare(sql);
     this.statements = {
       insert: prepare(
-        "INSERT INTO tasks (ord, key, set_id, state, live, tenant, pool, pools, revision, end_ms, header, spec, status, attempts, events) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO tasks (ord, key, set_id, state, live, tenant, pool, pools, revision, end_ms, header, spec, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       ),
       update: prepare(
-        "UPDATE tasks SET state = ?, live = ?, pool = ?, revision = ?, end_ms = ?, status = ?, attempts = ?, events = ? WHERE ord = ?",
+        "UPDATE tasks SET state = ?, live = ?, pool = ?, revision = ?, end_ms = ?, body = ? WHERE ord = ?",
       ),
       set: prepare(
         "INSERT INTO sets (set_id, display_name, create_ms) VALUES (?, ?, ?) ON CONFLICT (set_id) DO NOTHING",
@@ -59,7 +57,11 @@ export class SqliteRegistryStore implements RegistryStore {
       sets: prepare(
         "SELECT set_id AS name FROM sets WHERE (create_ms, set_id) < (?, ?) ORDER BY create_ms DESC, set_id DESC LIMIT ?",
       ),
-      ended: prepare("SELECT ord, key FROM tasks WHERE live = 0 AND end_ms < ? ORDER BY end_ms LIMIT ?"),
+      // In order of their last change, which is that of their ends as long as the wall clock only goes forward; where it jumped, one look
+      // steps over up to `pruneLookMax` that seem to have ended in the future.
+      ended: prepare(
+        `SELECT ord, key FROM tasks WHERE ord IN (SELECT ord FROM (SELECT ord, end_ms FROM tasks WHERE live = 0 ORDER BY revision LIMIT ${pruneLookMax}) WHERE end_ms < ? LIMIT ?)`,
+      ),
       deleteTask: prepare("DELETE FROM tasks WHERE ord = ?"),
       deleteSets: prepare(
         "DELETE FROM sets WHERE create_ms < ? AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.set_id = sets.set_id)",
@@ -225,38 +227,15 @@ export class SqliteRegistryStore implements RegistryStore {
     }
   }
 
-  private writeTask({ header, status, attempts, events }: TaskSnapshot, spec: Uint8Array | undefined): void {
-    const live = isFinal(status.state) ? 0 : 1;
-    const texts = [JSON.stringify(status), JSON.stringify(attempts), JSON.stringify(events)];
+  private writeTask(task: TaskSnapshot, spec: Uint8Array | undefined): void {
+    const { header, status } = task;
+    const { state, pool, revision, endMs } = status;
+    const live = isFinal(state) ? 0 : 1;
+    const body = encodeBody(task);
     if (spec) {
-      const first = [
-        header.order,
-        header.key,
-        header.set,
-        status.state,
-        live,
-        header.tenant,
-        status.pool,
-        JSON.stringify(header.pools),
-      ];
-      this.statements.insert.run(
-        ...first,
-        status.revision,
-        status.endMs,
-        JSON.stringify(header),
-        Buffer.from(spec),
-        ...texts,
-      );
-    } else
-      this.statements.update.run(
-        status.state,
-        live,
-        status.pool,
-        status.revision,
-        status.endMs,
-        ...texts,
-        header.order,
-      );
+      const names = [header.order, header.key, header.set, state, live, header.tenant, pool, poolsText(header.pools)];
+      this.statements.insert.run([...names, revision, endMs, encodeHeader(header), Buffer.from(spec), body]);
+    } else this.statements.update.run([state, live, pool, revision, endMs, body, header.order]);
   }
 
   private readSet(name: string): SetRecord | undefined {
@@ -293,15 +272,11 @@ function where(filter: Filter): { sql: string; values: (string | number)[] } {
   if (filter.tenant !== "") add("tenant = ?", filter.tenant);
   if (filter.states.length > 0) add(`state IN (${marks(filter.states.length)})`, ...filter.states);
   if (filter.keys.length > 0) add(`key IN (${marks(filter.keys.length)})`, ...filter.keys);
-  if (filter.pool !== "") add("(pool = ? OR instr(pools, ?) > 0)", filter.pool, JSON.stringify(filter.pool));
+  if (filter.pool !== "") add("(pool = ? OR instr(pools, ?) > 0)", filter.pool, poolsText([filter.pool]));
   return { sql: parts.join(""), values };
 }
 
-function decodeTask(row: TaskRow): TaskSnapshot {
-  return {
-    header: JSON.parse(row.header),
-    status: JSON.parse(row.status),
-    attempts: JSON.parse(row.attempts),
-    events: JSON.parse(row.events),
-  };
+/** Names of pools so that one can be looked for: none holds a space. */
+function poolsText(pools: readonly string[]): string {
+  return ` ${pools.join(" ")} `;
 }

@@ -78,6 +78,12 @@ export interface AttachRunnerRequest {
   earlierProcessesDead: boolean;
   /** Everything this runner holds or has not yet had confirmed, of any incarnation. */
   inventory: LeaseReport[];
+  /**
+   * Number of this incarnation among those of the runner, from a counter that is at rest in its data folder before it attaches;
+   * 0 if it keeps none. An attachment that was long on its way, with a smaller number than that of the runner's present
+   * incarnation, is refused as stale.
+   */
+  startNumber: bigint;
 }
 
 export interface AttachRunnerRequest_LabelsEntry {
@@ -752,6 +758,7 @@ function createBaseAttachRunnerRequest(): AttachRunnerRequest {
     labels: {},
     earlierProcessesDead: false,
     inventory: [],
+    startNumber: 0n,
   };
 }
 
@@ -777,6 +784,12 @@ export const AttachRunnerRequest: MessageFns<AttachRunnerRequest> = {
     }
     for (const v of message.inventory) {
       LeaseReport.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.startNumber !== 0n) {
+      if (BigInt.asIntN(64, message.startNumber) !== message.startNumber) {
+        throw new globalThis.Error("value provided for field message.startNumber of type int64 too large");
+      }
+      writer.uint32(64).int64(message.startNumber);
     }
     return writer;
   },
@@ -853,6 +866,14 @@ export const AttachRunnerRequest: MessageFns<AttachRunnerRequest> = {
             message.inventory.push(LeaseReport.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.startNumber = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -893,6 +914,11 @@ export const AttachRunnerRequest: MessageFns<AttachRunnerRequest> = {
       inventory: globalThis.Array.isArray(object?.inventory)
         ? object.inventory.map((e: any) => LeaseReport.fromJSON(e))
         : [],
+      startNumber: isSet(object.startNumber)
+        ? BigInt(object.startNumber)
+        : isSet(object.start_number)
+        ? BigInt(object.start_number)
+        : 0n,
     };
   },
 
@@ -925,6 +951,9 @@ export const AttachRunnerRequest: MessageFns<AttachRunnerRequest> = {
     if (message.inventory?.length) {
       obj.inventory = message.inventory.map((e) => LeaseReport.toJSON(e));
     }
+    if (message.startNumber !== 0n) {
+      obj.startNumber = message.startNumber.toString();
+    }
     return obj;
   },
 
@@ -948,6 +977,9 @@ export const AttachRunnerRequest: MessageFns<AttachRunnerRequest> = {
     );
     message.earlierProcessesDead = object.earlierProcessesDead ?? false;
     message.inventory = object.inventory?.map((e) => LeaseReport.fromPartial(e)) || [];
+    message.startNumber = (object.startNumber !== undefined && object.startNumber !== null)
+      ? BigInt(object.startNumber)
+      : 0n;
     return message;
   },
 };

@@ -1,0 +1,108 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { startTelemetry } from "@berth/chassis/telemetry";
+import { createClient } from "@berth/client";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Berth, scratchFolder, startBerth, startProcess } from "./harness/berth.js";
+import { type ReceivedSpan, startTraceReceiver, type TraceReceiver } from "./harness/trace-receiver.js";
+import { until } from "./harness/until.js";
+
+const folder = scratchFolder();
+let receiver: TraceReceiver;
+let berth: Berth;
+const tracing: NodeJS.ProcessEnv = {};
+const submitMethod = "berth.registry.v1.RegistryService/SubmitTasks";
+
+beforeAll(async () => {
+  receiver = await startTraceReceiver();
+  Object.assign(tracing, { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint, OTEL_BSP_SCHEDULE_DELAY: "100" });
+  berth = await startBerth(folder.path, { logLevel: "debug" }, { ...process.env, ...tracing });
+});
+afterAll(async () => {
+  await berth?.stop();
+  await receiver?.stop();
+  folder.remove();
+});
+
+const print = (variable: string) => [process.execPath, "-e", `console.log(process.env.${variable} ?? "none")`];
+
+/** Spans of a trace from the root down to `finish`, each the only child that counts of the one before. */
+function wayOf(task: string): ReceivedSpan[] {
+  const way: ReceivedSpan[] = [];
+  let span = receiver.spans.find(({ name, attributes }) => name === "finish" && attributes["berth.task"] === task);
+  while (span) {
+    const { traceId, parentSpanId } = span;
+    way.unshift(span);
+    span = receiver.spans.find((each) => each.traceId === traceId && each.spanId === parentSpanId);
+  }
+  return way;
+}
+
+async function wholeWayOf(task: string): Promise<ReceivedSpan[]> {
+  await until(`the whole trace of ${task}`, () => wayOf(task)[0]?.name === "submit", 15_000);
+  return wayOf(task);
+}
+
+const wholeWay = [
+  ["berth-client", "submit"],
+  ["berth-client", submitMethod],
+  ["berth-registry", submitMethod],
+  ["berth-scheduler", "assign"],
+  ["berth-pool-manager", "grant"],
+  ["berth-runner", "run"],
+  ["berth-pool-manager", "complete"],
+  ["berth-registry", "finish"],
+];
+
+describe("tracing", () => {
+  it("makes one trace of a task's whole way, each service under its own name, and the workload is told", async () => {
+    const telemetry = await startTelemetry({ service: "berth-client", environment: { ...process.env, ...tracing } });
+    const client = createClient({ dataFolder: berth.dataFolder, telemetry });
+    const { set } = await client.submit([{ id: "a", run: print("TRACEPARENT") }]);
+    await client.wait(set);
+    client.close();
+    await telemetry.stop();
+
+    const task = `${set}/a`;
+    const way = await wholeWayOf(task);
+    expect(way.map(({ service, name }) => [service, name])).toEqual(wholeWay);
+    expect(new Set(way.map(({ traceId }) => traceId)).size).toBe(1);
+    expect(way[0]?.parentSpanId).toBe("");
+    expect(way.some(({ failed }) => failed)).toBe(false);
+
+    const { attempts } = await berth.client.task(task);
+    const facts = {
+      "berth.task": task,
+      "berth.attempt": 1,
+      "berth.lease": attempts[0]?.lease,
+      "berth.pool": "default",
+      "berth.runner": "local",
+      "berth.slot": attempts[0]?.slot,
+    };
+    for (const span of way.slice(3)) expect(span.attributes, span.name).toMatchObject(facts);
+    expect(way[7]?.attributes).toMatchObject({ "berth.state": "SUCCEEDED" });
+    const rpc = { "rpc.system.name": "grpc", "rpc.method": submitMethod, "rpc.status_code": "OK" };
+    expect(way.slice(1, 3).map(({ kind, attributes }) => [kind, attributes])).toEqual([
+      [3, rpc],
+      [2, rpc],
+    ]);
+
+    const run = way[5] as ReceivedSpan;
+    const output: string[] = [];
+    for await (const chunk of berth.client.logs(task)) output.push(Buffer.from(chunk.data).toString());
+    expect(output.join("").trim()).toBe(`00-${run.traceId}-${run.spanId}-01`);
+
+    const log = readFileSync(join(berth.dataFolder, "berth.log"), "utf8");
+    const lines = log.split("\n").filter((line) => line.includes(run.traceId));
+    expect(lines.map((line) => JSON.parse(line).msg)).toContain("tasks were taken");
+  });
+
+  it("puts every attempt into the trace of the submission, and marks what failed", async () => {
+    const submitted = startProcess(
+      ["submit", "--data", berth.dataFolder, "--retries", "2", "--", "sh", "-c", "exit 3"],
+      folder.path,
+      { ...process.env, ...tracing, OTEL_SERVICE_NAME: "", BERTH_CONFIG: "" },
+    );
+    expect(await submitted.exited, submitted.output()).toBe(0);
+  });
+});
