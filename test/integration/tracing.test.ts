@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startTelemetry } from "@berth/chassis/telemetry";
 import { createClient } from "@berth/client";
@@ -26,7 +26,7 @@ afterAll(async () => {
 
 const print = (variable: string) => [process.execPath, "-e", `console.log(process.env.${variable} ?? "none")`];
 
-/** Spans of a trace from the root down to `finish`, each the only child that counts of the one before. */
+/** Spans from the root down to a `finish` of the task, each the parent of the next. */
 function wayOf(task: string): ReceivedSpan[] {
   const way: ReceivedSpan[] = [];
   let span = receiver.spans.find(({ name, attributes }) => name === "finish" && attributes["berth.task"] === task);
@@ -97,12 +97,28 @@ describe("tracing", () => {
     expect(lines.map((line) => JSON.parse(line).msg)).toContain("tasks were taken");
   });
 
-  it("puts every attempt into the trace of the submission, and marks what failed", async () => {
-    const submitted = startProcess(
-      ["submit", "--data", berth.dataFolder, "--retries", "2", "--", "sh", "-c", "exit 3"],
-      folder.path,
-      { ...process.env, ...tracing, OTEL_SERVICE_NAME: "", BERTH_CONFIG: "" },
-    );
+  it("puts every attempt of a task submitted by the command line into one trace, and marks what failed", async () => {
+    const file = join(folder.path, "fails.yaml");
+    writeFileSync(file, "tasks: [{ id: fails, run: exit 3, retry: { attempts: 2, backoff: 10ms } }]");
+    const submitted = startProcess(["submit", file, "--set", "failing", "--data", berth.dataFolder], folder.path, {
+      ...process.env,
+      ...tracing,
+    });
     expect(await submitted.exited, submitted.output()).toBe(0);
+    await berth.client.wait("failing");
+
+    const first = (await wholeWayOf("failing/fails"))[0] as ReceivedSpan;
+    expect(first.service).toBe("berth-cli");
+    const ofAttempts = (name: string) =>
+      receiver.spans.filter((span) => span.name === name && span.attributes["berth.task"] === "failing/fails");
+    await until("both attempts", () => ofAttempts("finish").length === 2 && ofAttempts("run").length === 2);
+    for (const name of ["assign", "grant", "run", "complete", "finish"]) {
+      const spans = ofAttempts(name);
+      expect(spans.map(({ attributes }) => attributes["berth.attempt"]).sort(), name).toEqual([1, 2]);
+      expect(new Set(spans.map(({ traceId }) => traceId)), name).toEqual(new Set([first.traceId]));
+      const failed = !["assign", "grant"].includes(name);
+      for (const span of spans)
+        expect([name, span.failed, span.message]).toEqual([name, failed, failed ? "exit code 3" : ""]);
+    }
   });
 });

@@ -58,7 +58,13 @@ function fieldsOf(bytes: Uint8Array): Fields {
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
     const value =
-      wireType === 0 ? Number(reader.int64()) : wireType === 1 ? reader.fixed64() : wireType === 2 ? reader.bytes() : reader.fixed32();
+      wireType === 0
+        ? Number(reader.int64())
+        : wireType === 1
+          ? reader.fixed64()
+          : wireType === 2
+            ? reader.bytes()
+            : reader.fixed32();
     const values = fields.get(field) ?? [];
     values.push(value as Uint8Array | number | bigint);
     fields.set(field, values);

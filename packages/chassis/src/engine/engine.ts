@@ -143,7 +143,7 @@ export class Engine<Command, Outcome, Change, Row> {
     if (this.current === "stopped") return;
     const wasNew = this.current === "new";
     if (this.current !== "failed") this.current = "stopped";
-    if (!wasNew && this.flight) {
+    if (!wasNew && this.flight !== undefined) {
       const landed = new AbortController();
       const flight = this.flight.finally(() => landed.abort());
       await Promise.race([flight, delay(this.options.clock, this.options.holdMs, landed.signal)]);

@@ -1,7 +1,7 @@
+import type { Known } from "./bids.js";
 import { type Lease, type Outcome, outcomeMark, type ReleaseReason } from "./lease.js";
 import type { Held } from "./ledger.js";
 import { release } from "./release.js";
-import type { Known } from "./bids.js";
 import type { State, Turn } from "./state.js";
 
 /** What a runner says of the end of one lease. */

@@ -1,5 +1,5 @@
-import { byId, type Completion, type CompletionVerdict, complete, type KnownById } from "./completion.js";
 import type { Known } from "./bids.js";
+import { byId, type Completion, type CompletionVerdict, complete, type KnownById } from "./completion.js";
 import type { Outcome } from "./lease.js";
 import type { Held } from "./ledger.js";
 import { change, release, revoke } from "./release.js";
