@@ -85,7 +85,7 @@ export class OutputBuffer {
 
   /** Forgets the oldest of the ring until at most `bytes` of it wait: every run gives way when all together hold too much. */
   shrinkRing(bytes: number): void {
-    while (this.ringSize > bytes && this.ring.length > 0) this.dropOldest();
+    while (this.ringSize > bytes) this.dropOldest(this.ringSize - bytes);
   }
 
   private add(piece: Piece, inHead: boolean): void {
@@ -101,10 +101,17 @@ export class OutputBuffer {
     this.shrinkRing(this.ringBytes);
   }
 
-  private dropOldest(): void {
-    const oldest = this.ring.shift();
+  /** Drops up to `bytes` of the oldest piece. A piece may be larger than the whole ring: dropping it whole would lose the very end. */
+  private dropOldest(bytes: number): void {
+    const oldest = this.ring[0];
     if (!oldest) return;
-    this.ringSize -= oldest.data.length;
-    this.waitingSize -= oldest.data.length;
+    const dropped = Math.min(bytes, oldest.data.length);
+    if (dropped === oldest.data.length) this.ring.shift();
+    else {
+      const { offset, data, stderr } = oldest;
+      this.ring[0] = { offset: offset + dropped, data: data.subarray(dropped), stderr };
+    }
+    this.ringSize -= dropped;
+    this.waitingSize -= dropped;
   }
 }

@@ -128,7 +128,8 @@ export class LogSender {
 
   private async finish(stream: Stream): Promise<void> {
     stream.ended = true;
-    if (stream.buffer.waitingBytes === 0 || this.stopping.signal.aborted) return;
+    // It is among the streams until its last batch has been answered, not only taken.
+    if (!this.streams.has(stream) || this.stopping.signal.aborted) return;
     this.wake(0);
     // While the registry is away nobody's completion waits for it.
     if (this.failing) return;

@@ -18,7 +18,7 @@ export interface ProcessRunOptions {
 
 const emptyGroupMs = 2;
 const emptyGroupMaxMs = 200;
-const lastOutputMs = 500;
+const lastOutput = { quietMs: 500, roundsMax: 10 };
 
 /** One process and everything it starts: a run is over only when its last process is. */
 export class ProcessRun {
@@ -28,6 +28,7 @@ export class ProcessRun {
   private grace: Timer | undefined;
   private killAtMs = Number.POSITIVE_INFINITY;
   private over = false;
+  private outputBytes = 0;
   /** How it ended; settles when every process of it is dead and its output read. */
   readonly ended: Promise<Ending>;
 
@@ -38,8 +39,8 @@ export class ProcessRun {
     this.group = child.pid as number;
     options.keeper.add(this.group, startOf(this.group));
     const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
-    child.stdout?.on("data", (data: Buffer) => options.onOutput(data, false));
-    child.stderr?.on("data", (data: Buffer) => options.onOutput(data, true));
+    child.stdout?.on("data", (data: Buffer) => this.output(data, false));
+    child.stderr?.on("data", (data: Buffer) => this.output(data, true));
     this.ended = new Promise((resolve, reject) => {
       child.once("exit", (code, signal) => {
         const ending: Ending =
@@ -67,6 +68,26 @@ export class ProcessRun {
     if (!this.over) send(-this.group, "SIGKILL");
   }
 
+  private output(data: Buffer, stderr: boolean): void {
+    this.outputBytes += data.length;
+    this.options.onOutput(data, stderr);
+  }
+
+  /** Every writer is dead; what is in the pipes is read. Only if somebody unmarked still holds them is the quiet, not the close, the end. */
+  private async readLastOutput(closed: Promise<void>): Promise<void> {
+    for (let round = 0; round < lastOutput.roundsMax; round++) {
+      const before = this.outputBytes;
+      const patience = new AbortController();
+      const quiet = delay(this.options.clock, lastOutput.quietMs, patience.signal).then(
+        // After a blocked event loop timers come before what the pipes hold: let those be read before it counts as quiet.
+        () => new Promise<void>((resolve) => setImmediate(resolve)),
+      );
+      const isClosed = await Promise.race([closed.then(() => true), quiet.then(() => false)]);
+      patience.abort();
+      if (isClosed || this.outputBytes === before) return;
+    }
+  }
+
   private async finish(closed: Promise<void>): Promise<void> {
     const { clock, keeper, sweeper, onLeaderEnded } = this.options;
     onLeaderEnded();
@@ -81,10 +102,7 @@ export class ProcessRun {
     this.over = true;
     await sweeper.sweep();
     keeper.gone(this.group);
-    // Every writer is dead; what is in the pipes is read, unless somebody unmarked holds them.
-    const patience = new AbortController();
-    await Promise.race([closed, delay(clock, lastOutputMs, patience.signal)]);
-    patience.abort();
+    await this.readLastOutput(closed);
     this.child.stdout?.destroy();
     this.child.stderr?.destroy();
   }
