@@ -7,7 +7,7 @@ import { revoke } from "./release.js";
 import type { StandingBid } from "./standing.js";
 import type { State, Turn } from "./state.js";
 
-/** Finished leases that the caller read from the store before, and the number of the latest release when it looked into the memory. */
+/** Finished leases that the caller read from the store before, and `Recent.sequence` when it looked into the memory. */
 export interface Known {
   readonly leases: readonly Lease[];
   readonly mark: number;

@@ -13,7 +13,7 @@ export interface Completion {
   readonly traceParent?: string;
 }
 
-/** Finished leases that the caller read, by id, and the number of the latest release when it looked into the memory. */
+/** Finished leases that the caller read, by id, and `Recent.sequence` when it looked into the memory. */
 export interface KnownById {
   readonly leases: ReadonlyMap<string, Lease>;
   readonly mark: number;
@@ -47,8 +47,8 @@ export function complete(
   const whole = state.recent.unwritten.get(item.lease) ?? known.leases.get(item.lease);
   const short = state.recent.get(item.lease);
   const found = whole ?? short;
-  // It may have been forgotten between the caller's look and this decision.
-  if (!found && state.recent.forgottenThrough > known.mark) return "REREAD";
+  // Between the caller's look and this decision it may have been forgotten, or forgotten with a late result that the caller didn't see.
+  if (!short && state.recent.forgottenThrough > known.mark) return "REREAD";
   if (!found) {
     state.staleRefused++;
     return "STALE";

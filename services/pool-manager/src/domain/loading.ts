@@ -76,8 +76,6 @@ export class Loading {
     const { state } = this;
     state.totals.granted = this.granted;
     state.totals.released = this.released;
-    // What was released before the restart is in the store, not in memory.
-    state.recent.forgottenThrough = 0;
     for (const lease of [...this.leases.values()].sort((a, b) => a.token - b.token))
       state.ledger.put(lease, now.monoMs);
     for (const record of this.runners.values()) {

@@ -8,12 +8,13 @@ export interface Remembered {
   readonly runner: string;
   readonly reason: ReleaseReason;
   readonly ordinal: number;
+  /** When it was remembered: see `Recent.sequence`. */
+  readonly sequence: number;
   readonly mark: string;
   readonly lateMark: string;
 }
 
-/** The short form of a released lease. */
-export function remember(lease: Lease): Remembered {
+function remember(lease: Lease, sequence: number): Remembered {
   return {
     id: lease.id,
     key: attemptKey(lease.task, lease.attempt),
@@ -21,6 +22,7 @@ export function remember(lease: Lease): Remembered {
     runner: lease.runner,
     reason: lease.reason ?? "COMPLETED",
     ordinal: lease.ordinal,
+    sequence,
     mark: outcomeMark(lease.outcome),
     lateMark: outcomeMark(lease.lateOutcome),
   };
@@ -28,7 +30,8 @@ export function remember(lease: Lease): Remembered {
 
 /**
  * The latest released leases: whole until their row is committed, in short form after. Bounded; what has been forgotten is in the store,
- * and `forgottenThrough` lets a decision see that what a caller read there before may be out of date.
+ * and `forgottenThrough` lets a decision see that what a caller read there before may be out of date: it is compared with the `sequence`
+ * of the moment when the caller looked into the memory.
  */
 export class Recent {
   /** Released leases whose row isn't committed yet. */
@@ -36,7 +39,9 @@ export class Recent {
   private readonly byId = new Map<string, Remembered>();
   private readonly byKey = new Map<string, Remembered>();
   private readonly max: number;
-  /** Number of the latest release that has been forgotten. */
+  /** Releases and late results since the start: the number of the latest. */
+  sequence = 0;
+  /** Largest of those numbers among what has been forgotten. */
   forgottenThrough = 0;
 
   constructor(max: number) {
@@ -45,7 +50,7 @@ export class Recent {
 
   /** Adds a lease that was just released, or replaces it by one with a late result. */
   add(lease: Lease): void {
-    const short = remember(lease);
+    const short = remember(lease, ++this.sequence);
     this.unwritten.set(lease.id, lease);
     this.byId.set(short.id, short);
     this.byKey.set(short.key, short);
@@ -59,7 +64,7 @@ export class Recent {
     if (this.unwritten.has(oldest.id)) return;
     this.byId.delete(oldest.id);
     this.byKey.delete(oldest.key);
-    this.forgottenThrough = Math.max(this.forgottenThrough, oldest.ordinal);
+    this.forgottenThrough = Math.max(this.forgottenThrough, oldest.sequence);
   }
 
   /** Finds by lease id. */

@@ -175,10 +175,11 @@ export class PoolEngine {
     for (const part of parts(this.tracer.outcomes(items))) {
       const decided = new Map<Completion, CompletionVerdict>();
       // Asked again for what the memory has in short form only, or has forgotten since the look: their rows are needed.
-      for (let asked: readonly Completion[] = part, whole = false; asked.length > 0; whole = true) {
+      let asked: readonly Completion[] = part;
+      for (let round = 0; asked.length > 0 && round <= rereadsMax; round++) {
         const known = await this.knownLeases(
           asked.map(({ lease }) => lease),
-          whole,
+          round > 0,
         );
         const answer = await this.run("complete", { ...from, items: asked, known });
         if ("refused" in answer) return answer;
@@ -252,8 +253,8 @@ export class PoolEngine {
 
   /** What the store has of attempts that aren't in memory, together with how far the memory reached when it was looked into. */
   private async knownAttempts(refs: readonly AttemptRef[], whole: boolean): Promise<Known> {
-    const { ledger, recent, totals } = this.core.state;
-    const mark = totals.released;
+    const { ledger, recent } = this.core.state;
+    const mark = recent.sequence;
     const missing: string[] = [];
     const leases: Lease[] = [];
     for (const { task, attempt } of refs) {
@@ -270,12 +271,21 @@ export class PoolEngine {
   }
 
   private async knownLeases(ids: readonly string[], whole: boolean): Promise<Known> {
-    const { ledger, recent, meta } = this.core.state;
-    const mark = meta.released;
-    const missing = ids.filter(
-      (id) => !ledger.leases.has(id) && !recent.unwritten.has(id) && (whole || !recent.get(id)),
-    );
-    return { mark, leases: missing.length === 0 ? [] : await this.store.finishedByIds(missing.slice(0, 20_000)) };
+    const { ledger, recent } = this.core.state;
+    let mark = recent.sequence;
+    const missing: string[] = [];
+    const leases: Lease[] = [];
+    for (const id of ids) {
+      if (ledger.leases.has(id)) continue;
+      const short = recent.get(id);
+      const unwritten = recent.unwritten.get(id);
+      if (unwritten) leases.push(unwritten);
+      // The memory is relied on: should it forget this one before the decision, that must be seen.
+      else if (short && !whole) mark = Math.min(mark, short.sequence - 1);
+      else missing.push(id);
+    }
+    for (const part of parts(missing)) leases.push(...(await this.store.finishedByIds(part)));
+    return { mark, leases };
   }
 
   private every(periodMs: number, work: () => Promise<void>): void {
