@@ -73,7 +73,10 @@ class DiskStore implements EngineStore<Change, Row> {
   async close() {}
 }
 
-async function begin(disk = new Disk(), extra: { checkpointAfterGroups?: number; maxQueuedCommands?: number } = {}) {
+async function begin(
+  disk = new Disk(),
+  extra: { checkpointAfterGroups?: number; maxQueuedCommands?: number; maxGroupCommands?: number } = {},
+) {
   const clock = new ManualClock();
   const core = new Cells();
   const failures: Error[] = [];
@@ -162,6 +165,76 @@ describe("the engine", () => {
     disk.faults.push("refused");
     await expect(engine.submit({ key: "a", value: 1 })).rejects.toMatchObject({ reason: "NOT_READY" });
     expect(failures[0]).toBeInstanceOf(CommitRefused);
+  });
+
+  it("decides nothing behind a group that it gave up when it was stopped, and leaves nobody waiting", async () => {
+    const { engine, disk, clock } = await begin(new Disk(), { maxGroupCommands: 1 });
+    disk.faults.push(...Array<"fails">(100).fill("fails"));
+    const answers = ["a", "b"].map((key) => engine.submit({ key, value: 1 }).catch((error) => error.reason));
+    await clock.advance(10);
+    const stopped = engine.stop();
+    await clock.advance(4_990);
+    // Well again, at the moment when the first group is given up: only that one could be right.
+    disk.faults.length = 0;
+    disk.faults.push("fails");
+    await clock.advance(10_000);
+    await stopped;
+    expect(await Promise.all(answers)).toEqual([expect.anything(), expect.anything()]);
+    expect(disk.journal.flatMap((group) => group.changes.map(({ key }) => key))).not.toEqual(["b"]);
+  });
+
+  it("answers what waits if the store is well again before a stop gives up", async () => {
+    const { engine, disk, clock } = await begin(new Disk(), { maxGroupCommands: 1 });
+    disk.faults.push("fails", "fails");
+    const answers = ["a", "b"].map((key, value) => engine.submit({ key, value }));
+    await clock.advance(10);
+    const stopped = engine.stop();
+    await clock.advance(1_000);
+    await stopped;
+    expect(await Promise.all(answers)).toEqual([0, 1]);
+  });
+
+  it("doesn't begin to run when it was stopped while it loaded", async () => {
+    const store = new DiskStore(new Disk());
+    let lead = () => {};
+    const core = new Cells();
+    const engine = new Engine({
+      core,
+      store: Object.assign(store, {
+        lead: () =>
+          new Promise<Loaded<Change, Row>>((resolve) => {
+            lead = () => resolve({ epoch: 1, n: 0, rows: [], groups: [] });
+          }),
+      }),
+      load: () => {},
+      clock: new ManualClock(),
+      logger: silentLogger,
+      name: "test",
+      onFailed: () => {},
+    });
+    const started = engine.start();
+    await engine.stop();
+    lead();
+    await started;
+    expect(engine.state).toBe("stopped");
+    await expect(engine.submit({ key: "a", value: 1 })).rejects.toMatchObject({ reason: "NOT_READY" });
+  });
+
+  it("holds callers of a second stall as long as those of the first", async () => {
+    const { engine, disk, clock } = await begin();
+    disk.faults.push("fails");
+    const first = engine.submit({ key: "a", value: 1 });
+    await clock.advance(4_000);
+    expect(await first).toBe(1);
+    disk.faults.push(...Array<"fails">(100).fill("fails"));
+    let told = "";
+    engine.submit({ key: "a", value: 2 }).catch((error) => {
+      told = error.reason;
+    });
+    await clock.advance(4_900);
+    expect(told).toBe("");
+    await clock.advance(200);
+    expect(told).toBe("STORE_STALLED");
   });
 
   it("refuses commands above its bound with a delay to wait", async () => {

@@ -1,4 +1,4 @@
-import { type Clock, delay } from "../clock/index.js";
+import { type Clock, delay, type Timer } from "../clock/index.js";
 import { ReasonError } from "../grpc/reasons.js";
 import type { Logger } from "../log/index.js";
 import { DirtyRows } from "./dirty.js";
@@ -65,6 +65,7 @@ export class Engine<Command, Outcome, Change, Row> {
   private currentEpoch = 0;
   private currentN = 0;
   private flight: Promise<void> | undefined;
+  private stopped: Promise<void> | undefined;
   private waitingGroup: readonly Waiting<Command, Outcome>[] = [];
 
   constructor(options: EngineOptions<Command, Outcome, Change, Row>) {
@@ -105,6 +106,8 @@ export class Engine<Command, Outcome, Change, Row> {
     const { store, core, load, name, clock, logger } = this.options;
     const beganMs = clock.monoMs();
     const loaded = await store.lead(name);
+    // Stopped meanwhile: nothing is decided any more, and the store is closed.
+    if (this.current !== "loading") return;
     load(loaded.rows);
     for (const group of loaded.groups) {
       for (const change of group.changes) {
@@ -138,12 +141,15 @@ export class Engine<Command, Outcome, Change, Row> {
     return () => void this.listeners.delete(listener);
   }
 
-  /** Answers what waits, then closes the store. */
-  async stop(): Promise<void> {
-    if (this.current === "stopped") return;
-    const wasNew = this.current === "new";
+  /** Answers what waits, then closes the store. A commit that stalls is tried for `holdMs` more, then given up. Safe to call twice. */
+  stop(): Promise<void> {
+    this.stopped ??= this.stopOnce();
+    return this.stopped;
+  }
+
+  private async stopOnce(): Promise<void> {
     if (this.current !== "failed") this.current = "stopped";
-    if (!wasNew && this.flight !== undefined) {
+    if (this.flight !== undefined) {
       const landed = new AbortController();
       const flight = this.flight.finally(() => landed.abort());
       await Promise.race([flight, delay(this.options.clock, this.options.holdMs, landed.signal)]);
@@ -151,6 +157,8 @@ export class Engine<Command, Outcome, Change, Row> {
     this.stopping.abort();
     this.current = "stopped";
     await this.flight;
+    this.holdTimer?.cancel();
+    this.refuseWaiting();
     await this.options.store.close();
   }
 
@@ -187,6 +195,7 @@ export class Engine<Command, Outcome, Change, Row> {
   }
 
   private stallText = "";
+  private holdTimer: Timer | undefined;
 
   /** Commits group after group until nothing waits. */
   private async fly(): Promise<void> {
@@ -194,7 +203,8 @@ export class Engine<Command, Outcome, Change, Row> {
       // The end of the event-loop turn: everything that arrived together goes into one group.
       await new Promise<void>((resolve) => setImmediate(resolve));
       while (this.queue.length > 0 && (this.current === "running" || this.current === "stopped"))
-        await this.commitOne();
+        // A group that is given up may be at rest or not: nothing may be decided behind it.
+        if (!(await this.commitOne())) return;
     } catch (error) {
       this.fail(error instanceof Error ? error : new Error(String(error)));
     } finally {
@@ -202,7 +212,8 @@ export class Engine<Command, Outcome, Change, Row> {
     }
   }
 
-  private async commitOne(): Promise<void> {
+  /** Decides and commits one group. False if it had to be given up. */
+  private async commitOne(): Promise<boolean> {
     const { core, clock } = this.options;
     const batch = this.queue.splice(0, this.options.maxGroupCommands);
     this.waitingGroup = batch;
@@ -229,7 +240,7 @@ export class Engine<Command, Outcome, Change, Row> {
       rows,
       replayFrom: this.dirty.oldest ?? n + 1,
     };
-    if (!(await this.commitSurely(group))) return;
+    if (!(await this.commitSurely(group))) return false;
     this.currentN = n;
     this.counted.commits++;
     this.counted.commands += batch.length;
@@ -239,6 +250,7 @@ export class Engine<Command, Outcome, Change, Row> {
     if (changes.length > 0) for (const listener of this.listeners) listener({ n, wallMs: now.wallMs, changes });
     this.waitingGroup = [];
     for (const [index, waiting] of batch.entries()) waiting.resolve(outcomes[index] as Outcome);
+    return true;
   }
 
   private markDirty(change: Change, n: number): void {
@@ -281,6 +293,7 @@ export class Engine<Command, Outcome, Change, Row> {
           sent = true;
           await store.commit(group);
         }
+        this.holdTimer?.cancel();
         if (this.current === "stalled") {
           this.current = "running";
           logger.info({ n: group.n }, `${name} commits again`);
@@ -322,7 +335,7 @@ export class Engine<Command, Outcome, Change, Row> {
     if (this.current !== "running") return;
     this.current = "stalled";
     logger.error({ err: error, n }, `${name} can't commit; everything behind it waits`);
-    clock.setTimer(holdMs, () => this.giveUpWaiting(), { unref: true });
+    this.holdTimer = clock.setTimer(holdMs, () => this.giveUpWaiting(), { unref: true });
   }
 
   /** Callers shouldn't hang for as long as a disk is full: they are told, while the group is still tried. */
@@ -339,11 +352,19 @@ export class Engine<Command, Outcome, Change, Row> {
       { err: error, epoch: this.currentEpoch, n: this.currentN },
       `${name} has failed and must be started anew`,
     );
-    const refusal = new ReasonError("NOT_READY", `the ${name} has lost its leadership or its store; try again`, {
-      retryAfterMs: 1_000,
-    });
+    this.refuseWaiting();
+    onFailed(error);
+  }
+
+  /** Whoever still waits will never be answered by this process. */
+  private refuseWaiting(): void {
+    const { name } = this.options;
+    const refusal = new ReasonError(
+      "NOT_READY",
+      `the ${name} has stopped, or lost its leadership or its store, before this was known to be done. It may still have taken effect: repeat it with the same request id`,
+      { retryAfterMs: 1_000 },
+    );
     for (const waiting of [...this.waitingGroup, ...this.queue.splice(0)]) waiting.reject(refusal);
     this.waitingGroup = [];
-    onFailed(error);
   }
 }
