@@ -17,8 +17,11 @@ export interface Filter {
 export interface RowFacts {
   readonly drops: number;
   readonly rows: readonly TaskSnapshot[];
-  /** Sets of those rows, where the command may make them live again. */
-  readonly sets?: readonly SetRecord[];
+}
+
+/** Rows that may be made live again, with the sets concerned. */
+export interface RetryFacts extends RowFacts {
+  readonly sets: readonly SetRecord[];
 }
 
 /** The pool-manager's answer about one attempt that was to be forbidden. */
@@ -50,7 +53,7 @@ export type Command =
       readonly facts: RowFacts;
     }
   | { readonly kind: "cancel"; readonly filter: Filter; readonly text: string }
-  | { readonly kind: "retry"; readonly filter: Filter; readonly facts: RowFacts }
+  | { readonly kind: "retry"; readonly filter: Filter; readonly facts: RetryFacts }
   | { readonly kind: "acceptLate"; readonly key: string; readonly attempt: number; readonly facts: RowFacts }
   | { readonly kind: "forbidden"; readonly answers: readonly ForbidAnswer[] }
   | { readonly kind: "catalogue"; readonly catalogue: Catalogue }

@@ -1,8 +1,18 @@
 import { describe, expect, it } from "vitest";
+import type { RetryFacts } from "./commands.js";
 import { Bench, everything, exampleOutcome, exampleSubmission, exampleTask } from "./examples.js";
+import type { SetRecord } from "./submission.js";
 
 function kinds(bench: Bench, id: string): string[] {
   return bench.task(id).events.map(({ kind }) => kind);
+}
+
+function retryFacts(bench: Bench, counts: SetRecord["counts"] = {}): RetryFacts {
+  return {
+    drops: bench.core.memory.leavers.drops,
+    rows: [...bench.rows.values()],
+    sets: [{ set: "s", displayName: "", createMs: 1, counts, endMs: 1 }],
+  };
 }
 
 describe("the life of a task", () => {
@@ -172,6 +182,34 @@ describe("cancel", () => {
   });
 });
 
+describe("a submission into a set that has ended", () => {
+  it("isn't held up by what leaves other sets, but is read again when a task of its own left since", () => {
+    const bench = new Bench();
+    bench.submit(exampleTask("a"));
+    const early = bench.facts();
+    bench.run("a", 1, "SUCCEEDED");
+    const submit = (facts: ReturnType<Bench["facts"]>) =>
+      bench.do({ kind: "submit", submission: exampleSubmission([exampleTask("b", ["a"])]), facts });
+    expect(submit(early)).toEqual({ kind: "stale" });
+    const facts = bench.facts();
+    bench.core.memory.leavers.add("other/x", "other", "SUCCEEDED");
+    expect(submit(facts)).toMatchObject({ kind: "submitted" });
+  });
+});
+
+describe("moments to wait for", () => {
+  it("don't pile up in memory for tasks that went on long before theirs came", () => {
+    const bench = new Bench();
+    bench.submit(exampleTask("late", [], { startTimeoutMs: 5_000 }));
+    for (let i = 0; i < 2_000; i++) {
+      bench.submit(exampleTask(`t${i}`, [], { startTimeoutMs: 86_400_000 }));
+      bench.run(`t${i}`, 1, "SUCCEEDED");
+    }
+    expect(bench.core.memory.due.size).toBeLessThan(1_100);
+    expect(bench.core.memory.due.nextMs).toBe(bench.nowMs + 5_000);
+  });
+});
+
 describe("time-out from ready to start", () => {
   it("withdraws the attempt and then fails", () => {
     const bench = new Bench();
@@ -200,12 +238,11 @@ describe("retry", () => {
     const bench = new Bench();
     bench.submit(exampleTask("a"), exampleTask("b", ["a"]));
     bench.run("a", 1, "FAILED", { permanent: true });
-    const facts = {
-      drops: bench.core.memory.leavers.drops,
-      rows: [...bench.rows.values()],
-      sets: [{ set: "s", displayName: "", createMs: 1, counts: { FAILED: 1, SKIPPED: 1 }, endMs: 1 }],
-    };
-    const outcome = bench.do({ kind: "retry", filter: { ...everything, keys: ["s/a"] }, facts });
+    const outcome = bench.do({
+      kind: "retry",
+      filter: { ...everything, keys: ["s/a"] },
+      facts: retryFacts(bench, { FAILED: 1, SKIPPED: 1 }),
+    });
     expect(outcome).toMatchObject({ kind: "counted", changed: 2, unchanged: 0 });
     expect([bench.at("a"), bench.at("b")]).toEqual(["READY/2", "PENDING/0"]);
     expect(bench.task("a").status.failureCount).toBe(0);
@@ -219,12 +256,46 @@ describe("retry", () => {
     const bench = new Bench();
     bench.submit(exampleTask("a"), exampleTask("b", ["a"]));
     bench.run("a", 1, "FAILED", { permanent: true });
-    const facts = { drops: bench.core.memory.leavers.drops, rows: [...bench.rows.values()], sets: [] };
-    expect(bench.do({ kind: "retry", filter: { ...everything, keys: ["s/b"] }, facts })).toMatchObject({
-      changed: 0,
-      unchanged: 1,
-    });
+    expect(
+      bench.do({ kind: "retry", filter: { ...everything, keys: ["s/b"] }, facts: retryFacts(bench) }),
+    ).toMatchObject({ changed: 0, unchanged: 1 });
     expect(bench.at("b")).toBe("SKIPPED/0");
+  });
+
+  it("isn't held up by tasks of other sets that end all the time, but sees one of its own that left since the reading", () => {
+    const bench = new Bench();
+    bench.submit(exampleTask("a"), exampleTask("b"));
+    bench.run("a", 1, "FAILED", { permanent: true });
+    const facts = retryFacts(bench);
+    bench.core.memory.leavers.add("other/x", "other", "SUCCEEDED");
+    const retry = () => bench.do({ kind: "retry", filter: { ...everything, set: "s" }, facts });
+    bench.run("b", 1, "FAILED", { permanent: true });
+    expect(retry()).toEqual({ kind: "stale" });
+    bench.core.memory.leavers.add("other/y", "other", "SUCCEEDED");
+    const again = retryFacts(bench);
+    bench.core.memory.leavers.add("other/z", "other", "SUCCEEDED");
+    expect(bench.do({ kind: "retry", filter: { ...everything, set: "s" }, facts: again })).toMatchObject({
+      changed: 2,
+    });
+  });
+
+  it("of a chain takes and leaves whole ends of it, whatever the order of the rows", () => {
+    const bench = new Bench();
+    const count = 4_000;
+    bench.submit(
+      exampleTask("t0"),
+      ...Array.from({ length: count }, (_, i) => exampleTask(`t${i + 1}`, [`t${i}`])),
+      ...Array.from({ length: count }, (_, i) => exampleTask(`w${i}`, ["t0"])),
+    );
+    bench.run("t0", 1, "FAILED", { permanent: true });
+    const facts = { ...retryFacts(bench), rows: [...bench.rows.values()].reverse() };
+    expect(bench.do({ kind: "retry", filter: { ...everything, set: "s", states: ["SKIPPED"] }, facts })).toMatchObject({
+      changed: 0,
+      unchanged: 2 * count,
+    });
+    expect(bench.do({ kind: "retry", filter: { ...everything, keys: ["s/t0"] }, facts })).toMatchObject({
+      changed: 2 * count + 1,
+    });
   });
 });
 

@@ -1,3 +1,6 @@
+/** Void entries that are borne whatever the size. */
+const voidMin = 1_024;
+
 interface Due {
   readonly atMs: number;
   readonly key: string;
@@ -18,7 +21,8 @@ export class DueTimes {
   set(key: string, atMs: number): void {
     if (this.current.get(key) === atMs) return;
     this.current.set(key, atMs);
-    this.push({ atMs, key });
+    if (this.heap.length > 2 * this.current.size + voidMin) this.dropAllVoid();
+    else this.push({ atMs, key });
   }
 
   /** Takes a key out. */
@@ -34,6 +38,17 @@ export class DueTimes {
     this.pop();
     this.current.delete(first.key);
     return first.key;
+  }
+
+  /** Entries in the heap, void ones included. */
+  get size(): number {
+    return this.heap.length;
+  }
+
+  /** Builds the heap anew of what stands, so that tasks which left long before their moment don't pile up. */
+  private dropAllVoid(): void {
+    this.heap.length = 0;
+    for (const [key, atMs] of this.current) this.push({ atMs, key });
   }
 
   private dropVoid(): void {

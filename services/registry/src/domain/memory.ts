@@ -62,6 +62,8 @@ export class Memory {
   readonly forbids = new Set<string>();
   readonly requests = new Map<string, RequestRecord>();
   readonly leavers = new Leavers();
+  /** Tasks that are final and leave as soon as their row is written, by key: none outlives the commit under way. */
+  readonly leaving = new Map<string, LiveTask>();
   /** Encoded specifications of tasks whose first row isn't written yet. */
   readonly fresh = new Map<string, Uint8Array>();
   /** Tasks whose row must be written with this commit although they live. */
@@ -106,6 +108,8 @@ export class Memory {
     if (attempt) putAttempt(task.attempts, attempt);
     appendEvents(task.events, events);
     this.revision = Math.max(this.revision, status.revision);
+    if (isFinal(status.state)) this.leaving.set(task.header.key, task);
+    else this.leaving.delete(task.header.key);
     if (this.loading) return;
     if (from !== status.state) {
       const set = this.sets.get(task.header.set);
@@ -120,7 +124,8 @@ export class Memory {
     if (!task || !isFinal(task.status.state)) return;
     this.tasks.delete(key);
     this.dependents.delete(key);
-    this.leavers.add(key, task.status.state);
+    this.leaving.delete(key);
+    this.leavers.add(key, task.header.set, task.status.state);
     const set = this.sets.get(task.header.set);
     if (set && task.counted && --set.live === 0) this.sets.delete(task.header.set);
   }

@@ -1,26 +1,30 @@
-import type { Filter, Outcome, RowFacts } from "./commands.js";
+import type { Filter, Outcome, RetryFacts } from "./commands.js";
 import { enterStored } from "./enter.js";
 import { matcher } from "./filter.js";
-import { isFinal, type TaskSnapshot, taskKey } from "./task.js";
+import { type TaskSnapshot, taskKey } from "./task.js";
 import type { Transition } from "./transition.js";
 
 /**
  * Lets tasks that ended FAILED, CANCELLED or SKIPPED begin anew with a fresh budget, and with them what was skipped for them. The facts hold every
  * such task of the sets concerned. One that needs a task which isn't done and doesn't begin anew stays as it is.
  */
-export function retry(transition: Transition, filter: Filter, facts: RowFacts): Outcome {
+export function retry(transition: Transition, filter: Filter, facts: RetryFacts): Outcome {
   const { memory } = transition;
-  if (memory.leavers.drops !== facts.drops) return { kind: "stale" };
+  // What left the memory after the reading, or is about to, would be in neither. Only the sets concerned count: on a busy registry some task
+  // of another is always leaving.
+  const sets = new Set(facts.sets.map(({ set }) => set));
+  const left = [...sets].some((set) => memory.leavers.leftSet(set, facts.drops));
+  const leaves = [...memory.leaving.values()].some(({ header }) => sets.has(header.set));
+  if (left || leaves || memory.leavers.forgot(facts.drops)) return { kind: "stale" };
   const stored = new Map<string, TaskSnapshot>();
   for (const row of facts.rows) if (!memory.tasks.has(row.header.key)) stored.set(row.header.key, row);
-  for (const task of memory.tasks.values()) if (isFinal(task.status.state)) return { kind: "stale" };
 
   const matches = matcher(filter);
   const chosen = [...stored.values()]
     .filter((row) => row.status.state !== "SUCCEEDED" && matches(row))
     .map((row) => row.header.key);
   const reviving = withdrawImpossible(withSkipped(chosen, stored), stored);
-  for (const record of facts.sets ?? []) if (!memory.sets.has(record.set)) memory.addSet(record);
+  for (const record of facts.sets) if (!memory.sets.has(record.set)) memory.addSet(record);
   const tasks = [...reviving].map((key) => enterStored(transition, stored.get(key) as TaskSnapshot));
   for (const task of tasks) {
     memory.revive(task);
@@ -46,31 +50,37 @@ export function retry(transition: Transition, filter: Filter, facts: RowFacts): 
 
 /** The chosen, and every SKIPPED task that directly or indirectly needs one of them. */
 function withSkipped(chosen: readonly string[], stored: ReadonlyMap<string, TaskSnapshot>): Set<string> {
-  const neededBy = new Map<string, string[]>();
-  for (const [key, { header, status }] of stored) {
-    if (status.state !== "SKIPPED") continue;
-    for (const need of header.needs) {
-      const needKey = taskKey(header.set, need);
-      neededBy.set(needKey, [...(neededBy.get(needKey) ?? []), key]);
-    }
-  }
+  const dependents = dependentsOf([...stored].filter(([, { status }]) => status.state === "SKIPPED"));
   const found = new Set(chosen);
-  for (const key of found) for (const dependent of neededBy.get(key) ?? []) found.add(dependent);
+  for (const key of found) for (const dependent of dependents.get(key) ?? []) found.add(dependent);
   return found;
 }
 
-/** Takes out, again and again, whatever needs a task that ended badly and stays so. */
-function withdrawImpossible(keys: Set<string>, stored: ReadonlyMap<string, TaskSnapshot>): Set<string> {
-  for (let before = -1; before !== keys.size; ) {
-    before = keys.size;
-    for (const key of keys) {
-      const { header } = stored.get(key) as TaskSnapshot;
-      const impossible = header.needs.some((need) => {
-        const needKey = taskKey(header.set, need);
-        return stored.has(needKey) && stored.get(needKey)?.status.state !== "SUCCEEDED" && !keys.has(needKey);
-      });
-      if (impossible) keys.delete(key);
+/** Who needs each task, by its key. */
+function dependentsOf(tasks: Iterable<[string, TaskSnapshot]>): Map<string, string[]> {
+  const dependents = new Map<string, string[]>();
+  for (const [key, { header }] of tasks) {
+    for (const need of header.needs) {
+      const needKey = taskKey(header.set, need);
+      const list = dependents.get(needKey);
+      if (list) list.push(key);
+      else dependents.set(needKey, [key]);
     }
+  }
+  return dependents;
+}
+
+/** Takes out whatever needs a task that ended badly and stays so, and what needs that. */
+function withdrawImpossible(keys: Set<string>, stored: ReadonlyMap<string, TaskSnapshot>): Set<string> {
+  const staysBad = (key: string): boolean =>
+    stored.has(key) && stored.get(key)?.status.state !== "SUCCEEDED" && !keys.has(key);
+  const dependents = dependentsOf([...keys].map((key) => [key, stored.get(key) as TaskSnapshot]));
+  const impossible = [...keys].filter((key) => {
+    const { set, needs } = (stored.get(key) as TaskSnapshot).header;
+    return needs.some((need) => staysBad(taskKey(set, need)));
+  });
+  for (let key = impossible.pop(); key !== undefined; key = impossible.pop()) {
+    if (keys.delete(key)) impossible.push(...(dependents.get(key) ?? []));
   }
   return keys;
 }

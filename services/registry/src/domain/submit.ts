@@ -18,7 +18,8 @@ export function submit(transition: Transition, submission: Submission, facts: Su
 
   const set = submission.set === "" ? submission.madeUpSet : submission.set;
   const { leavers, catalogue } = memory;
-  if (leavers.forgot(facts.drops) || (facts.set && !memory.sets.has(set) && leavers.drops !== facts.drops))
+  // The set's counts were read with its record: they are out of date if one of its tasks has ended since.
+  if (leavers.forgot(facts.drops) || (!memory.sets.has(set) && leavers.leftSet(set, facts.drops)))
     return { kind: "stale" };
   if (!catalogue) {
     return {

@@ -3,7 +3,7 @@ import { type Commit, Engine } from "@berth/chassis/engine";
 import { ReasonError } from "@berth/chassis/grpc";
 import type { Logger } from "@berth/chassis/log";
 import { firstUnknown } from "../domain/check-spec.js";
-import type { Change, Command, Filter, ForbidAnswer, Outcome, Query, Row, RowFacts } from "../domain/commands.js";
+import type { Change, Command, Filter, ForbidAnswer, Outcome, Query, RetryFacts, Row } from "../domain/commands.js";
 import { RegistryCore } from "../domain/core.js";
 import type { LeaseEvent } from "../domain/lease-event.js";
 import type { SetRecord, Submission } from "../domain/submission.js";
@@ -164,7 +164,7 @@ export class Registry {
     return new Map(outcome.sets.map((record) => [record.set, record]));
   }
 
-  private async retryFacts(filter: Filter): Promise<RowFacts> {
+  private async retryFacts(filter: Filter): Promise<RetryFacts> {
     const { drops } = this.core.memory.leavers;
     const names = new Set(filter.keys.map((key) => key.slice(0, key.indexOf("/"))));
     if (filter.set !== "") names.add(filter.set);
