@@ -1,11 +1,14 @@
+import type { Change } from "@berth/pool-manager/internal/domain/changes";
 import type { Command } from "@berth/pool-manager/internal/domain/commands";
 import type { PoolCore } from "@berth/pool-manager/internal/domain/core";
 import type { Lease } from "@berth/pool-manager/internal/domain/lease";
+import type { Limit } from "@berth/pool-manager/internal/domain/limits";
 import { release } from "@berth/pool-manager/internal/domain/release";
 import { type Committed, type Disk, SimulatedStore } from "./disk.js";
 import type { Process } from "./host.js";
 import type { Manager } from "./manager.js";
 import type { Ask, Reply } from "./messages.js";
+import type { Invariant } from "./observer.js";
 
 /** A mistake, planted from outside around the real parts. The simulation has to find each. */
 export interface Bug {
@@ -13,10 +16,12 @@ export interface Bug {
   readonly text: string;
   /** Seeds, from the first on, among which one at least must find it. */
   readonly within: number;
-  /** Invariants that it breaks. */
-  readonly foundBy: readonly string[];
+  /** The oracle that it belongs to. */
+  readonly foundBy: Invariant;
+  /** Others that may see it first. */
+  readonly or?: readonly Invariant[];
   store?(disk: Disk, process: Process): SimulatedStore;
-  core?(core: PoolCore): void;
+  core?(core: PoolCore, manager: Manager): void;
   /** What to say when the engine has refused to answer. */
   unanswered?(manager: Manager, ask: Ask): Reply | undefined;
 }
@@ -47,7 +52,31 @@ class ForgetfulStore extends SimulatedStore {
   }
 }
 
+/** Attempts that the memory has forgotten aren't looked up. */
+class ForgetfulLookups extends SimulatedStore {
+  override async finishedByKeys(): ReturnType<SimulatedStore["finishedByKeys"]> {
+    return [];
+  }
+}
+
+/** Nobody can lead after the first. */
+class FirstLeaderOnly extends SimulatedStore {
+  override lead(holder: string): ReturnType<SimulatedStore["lead"]> {
+    if (this.disk.held.epoch > 0) return Promise.reject(new Error("somebody leads"));
+    return super.lead(holder);
+  }
+}
+
 type Decide = PoolCore["decide"];
+
+/** Decides with granting stopped. */
+function withoutGranting(core: PoolCore, decide: () => ReturnType<Decide>): ReturnType<Decide> {
+  const { brake } = core.state;
+  core.state.brake = { sinceMs: 0, untilMs: 0, text: "later" };
+  const decision = decide();
+  core.state.brake = brake;
+  return decision;
+}
 
 /** Puts something between the engine and the core. */
 function around(
@@ -58,19 +87,158 @@ function around(
   core.decide = (command, now) => wrap(decide, command, now);
 }
 
+/** Lets another mistake follow each decision. */
+function after(core: PoolCore, mistake: (changes: readonly Change[]) => readonly Change[]): void {
+  around(core, (decide, command, now) => {
+    const { outcome, changes } = decide(command, now);
+    return { outcome, changes: mistake(changes) };
+  });
+}
+
 export const bugs: readonly Bug[] = [
+  {
+    name: "stale-capacity",
+    text: "grants see a lowered capacity only after a restart",
+    within: 20,
+    foundBy: "S1",
+    or: ["S2"],
+    core: (core) => {
+      const { limits } = core.state;
+      const largest = new Map<string, Limit>();
+      around(core, (decide, command, now) => {
+        for (const [name, limit] of limits)
+          if (limit.capacity > (largest.get(name)?.capacity ?? -1)) largest.set(name, limit);
+        // A change itself is made to what is true; what it makes room for is granted with the next command.
+        if (command.kind === "updateLimit" || command.kind === "updatePool")
+          return withoutGranting(core, () => decide(command, now));
+        const fresh = new Map(limits);
+        for (const [name, limit] of largest) if (fresh.has(name)) limits.set(name, limit);
+        const decision = decide(command, now);
+        for (const [name, limit] of fresh) limits.set(name, limit);
+        return decision;
+      });
+    },
+  },
+  {
+    name: "slot-of-the-revoked",
+    text: "the slot of a lease that is asked to stop is given to another one",
+    within: 100,
+    foundBy: "S4",
+    core: (core) =>
+      after(core, (changes) => {
+        for (const change of changes) {
+          if (change.k !== "lease" || change.e !== "REVOKING") continue;
+          core.state.ledger.bySlot.delete(change.l.slot);
+          const session = core.state.sessions.get(change.l.runner);
+          if (session) session.slotHint = 1;
+        }
+        return changes;
+      }),
+  },
+  {
+    name: "released-twice",
+    text: "an outcome that comes after the release of its lease releases it again",
+    within: 60,
+    foundBy: "S5",
+    core: (core) =>
+      after(core, (changes) =>
+        changes.flatMap((change) =>
+          change.k === "lease" && change.e === "LATE_RESULT"
+            ? [change, { ...change, e: "RELEASED" as const }]
+            : [change],
+        ),
+      ),
+  },
+  {
+    name: "repeat-counts-as-release",
+    text: "a repeated completion counts as another release",
+    within: 10,
+    foundBy: "S6",
+    core: (core) =>
+      around(core, (decide, command, now) => {
+        const decision = decide(command, now);
+        const { verdicts = [] } = (command.kind === "complete" ? decision.outcome : {}) as { verdicts?: string[] };
+        core.state.totals.released += verdicts.filter((verdict) => verdict === "REPEATED").length;
+        return decision;
+      }),
+  },
+  {
+    name: "late-is-forgotten",
+    text: "an outcome that comes after the release of its lease is answered and not kept",
+    within: 60,
+    foundBy: "S7",
+    core: (core) =>
+      after(core, (changes) => changes.filter((change) => change.k !== "lease" || change.e !== "LATE_RESULT")),
+  },
+  {
+    name: "attempt-looked-up-in-memory-only",
+    text: "whether an attempt had a lease is looked up in the memory only, which forgets",
+    within: 60,
+    foundBy: "S8",
+    or: ["S4"],
+    store: (disk, process) => new ForgetfulLookups(disk, process),
+  },
+  {
+    name: "told-before-commit",
+    text: "a grant is told when it is decided",
+    within: 10,
+    foundBy: "S10",
+    core: (core, manager) =>
+      after(core, (changes) => {
+        for (const change of changes)
+          if (change.k === "lease" && change.e === "GRANTED") manager.news(change.e, change.l);
+        return changes;
+      }),
+  },
+  {
+    name: "promise-not-heard",
+    text: "a runner's promise never to start a lease is asked for again and again, and not taken",
+    within: 30,
+    foundBy: "L1",
+    core: (core) =>
+      around(core, (decide, command, now) => {
+        if (command.kind === "renew") return decide({ ...command, refused: [] }, now);
+        if (command.kind !== "complete") return decide(command, now);
+        return decide(
+          { ...command, items: command.items.filter(({ outcome }) => outcome.result !== "NOT_STARTED") },
+          now,
+        );
+      }),
+  },
+  {
+    name: "brake-for-ever",
+    text: "granting that has stopped after a pause never begins again",
+    within: 20,
+    foundBy: "L2",
+    core: (core) => {
+      let brake: PoolCore["state"]["brake"];
+      Object.defineProperty(core.state, "brake", {
+        get: () => brake,
+        set: (next: typeof brake) => {
+          brake = next ?? brake;
+        },
+      });
+    },
+  },
+  {
+    name: "first-leader-only",
+    text: "a fresh process can't take over from one that has died",
+    within: 10,
+    foundBy: "L4",
+    store: (disk, process) => new FirstLeaderOnly(disk, process),
+  },
   {
     name: "unchecked-commit",
     text: "the store commits without looking at epoch and number",
     within: 20,
-    foundBy: ["S9"],
+    foundBy: "S9",
     store: (disk, process) => new UncheckedStore(disk, process),
   },
   {
     name: "renewal-from-memory",
     text: "a former leader, or one whose commit failed, goes on answering renewals from memory",
     within: 20,
-    foundBy: ["S9"],
+    foundBy: "S9",
     unanswered: (_manager, ask) =>
       ask.kind === "renew"
         ? {
@@ -85,7 +253,8 @@ export const bugs: readonly Bug[] = [
     name: "unchecked-token",
     text: "completions are taken whatever their token, runner and incarnation",
     within: 20,
-    foundBy: ["S3", "S2"],
+    foundBy: "S3",
+    or: ["S2"],
     core: (core) =>
       around(core, (decide, command, now) => {
         if (command.kind !== "complete") return decide(command, now);
@@ -100,7 +269,8 @@ export const bugs: readonly Bug[] = [
     name: "repeat-counts-down",
     text: "a repeated completion counts the limits down once more",
     within: 10,
-    foundBy: ["drift", "S1"],
+    foundBy: "drift",
+    or: ["S1"],
     core: (core) => {
       const weights = new Map<string, Lease["weights"]>();
       around(core, (decide, command, now) => {
@@ -124,7 +294,8 @@ export const bugs: readonly Bug[] = [
     name: "revoked-is-released",
     text: "a revoked lease is released at once, without waiting for its run to be dead",
     within: 30,
-    foundBy: ["S2", "S7"],
+    foundBy: "S2",
+    or: ["S7"],
     core: (core) =>
       around(core, (decide, command, now) => {
         const decision = decide(command, now);
@@ -141,14 +312,15 @@ export const bugs: readonly Bug[] = [
     name: "forgetful-restart",
     text: "a restart forgets one live lease",
     within: 20,
-    foundBy: ["drift", "S1", "S4", "S5", "S6"],
+    foundBy: "drift",
+    or: ["S1", "S4", "S5", "S6"],
     store: (disk, process) => new ForgetfulStore(disk, process),
   },
   {
     name: "expiry-without-a-look",
     text: "expiry acts on the silence that the sweep before saw, without looking whether a renewal has come since",
     within: 60,
-    foundBy: ["S2"],
+    foundBy: "S2",
     core: (core) => {
       let nearlyDue: string[] = [];
       around(core, (decide, command, now) => {

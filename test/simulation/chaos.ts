@@ -6,7 +6,7 @@ import type { Simulation } from "./simulate.js";
 export function chaos(simulation: Simulation): void {
   const { plan, world, network, disk } = simulation;
   const { faults, settings } = plan;
-  const { random } = world;
+  const { random, incidents } = world;
   const { ttlMs } = settings;
   const every = (meanMs: number, act: () => void): void => {
     if (meanMs === 0) return;
@@ -33,16 +33,20 @@ export function chaos(simulation: Simulation): void {
   every(faults.storeAwayEveryMs, () => disk.goAway(random.spread(ttlMs / 2)));
   every(faults.managerKillEveryMs, () => {
     const manager = simulation.managers.at(-1);
-    if (manager) simulation.endManager(manager);
+    if (!manager) return;
+    incidents.add("manager killed");
+    simulation.endManager(manager);
   });
   every(faults.managerPauseEveryMs, () => {
     const process = simulation.managers.at(-1)?.process;
     if (!process) return;
     world.trace(`pause ${process.name}`);
+    incidents.add("manager paused");
     process.pause();
     world.after(random.spread(ttlMs), () => process.resume(random.chance(0.5)));
   });
   every(faults.takeoverEveryMs, () => {
+    incidents.add("takeover");
     // The former leader is stopped first, most of the time, and wakes up when another one leads.
     const process = simulation.managers.at(-1)?.process;
     if (process && random.chance(0.7)) {
@@ -53,6 +57,7 @@ export function chaos(simulation: Simulation): void {
   });
   every(faults.runnerKillEveryMs, () => {
     const runner = random.pick(simulation.runners);
+    incidents.add("runner killed");
     runner.crash();
     const startAgain = (): void => {
       runner.start();
@@ -67,18 +72,27 @@ export function chaos(simulation: Simulation): void {
   });
   every(faults.runnerPauseEveryMs, () => {
     const { process } = random.pick(simulation.runners);
+    incidents.add("runner paused");
     world.trace(`pause ${process.name}`);
     process.pause();
     world.after(random.spread(ttlMs), () => process.resume(random.chance(0.5)));
   });
   every(faults.runnerDrainEveryMs, () => {
     const runner = random.pick(simulation.runners);
+    incidents.add("runner drained");
     runner.drain();
     world.after(ttlMs * 3, () => runner.start());
   });
-  every(faults.schedulerRestartEveryMs, () => random.pick(simulation.schedulers).start());
-  every(faults.cancelEveryMs, () => simulation.registry.cancel(random.pick(plan.tasks).task));
+  every(faults.schedulerRestartEveryMs, () => {
+    incidents.add("scheduler restarted");
+    random.pick(simulation.schedulers).start();
+  });
+  every(faults.cancelEveryMs, () => {
+    incidents.add("cancelled");
+    simulation.registry.cancel(random.pick(plan.tasks).task);
+  });
   every(faults.limitChangeEveryMs, () => {
+    incidents.add("limit changed");
     const name = random.pick(["global", "named", "tenant:t", "tenant:u", "pool"]);
     if (name === "pool") {
       const patch = random.chance(0.3)
@@ -89,7 +103,10 @@ export function chaos(simulation: Simulation): void {
     const { version: _version, requestId: _requestId, ...spec } = plainLimit(name, random.int(0, 6));
     simulation.ask("admin", { kind: "setLimit", spec });
   });
-  every(faults.wallStepEveryMs, () => simulation.stepSomeWallClock());
+  every(faults.wallStepEveryMs, () => {
+    incidents.add("wall clock stepped");
+    simulation.stepSomeWallClock();
+  });
   every(faults.staleEveryMs, () => sayStale(simulation));
 }
 
@@ -113,10 +130,15 @@ function sayStale(simulation: Simulation): void {
   const item = { lease: id, token: wrongToken ? token - random.int(1, 3) : token, outcome };
   const other = wrongToken ? runner : `${random.pick(plan.runners).name}-not`;
   world.trace(`stale ${id}`);
+  world.incidents.add("stale word");
   simulation.ask("ghost", {
     kind: "complete",
     runner: other,
     ...(random.chance(0.5) && { incarnation }),
     items: [item],
   });
+  if (random.chance(0.5)) return;
+  // Of other data, or pruned long ago: nobody has it, and it is said with nothing else.
+  world.incidents.add("unknown lease");
+  simulation.ask("ghost", { kind: "complete", runner, incarnation, items: [{ lease: "other-1", token: 1, outcome }] });
 }

@@ -30,6 +30,7 @@ export class Disk {
   /** Can't be reached for a while. */
   goAway(forMs: number): void {
     this.world.trace("store away");
+    this.world.incidents.add("store away");
     this.awayUntilMs = this.world.nowMs + forMs;
   }
 
@@ -143,6 +144,7 @@ export class SimulatedStore implements PoolStore {
       const arrive = async (): Promise<void> => {
         world.touched = true;
         const fate = this.disk.fate(isCommit);
+        if (fate !== "done" && isCommit) world.incidents.add(fate === "fails" ? "commits failed" : "commits unknown");
         if (fate !== "done") world.trace(`${this.process.name} ${what} ${fate}`);
         if (fate === "fails") return answer(() => reject(new Error("the store can't be reached")));
         try {

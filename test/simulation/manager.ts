@@ -46,7 +46,7 @@ export class Manager {
     // Small distances between checkpoints, so that rows and journal are both needed at a restart.
     (this.pool.engine as unknown as { options: { checkpointAfterGroups: number } }).options.checkpointAfterGroups =
       plan.checkpointAfterGroups;
-    bug?.core?.(this.pool.core);
+    bug?.core?.(this.pool.core, this);
     this.pool.onCommit(({ changes }) => {
       for (const change of changes) if (change.k === "lease") this.news(change.e, change.l);
     });
@@ -133,7 +133,8 @@ export class Manager {
     return { kind: "bids", results: await this.pool.bid(session, bids) };
   }
 
-  private news(event: string, lease: Lease): void {
+  /** Tells whoever it concerns what became of a lease. */
+  news(event: string, lease: Lease): void {
     const bidder = this.bidders.get(attemptKey(lease.task, lease.attempt));
     if (event === "GRANTED" && bidder !== undefined) {
       this.mouth.say(

@@ -5,12 +5,33 @@ import type { Reply } from "./messages.js";
 import type { Plan } from "./plan.js";
 import type { World } from "./world.js";
 
+/** Names of what is checked; see the README. */
+export const invariants = [
+  "S1",
+  "S2",
+  "S3",
+  "S4",
+  "S5",
+  "S6",
+  "S7",
+  "S8",
+  "S9",
+  "S10",
+  "drift",
+  "L1",
+  "L2",
+  "L4",
+] as const;
+
+/** One of them; `broken` for a process that threw. */
+export type Invariant = (typeof invariants)[number] | "broken";
+
 /** An invariant that doesn't hold. */
 export class Violation extends Error {
   override readonly name = "Violation";
-  readonly invariant: string;
+  readonly invariant: Invariant;
 
-  constructor(invariant: string, text: string) {
+  constructor(invariant: Invariant, text: string) {
     super(`${invariant}: ${text}`);
     this.invariant = invariant;
   }
@@ -72,7 +93,7 @@ export class Observer {
     return this.plan.faults.drift <= 0.01;
   }
 
-  report(invariant: string, text: string): void {
+  report(invariant: Invariant, text: string): void {
     this.first ??= new Violation(invariant, text);
     this.world.trace(`VIOLATION ${invariant}: ${text}`);
   }

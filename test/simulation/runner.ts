@@ -81,6 +81,9 @@ export class Runner {
   start(): void {
     if (this.process.alive) return;
     this.process = new Process(this.host, this.plan.name);
+    // A process knows nothing of the session of the one before, least of all its deadline: until it begins, no work is for it.
+    this.incarnation = "";
+    this.deadlineMs = undefined;
     this.draining = false;
     this.workloads.killAll("killed");
     const begin = (): void => {

@@ -4,6 +4,7 @@ import type { Bug } from "./bugs.js";
 import { chaos } from "./chaos.js";
 import { Disk } from "./disk.js";
 import { Host } from "./host.js";
+import type { Incidents } from "./incidents.js";
 import { Manager } from "./manager.js";
 import type { Ask, Reply } from "./messages.js";
 import { Network } from "./network.js";
@@ -24,6 +25,8 @@ export interface Result {
   readonly steps: number;
   readonly virtualMs: number;
   readonly figures: Observer["figures"];
+  /** How often each fault happened. */
+  readonly incidents: Incidents;
   /** The last lines of the trace. */
   readonly trace: readonly string[];
 }
@@ -95,6 +98,7 @@ export class Simulation implements Post {
       steps: world.steps,
       virtualMs: world.nowMs,
       figures: observer.figures,
+      incidents: world.incidents,
       trace: world.lines,
     };
   }
@@ -109,6 +113,7 @@ export class Simulation implements Post {
       1 + (random.chance(0.5) ? -1 : 1) * drift * random.upToBound(),
       random.between(-5_000, 5_000),
     );
+    if (host.rate !== 1) this.world.incidents.add("clock fast or slow");
     this.hosts.push(host);
     return host;
   }
@@ -231,6 +236,9 @@ export class Simulation implements Post {
   /** What must hold at the end. */
   private judge(): void {
     const { observer, registry, runners } = this;
+    const state = this.managers.at(-1)?.pool.core.state;
+    if (!state || !this.managers.at(-1)?.ready)
+      return observer.report("L4", `nobody leads after ${settleTtls} TTLs without faults`);
     for (const lease of observer.occupying.values())
       observer.report(
         "L1",
@@ -243,8 +251,6 @@ export class Simulation implements Post {
         observer.report("S7", `the outcome of ${id} is still in the spool of ${plan.name}`);
     }
     observer.outcomesKept();
-    const state = this.managers.at(-1)?.pool.core.state;
-    if (!state) return observer.report("L4", "no pool-manager");
     observer.audit(state.ledger.counts(), "at the end");
     if (state.drift !== 0) observer.report("drift", `the auditor says ${state.drift}`);
     for (const { plan, inventory } of runners) {

@@ -1,3 +1,4 @@
+import { Incidents } from "./incidents.js";
 import { Random } from "./random.js";
 
 interface Event {
@@ -16,6 +17,7 @@ export class World {
   /** Set when promises may have to settle before time goes on. */
   touched = false;
   readonly random: Random;
+  readonly incidents = new Incidents();
   readonly lines: string[] = [];
   private readonly heap: Event[] = [];
   private orders = 0;
