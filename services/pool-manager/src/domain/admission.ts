@@ -27,19 +27,10 @@ export interface Block {
 }
 
 /** What admission says: all or nothing over every limit that the bid touches. */
-export type Admission =
-  | { readonly placement: Placement }
-  | { readonly blocks: readonly Block[]; readonly keepable: readonly string[] };
+export type Admission = { readonly placement: Placement } | { readonly blocks: readonly Block[] };
 
 /** Holders that a refusal names. */
 const holdersShown = 10;
-/** Refusals that keeping limits for the bid can cure. */
-const curable: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
-  "LIMIT_FULL",
-  "KEPT_FOR_ANOTHER",
-  "RUNNERS_FULL",
-  "NO_SLOT",
-]);
 
 /**
  * Says where a bid of this demand would go now, or what refuses it. Takes nothing. `whole` looks for a runner even where a limit refuses
@@ -48,7 +39,6 @@ const curable: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
 export function admit(state: State, demand: Demand, order: Order, now: Moment, whole = false): Admission {
   const common = limitBlocks(state, demand.common, demand.priority, "", order, now);
   const blocks: Block[] = [];
-  let keepable: readonly string[] = [];
   for (const option of demand.pools) {
     const inPool = limitBlocks(state, option.weights, demand.priority, option.pool, order, now);
     const refusedAlready = inPool.length > 0 || common.length > 0;
@@ -59,10 +49,9 @@ export function admit(state: State, demand: Demand, order: Order, now: Moment, w
       const runner: Weight = [limitNames.runner(found.session.record.runner), 1];
       return { placement: { ...found, weights: [...demand.common, ...option.weights, runner] } };
     }
-    if (keepable.length === 0) keepable = keepableLimits([...common, ...inPool]);
     blocks.push(...inPool);
   }
-  return { blocks: [...common, ...blocks], keepable };
+  return { blocks: [...common, ...blocks] };
 }
 
 /** Says which limits refuse these weights. */
@@ -142,12 +131,6 @@ function findPlace(state: State, demand: Demand, pool: string, now: Moment): Omi
     return block("NO_SLOT", slots, slots);
   }
   return { pool, session: pick.session, slot };
-}
-
-/** The limits to keep for a bid, if keeping them can help it: not while something else is in the way as well. */
-function keepableLimits(blocks: readonly Block[]): readonly string[] {
-  if (!blocks.every((block) => curable.has(block.reason))) return [];
-  return blocks.filter((block) => block.limit !== "").map((block) => block.limit);
 }
 
 /** The refusals of a bid, for people: with the oldest holders of each limit. */

@@ -113,6 +113,34 @@ describe("granting", () => {
     expect(bench.state.standing.kept.size).toBe(0);
   });
 
+  it("doesn't starve a bid that needs two locks which are never free at once", () => {
+    const bench = new Bench({ overtakeLimit: 4 });
+    bench.attach("r");
+    for (const name of ["left", "right"]) bench.do("createLimit", { spec: plainLimit(name, 1), requestId: "" });
+    const one = (name: string, i: number) => bid(`${name}${i}`, { weights: [[name, 1]], rank: 9 });
+    bench.bids(one("left", 0), one("right", 0));
+    bench.bids(
+      bid("both", {
+        weights: [
+          ["left", 1],
+          ["right", 1],
+        ],
+        rank: 1,
+      }),
+    );
+    let turns = 1;
+    for (; turns < 20 && !bench.tasks().includes("both"); turns++) {
+      for (const name of ["left", "right"]) {
+        bench.bids(one(name, turns));
+        const holder = bench.held().find(({ task }) => task.startsWith(name));
+        if (holder) bench.complete(holder);
+      }
+    }
+    expect(bench.tasks()).toContain("both");
+    expect(turns).toBeLessThan(6);
+    expect(bench.state.standing.kept.size).toBe(0);
+  });
+
   it("keeps a part of a limit for higher priorities", () => {
     const bench = new Bench();
     bench.attach("r");

@@ -1,8 +1,9 @@
-import { admit, type Block, type Placement } from "./admission.js";
+import { admit, type Placement } from "./admission.js";
 import { goesBefore } from "./bid.js";
 import { Heap } from "./heap.js";
 import type { Lease } from "./lease.js";
 import { fits } from "./limits.js";
+import { countOvertakings, refuse } from "./overtaking.js";
 import { limitNames } from "./pool.js";
 import type { Queue, StandingBid } from "./standing.js";
 import type { State, Turn } from "./state.js";
@@ -53,7 +54,7 @@ export function grantPass(state: State, turn: Turn): void {
         waiting.push({ queue, head: following });
       }
     } else {
-      refuse(state, queue, head, admission.blocks, admission.keepable);
+      refuse(state, queue, admission.blocks);
     }
     if (standing.hasAwake) fill();
   }
@@ -96,36 +97,4 @@ function grant(state: State, turn: Turn, { bid }: StandingBid, { pool, session, 
   }
   turn.changes.push({ k: "lease", e: "GRANTED", l: lease });
   return lease;
-}
-
-/** Notes what refuses the head of a class, and keeps it for that head if it was overtaken too often. */
-function refuse(
-  state: State,
-  queue: Queue,
-  head: StandingBid,
-  blocks: readonly Block[],
-  keepable: readonly string[],
-): void {
-  const { standing } = state;
-  standing.block(queue, [...new Set(blocks.map((block) => block.key))], keepable);
-  if (head.overtaken < state.settings.overtakeLimit) return;
-  // Something that waiting can't cure is in the way: what was kept would only lie idle.
-  if (keepable.length === 0) standing.release(head);
-  else standing.keep(head, keepable);
-}
-
-/** Counts the grant against every better or earlier bid that one of the same limits refuses. */
-function countOvertakings(state: State, lease: Lease, granted: StandingBid): void {
-  const { standing } = state;
-  const counted = new Set<Queue>();
-  for (const [limit] of lease.weights) {
-    for (const queue of standing.betterBlockedAt(limit, granted.rank)) {
-      if (counted.has(queue) || !queue.keepable.includes(limit)) continue;
-      const head = queue.head();
-      if (!head || !goesBefore(head, granted)) continue;
-      counted.add(queue);
-      head.overtaken++;
-      if (head.overtaken >= state.settings.overtakeLimit) standing.keep(head, queue.keepable);
-    }
-  }
 }

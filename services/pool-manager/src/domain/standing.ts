@@ -21,16 +21,22 @@ export class Queue {
   readonly demand: Demand;
   /** What has to change before its head can be granted: keys of limits and pools. */
   blockedBy: readonly string[] = [];
-  /** Limits that could be kept for its head; empty where that would not help it. */
+  /** Limits that refuse its head and could be kept for it; empty where that would not help it. */
   keepable: readonly string[] = [];
+  /** Limits that it waited for and that have room now, while something else refuses its head. */
+  offered: readonly string[] = [];
   /** Set while it waits for the limit global alone. */
   parked: Parked | undefined;
   private readonly heap = new Heap<StandingBid>(goesBefore);
   private goneInside = 0;
+  /** Those that were overtaken so often that they are kept for. */
+  private readonly due = new Heap<StandingBid>(goesBefore);
+  private readonly overtakeLimit: number;
 
-  constructor(id: string, demand: Demand) {
+  constructor(id: string, demand: Demand, overtakeLimit: number) {
     this.id = id;
     this.demand = demand;
+    this.overtakeLimit = overtakeLimit;
   }
 
   /** Bids in it. */
@@ -40,6 +46,7 @@ export class Queue {
 
   push(bid: StandingBid): void {
     this.heap.push(bid);
+    if (bid.overtaken >= this.overtakeLimit) this.due.push(bid);
   }
 
   /** The first of them. */
@@ -49,6 +56,27 @@ export class Queue {
       if (!head?.gone) return head;
       this.heap.pop();
       this.goneInside--;
+    }
+  }
+
+  /** The first of those that were overtaken too often; mostly the head, but a better one may have come since. */
+  firstDue(): StandingBid | undefined {
+    for (;;) {
+      const first = this.due.peek();
+      if (!first?.gone) return first;
+      this.due.pop();
+    }
+  }
+
+  /**
+   * Counts a grant against all that go before it. That is a look at each, which is no trap: there can't be more such grants than bids in the
+   * class times the overtakings that each may suffer, and mostly there are far fewer.
+   */
+  overtakenBy(granted: Order): void {
+    for (const bid of this.heap) {
+      if (bid.gone || !goesBefore(bid, granted)) continue;
+      bid.overtaken++;
+      if (bid.overtaken === this.overtakeLimit) this.due.push(bid);
     }
   }
 
@@ -82,6 +110,8 @@ export class Standing {
   private readonly bySession = new Map<string, Set<StandingBid>>();
   private readonly blocked = new Map<string, Blocked>();
   private readonly woken = new Set<string>();
+  /** Classes by what they were offered. */
+  private readonly offers = new Map<string, Set<Queue>>();
   private parked = new Heap<Parked>((left, right) => goesBefore(left.head, right.head));
   private readonly awake = new Set<Queue>();
   /** Limits kept for one bid that was overtaken too often. */
@@ -89,6 +119,11 @@ export class Standing {
   private arrivals = 0;
   /** Grows whenever something changed that may concern every class: the fleet, the catalogue. */
   fleet = 0;
+  private readonly overtakeLimit: number;
+
+  constructor(overtakeLimit: number) {
+    this.overtakeLimit = overtakeLimit;
+  }
 
   /** Bids that stand. */
   get size(): number {
@@ -126,7 +161,7 @@ export class Standing {
     const id = classId(bid);
     const old = this.byKey.get(key);
     if (old) this.remove(old);
-    const queue = this.queues.get(id) ?? new Queue(id, demandOf(bid));
+    const queue = this.queues.get(id) ?? new Queue(id, demandOf(bid), this.overtakeLimit);
     this.queues.set(id, queue);
     const same = old?.queue.id === id;
     const arrival = same ? old.arrival : this.arrivals++;
@@ -230,10 +265,16 @@ export class Standing {
   }
 
   /** Notes what blocks the head of a class. */
-  block(queue: Queue, by: readonly string[], keepable: readonly string[]): void {
+  block(queue: Queue, by: readonly string[], keepable: readonly string[], offered: readonly string[]): void {
     this.unblock(queue);
     queue.blockedBy = by;
     queue.keepable = keepable;
+    queue.offered = offered;
+    for (const limit of offered) {
+      const classes = this.offers.get(limit);
+      if (classes) classes.add(queue);
+      else this.offers.set(limit, new Set([queue]));
+    }
     const rank = queue.head()?.rank ?? Number.POSITIVE_INFINITY;
     for (const key of by) {
       const blocked = this.blocked.get(key);
@@ -252,8 +293,19 @@ export class Standing {
       blocked?.queues.delete(queue);
       if (blocked?.queues.size === 0) this.blocked.delete(key);
     }
+    for (const limit of queue.offered) {
+      const classes = this.offers.get(limit);
+      classes?.delete(queue);
+      if (classes?.size === 0) this.offers.delete(limit);
+    }
     queue.blockedBy = [];
     queue.keepable = [];
+    queue.offered = [];
+  }
+
+  /** Classes that waited for a limit, and can't use it now because something else is missing. */
+  offeredAt(limit: string): readonly Queue[] {
+    return [...(this.offers.get(limit) ?? [])];
   }
 
   /** Classes blocked by `key`. */
@@ -286,9 +338,18 @@ export class Standing {
 
   /** Gives back what was kept for a bid, and wakes who waited for it. */
   release(standing: StandingBid): void {
+    this.releaseOf((other) => other === standing);
+  }
+
+  /** Gives back what was kept for any bid of a class. */
+  releaseClass(queue: Queue): void {
+    this.releaseOf((other) => other.queue === queue);
+  }
+
+  private releaseOf(isIt: (standing: StandingBid) => boolean): void {
     if (this.kept.size === 0) return;
-    for (const [limit, other] of this.kept) {
-      if (other !== standing) continue;
+    for (const [limit, standing] of this.kept) {
+      if (!isIt(standing)) continue;
       this.kept.delete(limit);
       this.wake(limit);
     }

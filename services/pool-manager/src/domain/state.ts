@@ -58,7 +58,7 @@ export class State {
   readonly settings: Settings;
   readonly ledger = new Ledger();
   readonly recent: Recent;
-  readonly standing = new Standing();
+  readonly standing: Standing;
   readonly limits = new Map<string, Limit>();
   readonly pools = new Map<string, Pool>();
   readonly sessions = new Map<string, Session>();
@@ -89,6 +89,7 @@ export class State {
   constructor(settings: Settings) {
     this.settings = settings;
     this.recent = new Recent(settings.remembered);
+    this.standing = new Standing(settings.overtakeLimit);
   }
 
   /** Why granting has stopped; empty while it hasn't. */

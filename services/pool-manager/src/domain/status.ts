@@ -49,7 +49,7 @@ export function statusOf(state: State, now: Moment): Status {
   let overtakenMax = 0;
   for (const queue of state.standing.all) {
     for (const { pool } of queue.demand.pools) standing.set(pool, (standing.get(pool) ?? 0) + queue.size);
-    overtakenMax = Math.max(overtakenMax, queue.head()?.overtaken ?? 0);
+    overtakenMax = Math.max(overtakenMax, (queue.firstDue() ?? queue.head())?.overtaken ?? 0);
   }
   return {
     limits: limitsOf(state),
