@@ -4,13 +4,14 @@ import { join } from "node:path";
 import { InProcessBus } from "@berth/chassis/bus";
 import { systemClock } from "@berth/chassis/clock";
 import { type Channel, createChannel, createClient, PushStream } from "@berth/chassis/grpc";
-import { silentLogger } from "@berth/chassis/log";
+import { createLogger, silentLogger } from "@berth/chassis/log";
 import { pool, runner } from "@berth/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { poolManagerConfig } from "./config.js";
 import { createPoolManager, type PoolManager } from "./service.js";
 
 const folder = { path: "" };
+const logged = { lines: [] as string[] };
 let service: PoolManager;
 let channel: Channel;
 
@@ -27,7 +28,11 @@ async function open(): Promise<void> {
   service = createPoolManager({
     config,
     clock: systemClock,
-    logger: silentLogger,
+    logger: createLogger({
+      service: "test",
+      level: "error",
+      destination: { write: (line) => logged.lines.push(line) },
+    }),
     bus: new InProcessBus({ clock: systemClock, logger: silentLogger }),
     dataId: "d",
     onFailed: (error) => {
@@ -36,6 +41,16 @@ async function open(): Promise<void> {
   });
   await service.start();
   channel = createChannel(`127.0.0.1:${service.ports.grpc}`);
+}
+
+async function metric(name: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${service.ports.http}/metrics`)).text();
+  return Number(
+    text
+      .split("\n")
+      .find((line) => line.startsWith(`${name} `))
+      ?.split(" ")[1],
+  );
 }
 
 async function close(): Promise<void> {
@@ -211,14 +226,39 @@ describe("the pool-manager over gRPC", () => {
     expect(await service.engine.audit()).toBe(0);
   });
 
-  it("sees a corrupted index, reports the drift and grants nothing more", async () => {
+  it("sees a corrupted index: status, metrics, log and refusals say so, and nothing is granted any more", async () => {
     await leases().attachRunner(attachment);
-    await placed("s/1");
+    const [lease] = await placed("s/1");
+    // As long as nothing is wrong, an audit changes nothing.
+    expect(await service.engine.audit()).toBe(0);
+    expect(await pools().getStatus({})).toMatchObject({ drift: 0n, grantingStopped: false, stopReason: "" });
+    expect(await metric("berth_pool_count_drift")).toBe(0);
     const use = service.engine.core.state.ledger.use("global");
     if (use) use.used -= 1;
+
     expect(await service.engine.audit()).toBe(1);
-    expect(await pools().getStatus({})).toMatchObject({ drift: 1n, grantingStopped: true });
-    expect(await placed("s/2")).toEqual([]);
+    const status = await pools().getStatus({});
+    expect(status).toMatchObject({ drift: 1n, grantingStopped: true });
+    expect(status.stopReason).toMatch(/difference of 1 between the counts and the rows: restart/);
+    expect(await metric("berth_pool_count_drift")).toBe(1);
+    expect(await metric("berth_granting_stopped")).toBe(1);
+    expect(logged.lines.join("\n")).toMatch(/"drift":1.*the counts in memory differ from the rows/);
+    const { results } = await bids().placeBids({ bids: [{ task: "s/2", attempt: 1, pools: ["a"] }] });
+    expect(results[0]).toMatchObject({ verdict: pool.BidResult_Verdict.REFUSED });
+    expect(results[0]?.refusals[0]?.reason).toBe(pool.Refusal_Reason.GRANTING_STOPPED);
+
+    // Releases go on, nothing that they free is granted, and the difference isn't forgotten when it happens to be 0 again.
+    await leases().completeLeases({ ...attachment, completions: [completion(lease as pool.Lease)] });
+    if (use) use.used += 1;
+    await service.engine.audit();
+    expect(await pools().getStatus({})).toMatchObject({ drift: 1n, grantingStopped: true, runningCount: 0n });
+
+    // A restart rebuilds the counts from the rows.
+    await close();
+    await open();
+    await leases().attachRunner({ ...attachment, incarnation: "two" });
+    expect(await placed("s/2")).toHaveLength(1);
+    expect(await metric("berth_pool_count_drift")).toBe(0);
   });
 
   it("watches events from the journal on, then live", async () => {

@@ -50,6 +50,17 @@ test("a revocation stops what runs, resends what ended, refuses what never came,
   expect(leases.revoke([revocation("running", 2n)])).toEqual({ stop: [], send: [] });
 });
 
+test("a promise never to start is repeated until it is answered, and kept after that", () => {
+  const leases = new Leases();
+  leases.revoke([revocation("never", 1n), revocation("neither", 2n)]);
+  expect(leases.refusals(10).map(({ lease }) => lease)).toEqual(["never", "neither"]);
+  leases.confirm([applied("never")]);
+  expect(leases.refusals(10).map(({ lease }) => lease)).toEqual(["neither"]);
+  expect(leases.receive(work("never", 1n))).toBe(false);
+  leases.newSession();
+  expect(leases.refusals(10)).toEqual([]);
+});
+
 test("the inventory leaves out outcomes whose answer is on the way, until they are late or the stream breaks", () => {
   const leases = new Leases();
   for (const lease of ["a", "b", "c"]) leases.receive(work(lease, 1n));

@@ -33,6 +33,8 @@ const recentMax = 65_536;
 export class Leases {
   private readonly held = new Map<string, Held>();
   private readonly refused = new Recent<bigint>(recentMax);
+  /** Promises never to start that aren't known to have arrived: each renewal repeats them. */
+  private readonly promises = new Map<string, bigint>();
   private readonly slotTokens = new Recent<bigint>(recentMax);
   /** The last leases that were forgotten: a revocation may have crossed their confirmation. */
   private readonly finished = new Recent<bigint>(recentMax);
@@ -94,6 +96,7 @@ export class Leases {
   /** A new session: leases of earlier ones have ended, so promises about them are no longer needed. */
   newSession(): void {
     this.refused.clear();
+    this.promises.clear();
   }
 
   /** Applies revocations. */
@@ -106,6 +109,7 @@ export class Leases {
         // Its outcome has been confirmed since the revocation was sent.
       } else if (!held) {
         this.refused.set(revocation.lease, revocation.token);
+        this.promises.set(revocation.lease, revocation.token);
         send.push(neverStarted(revocation));
       } else if (held.token !== revocation.token) {
         // A revocation of another token isn't about what runs here.
@@ -120,6 +124,7 @@ export class Leases {
   confirm(results: readonly runner.CompletionResult[]): string[] {
     const forgotten: string[] = [];
     for (const { lease } of results) {
+      this.promises.delete(lease);
       const held = this.held.get(lease);
       if (held?.state !== "ended") continue;
       this.held.delete(lease);
@@ -151,10 +156,11 @@ export class Leases {
     return reports;
   }
 
-  /** Promises never to start. */
+  /** Promises never to start that haven't been answered, oldest first. */
   refusals(max: number): runner.LeaseReport[] {
     const reports: runner.LeaseReport[] = [];
-    for (const [lease, token] of this.refused.newest(max)) {
+    for (const [lease, token] of this.promises) {
+      if (reports.length >= max) break;
       reports.push({ lease, token, state: runner.LeaseReport_State.ENDED, outcome: undefined });
     }
     return reports;
@@ -248,10 +254,6 @@ class Recent<Value> {
 
   has(key: string): boolean {
     return this.young.has(key) || this.old.has(key);
-  }
-
-  newest(count: number): [string, Value][] {
-    return [...this.old, ...this.young].slice(-count);
   }
 
   clear(): void {

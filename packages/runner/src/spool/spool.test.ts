@@ -1,7 +1,7 @@
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "@berth/chassis/clock";
+import { type Clock, ManualClock, systemClock } from "@berth/chassis/clock";
 import { silentLogger } from "@berth/chassis/log";
 import { runner } from "@berth/contracts";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -27,7 +27,7 @@ function completion(lease: string): runner.Completion {
   });
 }
 
-async function opened(options: { segmentBytes?: number; reserveBytes?: number } = {}) {
+async function opened(options: { segmentBytes?: number; reserveBytes?: number; clock?: Clock } = {}) {
   const groups: { leases: string[]; durable: boolean }[] = [];
   const problems: (string | undefined)[] = [];
   const spool = new Spool({
@@ -113,10 +113,27 @@ test("an outcome that can't be written is handed on from memory and written as s
   await spool.idle();
   expect(groups).toEqual([{ leases: ["a"], durable: false }]);
   expect(spool.refusal).toMatch(/can't be written/);
-  const { mkdirSync } = await import("node:fs");
   mkdirSync(join(folder, "spool"));
   await expect.poll(() => spool.refusal, { timeout: 5_000 }).toBeUndefined();
   expect(problems).toHaveLength(2);
   await spool.close();
   expect((await opened()).found.map(({ lease }) => lease)).toEqual(["a"]);
+});
+
+test("what is confirmed or added while outcomes of a refusing disk are written at last is neither left behind nor mixed up", async () => {
+  const clock = new ManualClock();
+  const { spool, groups } = await opened({ clock });
+  rmSync(join(folder, "spool"), { recursive: true });
+  for (const lease of ["a", "b"]) spool.add(completion(lease));
+  await spool.idle();
+  mkdirSync(join(folder, "spool"));
+  await clock.advance(1_000);
+  spool.confirm(["a"]);
+  spool.add(completion("c"));
+  await spool.idle();
+  expect(groups.at(-1)).toEqual({ leases: ["c"], durable: true });
+  expect(segments()).toHaveLength(1);
+  spool.confirm(["b", "c"]);
+  await spool.close();
+  expect(segments()).toEqual([]);
 });

@@ -44,6 +44,8 @@ export class Spool {
   private waiting: runner.Completion[] = [];
   /** Outcomes that were handed on without having been fsynced. */
   private unsafe: runner.Completion[] = [];
+  /** Those of them that are being written and aren't confirmed yet. */
+  private rewriting: Set<string> | undefined;
   private confirmed: string[] = [];
   private writing: Promise<void> | undefined;
   private problem: string | undefined;
@@ -90,6 +92,7 @@ export class Spool {
   /** The pool-manager has confirmed outcomes: they may be forgotten. */
   confirm(leases: readonly string[]): void {
     for (const lease of leases) {
+      this.rewriting?.delete(lease);
       const segment = this.places.get(lease);
       if (!segment) continue;
       this.places.delete(lease);
@@ -126,10 +129,12 @@ export class Spool {
 
   private kick(): void {
     if (this.writing || this.closed) return;
-    this.writing = this.writeAll().finally(() => {
-      this.writing = undefined;
-      if (this.waiting.length > 0) this.kick();
-    });
+    this.writing = this.writeAll().finally(() => this.wrote());
+  }
+
+  private wrote(): void {
+    this.writing = undefined;
+    if (this.waiting.length > 0) this.kick();
   }
 
   private async writeAll(): Promise<void> {
@@ -181,11 +186,24 @@ export class Spool {
       await delay(this.options.clock, retryMs);
       await this.idle();
       if (this.closed) return;
-      const group = this.unsafe;
-      this.unsafe = [];
-      if (group.length > 0 && !(await this.writeGroup(group))) return;
+      // One write at a time: what is added meanwhile waits for this one.
+      const again = this.writeUnsafe();
+      this.writing = again.then(() => this.wrote());
+      if (!(await again)) return;
     }
     await this.look();
+  }
+
+  private async writeUnsafe(): Promise<boolean> {
+    const group = this.unsafe;
+    this.unsafe = [];
+    this.rewriting = new Set(group.map(({ lease }) => lease));
+    const durable = group.length === 0 || (await this.writeGroup(group));
+    // What was confirmed during the write had no place yet.
+    const settled = group.flatMap(({ lease }) => (this.rewriting?.has(lease) ? [] : [lease]));
+    this.rewriting = undefined;
+    if (settled.length > 0) this.confirm(settled);
+    return durable;
   }
 
   private async segment(): Promise<{ file: FileHandle; segment: Segment; bytes: number }> {

@@ -39,17 +39,15 @@ export function placeStanding(
   return results.map((result) => grantedMeanwhile(state, result));
 }
 
-/** Places bids, answers at once, and leaves nothing standing. */
+/** Places bids, answers at once, and leaves nothing standing but what stood for a stream before. */
 export function placeAndAnswer(state: State, turn: Turn, bids: readonly Bid[], known: Known): BidResult[] {
   const finished = byAttempt(known.leases);
-  const stood = new Set(bids.map((bid) => attemptKey(bid.task, bid.attempt)).filter((key) => state.standing.get(key)));
   const results = bids.map((bid) => placeOne(state, bid, "", finished, known.mark));
   grantPass(state, turn);
   const answers = results.map((result) => answerNow(state, turn, grantedMeanwhile(state, result)));
   for (const { key } of answers) {
     const standing = state.standing.get(key);
-    // A bid of the same attempt that stood before belongs to a stream: this one has taken its place and goes, as a withdrawal would.
-    if (standing && (!stood.has(key) || standing.session === "")) state.standing.remove(standing);
+    if (standing?.session === "") state.standing.remove(standing);
   }
   grantPass(state, turn);
   return answers;
@@ -95,7 +93,8 @@ function placeOne(
   const { standingMax } = state.settings;
   if (!(state.standing.size < standingMax || state.standing.get(key)))
     return { verdict: "INVALID", key, message: `${standingMax} bids stand, the bound: withdraw some` };
-  state.standing.place(bid, session);
+  // What stands for a stream goes on standing, as it was placed there: its owner hears of a grant, and wouldn't hear of a removal.
+  if (session !== "" || !state.standing.get(key)?.session) state.standing.place(bid, session);
   return { verdict: "STANDING", key };
 }
 

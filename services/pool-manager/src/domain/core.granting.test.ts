@@ -51,6 +51,17 @@ describe("granting", () => {
     expect(bench.bids(bid("t", { attempt: 2 }))[0]).toMatchObject({ verdict: "GRANTED", lease: { token: 2 } });
   });
 
+  it("answers somebody else about a bid that stands for a stream, and leaves it standing", () => {
+    const bench = new Bench();
+    bench.bids(bid("t"));
+    expect(bench.do("placeBids", { bids: [bid("t", { rank: 9 })], known })).toMatchObject([
+      { verdict: "REFUSED", refusals: [{ reason: "NO_RUNNER" }] },
+    ]);
+    expect([...bench.state.standing.bids].map(({ session, rank }) => [session, rank])).toEqual([["s", 0]]);
+    bench.attach("r");
+    expect(bench.tasks()).toEqual(["t"]);
+  });
+
   it("asks for another look into the store when it may have forgotten the attempt in between", () => {
     const bench = new Bench({ remembered: 1 });
     bench.attach("r");

@@ -292,7 +292,7 @@ const attaches: fc.Arbitrary<Step> = fc
   })
   .map(({ runner, again, gpu, capacity, pools }) => (bench) => {
     const number = Number(incarnation(bench, runner).split("-")[1]) + (again ? 0 : 1);
-    bench.attach(runner, { capacity, pools, incarnation: `${runner}-${number}`, labels: gpu ? { gpu: "yes" } : {} });
+    bench.attach(runner, { capacity, pools: [...pools], incarnation: `${runner}-${number}`, labels: gpu ? { gpu: "yes" } : {} });
   });
 const renews: fc.Arbitrary<Step> = fc
   .record({ runner: runners, has: fc.boolean() })
