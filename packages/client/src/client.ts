@@ -187,8 +187,17 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
     async *logs(task, options = {}) {
       const attempt = options.attempt ?? 0;
       const signal = options.signal === undefined ? {} : { signal: options.signal };
-      if (options.follow !== true) yield* (await logService.getLogs({ task, attempt }, signal)).chunks;
-      else for await (const piece of logService.watchLogs({ task, attempt }, signal)) yield* piece.chunks;
+      if (options.follow === true) {
+        for await (const piece of logService.watchLogs({ task, attempt }, signal)) yield* piece.chunks;
+        return;
+      }
+      // Page by page, of the attempt that the first page was of.
+      for (let place = { attempt, fromOffset: 0n }; ; ) {
+        const page = await logService.getLogs({ task, ...place }, signal);
+        yield* page.chunks;
+        if (page.nextOffset === 0n) return;
+        place = { attempt: page.attempt, fromOffset: page.nextOffset };
+      }
     },
     registry: tasks,
     logService,

@@ -15,6 +15,9 @@ export const taskIdPattern = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,126}$/;
 /** Names of limits. */
 export const limitPattern = /^[a-z0-9][a-z0-9._:-]{0,126}$/;
 
+/** Request ids: a UUID, or what else identifies a request; empty for none. */
+const requestIdPattern = /^[A-Za-z0-9._-]{0,64}$/;
+
 /** Most violations that one error names; the rest is counted. */
 const violationsShown = 20;
 /** Characters of a wrong value that are quoted. */
@@ -29,6 +32,11 @@ export class FieldCheck {
   name(field: string, value: string, pattern: RegExp = namePattern): this {
     const ok = pattern.test(value) && !value.includes("..");
     return this.that(ok, field, `${quote(value)} isn't a name: it must match ${pattern.source} and not contain ".."`);
+  }
+
+  /** Demands a request id, or none. */
+  requestId(field: string, value: string): this {
+    return this.that(requestIdPattern.test(value), field, requestIdProblem(value));
   }
 
   /** Demands a whole number from `min` to `max`, both included. */
@@ -66,6 +74,11 @@ export class FieldCheck {
     const message = shown.join("; ") + (rest > 0 ? `; and ${rest} more` : "");
     throw new ReasonError("INVALID_FIELD", message, { fields: violations.slice(0, 100) });
   }
+}
+
+/** What is wrong with a request id. */
+function requestIdProblem(value: string): string {
+  return `${quote(value)} isn't a request id: write a UUID (at most 64 letters, digits, '.', '_' and '-' are taken)`;
 }
 
 /** A value in quotes, cut to a length that fits a line. */

@@ -10,6 +10,7 @@ export class Health implements health.HealthServiceImplementation {
   private serving = false;
   private readonly services = new Set([""]);
   private readonly watchers = new Set<PushStream<health.HealthCheckResponse>>();
+  private readonly unknown = new Set<PushStream<health.HealthCheckResponse>>();
 
   /** Adds a service that can be asked for. */
   addService(fullName: string): void {
@@ -25,7 +26,7 @@ export class Health implements health.HealthServiceImplementation {
 
   /** Ends every watch. */
   endWatches(): void {
-    for (const watcher of this.watchers) watcher.end();
+    for (const watcher of [...this.watchers, ...this.unknown]) watcher.end();
   }
 
   async check(request: health.HealthCheckRequest): Promise<health.HealthCheckResponse> {
@@ -39,18 +40,16 @@ export class Health implements health.HealthServiceImplementation {
   }
 
   async *watch(request: health.HealthCheckRequest, context: CallContext): AsyncGenerator<health.HealthCheckResponse> {
-    if (!this.services.has(request.service)) {
-      yield { status: Status.SERVICE_UNKNOWN };
-      return;
-    }
+    const known = this.services.has(request.service);
     const changes = new PushStream<health.HealthCheckResponse>();
-    this.watchers.add(changes);
+    // A watch of an unknown service stays open, as the protocol wants it: a client would begin anew at once otherwise.
+    (known ? this.watchers : this.unknown).add(changes);
     context.signal.addEventListener("abort", () => changes.end(), { once: true });
     try {
-      yield this.answer();
+      yield known ? this.answer() : { status: Status.SERVICE_UNKNOWN };
       yield* changes;
     } finally {
-      this.watchers.delete(changes);
+      (known ? this.watchers : this.unknown).delete(changes);
     }
   }
 

@@ -28,6 +28,8 @@ export function familiesOf({ pool, queue }: Snapshot): Family[] {
 
 function poolFamilies({ revision, running, started, drift, limits, pools }: PoolStatus): Family[] {
   const byName = new Map(limits.map((limit) => [limit.limit, limit]));
+  // Runners and tenants come and go without a bound; a label for each of them would too. GetStatus and GetConcurrency have them.
+  const labelled = limits.filter(({ limit }) => !/^(runner|tenant):/.test(limit));
   const global = byName.get("global");
   const capacityOf = (pool: string): number => byName.get(`pool:${pool}`)?.capacity ?? 0;
   return [
@@ -59,19 +61,19 @@ function poolFamilies({ revision, running, started, drift, limits, pools }: Pool
       "berth_limit_used",
       "Units of a limit that are used.",
       "limit",
-      limits.map(({ limit, used }) => [limit, used]),
+      labelled.map(({ limit, used }) => [limit, used]),
     ),
     many(
       "berth_limit_capacity",
       "Units of a limit that there are.",
       "limit",
-      limits.map(({ limit, capacity }) => [limit, capacity]),
+      labelled.map(({ limit, capacity }) => [limit, capacity]),
     ),
     many(
       "berth_limit_overcommit",
       "Units of a limit that are used beyond its capacity, after that was lowered.",
       "limit",
-      limits.map(({ limit, overCommitted }) => [limit, overCommitted]),
+      labelled.map(({ limit, overCommitted }) => [limit, overCommitted]),
     ),
     one(
       "berth_pool_count_drift",

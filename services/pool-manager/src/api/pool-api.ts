@@ -1,7 +1,9 @@
+import { createHash } from "node:crypto";
 import { FieldCheck, PushStream, ReasonError } from "@berth/chassis/grpc";
 import { pool as wire } from "@berth/contracts";
 import type { CallContext } from "nice-grpc-common";
 import { holdersOf } from "../domain/admission.js";
+import type { CreateRequest, LimitSpec, PoolSpec } from "../domain/catalogue.js";
 import type { Lease } from "../domain/lease.js";
 import { limitsOf, type PoolStatus, poolOf, type RunnerStatus, statusOf } from "../domain/status.js";
 import type { LeaseFilter } from "../engine/ports.js";
@@ -103,7 +105,7 @@ export class PoolApi implements wire.PoolServiceImplementation {
   async createPool({ pool, requestId }: wire.CreatePoolRequest): Promise<wire.CreatePoolResponse> {
     if (!pool) throw missing("pool");
     checkPool(pool);
-    const created = orThrow(await this.engine.run("createPool", { spec: poolSpec(pool), requestId }));
+    const created = orThrow(await this.engine.run("createPool", { spec: poolSpec(pool), ...createRequest(requestId, poolSpec(pool)) }));
     return await this.getPool({ pool: created.name });
   }
 
@@ -144,7 +146,7 @@ export class PoolApi implements wire.PoolServiceImplementation {
   async createLimit({ limit, requestId }: wire.CreateLimitRequest): Promise<wire.CreateLimitResponse> {
     if (!limit) throw missing("limit");
     checkLimit(limit);
-    const created = orThrow(await this.engine.run("createLimit", { spec: limitSpec(limit), requestId }));
+    const created = orThrow(await this.engine.run("createLimit", { spec: limitSpec(limit), ...createRequest(requestId, limitSpec(limit)) }));
     return { limit: (await this.getLimit({ limit: created.name })).limit };
   }
 
@@ -221,6 +223,11 @@ function occupies(lease: Lease, { task, runner, slot, pool, limit, toMs }: Lease
     (limit === undefined || lease.weights.some(([name]) => name === limit)) &&
     (toMs === undefined || lease.grantMs < toMs)
   );
+}
+
+function createRequest(requestId: string, spec: PoolSpec | LimitSpec): CreateRequest {
+  new FieldCheck().requestId("request_id", requestId).throwIfAny();
+  return { requestId, requestDigest: createHash("sha256").update(JSON.stringify(spec)).digest("base64url") };
 }
 
 function missing(field: string): ReasonError {

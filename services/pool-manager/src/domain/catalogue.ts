@@ -29,8 +29,16 @@ export interface PoolSpec {
   readonly reason: string;
 }
 
+/** What tells a repeated request to create something from another one. */
+export interface CreateRequest {
+  /** Made by the caller; empty if none. */
+  readonly requestId: string;
+  /** Of the request's content. */
+  readonly requestDigest?: string | undefined;
+}
+
 /** What may be set of a limit. */
-export type LimitSpec = Omit<Limit, "version" | "requestId">;
+export type LimitSpec = Omit<Limit, "version" | keyof CreateRequest>;
 
 /** Leases that a refusal names. */
 const leasesNamed = 10;
@@ -99,19 +107,26 @@ export function poolSpec(state: State, pool: Pool): PoolSpec {
 }
 
 /** Creates a pool and its limits. */
-export function createPool(state: State, turn: Turn, spec: PoolSpec, requestId: string): Pool | CatalogueRefused {
+export function createPool(state: State, turn: Turn, spec: PoolSpec, request: CreateRequest): Pool | CatalogueRefused {
   const old = state.pools.get(spec.name);
-  if (old) {
-    if (requestId === "" || old.requestId !== requestId)
-      return { refused: "ALREADY_EXISTS", message: `there is a pool ${spec.name} already: update it instead` };
-    if (old.type !== spec.type)
-      return {
-        refused: "REQUEST_ID_REUSED",
-        message: `request id ${requestId} created pool ${spec.name} with type ${old.type}`,
-      };
-    return old;
-  }
-  return slotProblem(state, spec) ?? putPool(state, turn, spec, requestId);
+  if (old) return repeated("pool", old, request);
+  return slotProblem(state, spec) ?? putPool(state, turn, spec, request);
+}
+
+/** What became of a request to create what is there: its repeat gets what there is. */
+function repeated<Created extends Pool | Limit>(
+  what: string,
+  old: Created,
+  { requestId, requestDigest }: CreateRequest,
+): Created | CatalogueRefused {
+  if (requestId === "" || old.requestId !== requestId)
+    return { refused: "ALREADY_EXISTS", message: `there is a ${what} ${old.name} already: update it instead` };
+  if (old.requestDigest !== requestDigest)
+    return {
+      refused: "REQUEST_ID_REUSED",
+      message: `request id ${requestId} created ${what} ${old.name} with other content: make a new id for a new request, or update the ${what}`,
+    };
+  return old;
 }
 
 /** Updates a pool. */
@@ -126,16 +141,17 @@ export function updatePool(
   if (!old) return noPool(name);
   if (etag !== "" && etag !== String(old.version)) return staleEtag("pool", name, old.version, etag);
   const spec = { ...poolSpec(state, old), ...patch, name, type: old.type };
-  return slotProblem(state, spec) ?? putPool(state, turn, spec, old.requestId);
+  return slotProblem(state, spec) ?? putPool(state, turn, spec, old);
 }
 
-function putPool(state: State, turn: Turn, spec: PoolSpec, requestId: string): Pool {
+function putPool(state: State, turn: Turn, spec: PoolSpec, { requestId, requestDigest }: CreateRequest): Pool {
   const { name, type, slots, skills, paused, reason } = spec;
   setCapacity(state, turn, limitNames.pool(name), spec.maxConcurrency, reason);
   setOptional(state, turn, limitNames.cpu(name), spec.cpuMillis, reason);
   setOptional(state, turn, limitNames.memory(name), spec.memoryBytes, reason);
   state.setMeta(turn, { version: state.meta.version + 1 });
-  const pool: Pool = { name, type, slots, skills, paused, reason, version: state.meta.version, requestId };
+  const version = state.meta.version;
+  const pool: Pool = { name, type, slots, skills, paused, reason, version, requestId, requestDigest };
   state.pools.set(name, pool);
   turn.changes.push({ k: "pool", name, pool });
   state.standing.wakeAll();
@@ -193,13 +209,14 @@ export function deletePool(state: State, turn: Turn, name: string): CatalogueRef
 }
 
 /** Creates a limit of a user's name or of a tenant. */
-export function createLimit(state: State, turn: Turn, spec: LimitSpec, requestId: string): Limit | CatalogueRefused {
+export function createLimit(
+  state: State,
+  turn: Turn,
+  spec: LimitSpec,
+  request: CreateRequest,
+): Limit | CatalogueRefused {
   const old = state.limits.get(spec.name);
-  if (old) {
-    if (requestId === "" || old.requestId !== requestId)
-      return { refused: "ALREADY_EXISTS", message: `there is a limit ${spec.name} already: update it instead` };
-    return old;
-  }
+  if (old) return repeated("limit", old, request);
   if (madeByItself(spec.name)) {
     return {
       refused: "INVALID_FIELD",
@@ -207,7 +224,8 @@ export function createLimit(state: State, turn: Turn, spec: LimitSpec, requestId
       message: `limit ${spec.name} is made by itself and can't be created: names that begin with "pool:" or "runner:", and "global", are taken`,
     };
   }
-  return setLimit(state, turn, { ...spec, version: 0, requestId });
+  const { requestId, requestDigest } = request;
+  return setLimit(state, turn, { ...spec, version: 0, requestId, requestDigest });
 }
 
 /** Updates a limit. */
@@ -282,7 +300,7 @@ export function seed(state: State, turn: Turn, pools: readonly PoolSpec[], limit
       setLimit(state, turn, { ...spec, version: 0, requestId: "" });
   }
   for (const spec of pools) {
-    if (fresh(`pool ${spec.name}`) && !state.pools.has(spec.name)) putPool(state, turn, spec, "");
+    if (fresh(`pool ${spec.name}`) && !state.pools.has(spec.name)) putPool(state, turn, spec, { requestId: "" });
   }
   if (seeded.size !== state.meta.seeded.length) state.setMeta(turn, { seeded: [...seeded] });
 }

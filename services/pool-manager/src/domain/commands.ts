@@ -1,6 +1,6 @@
 import type { AttemptRef, Bid, Refusal } from "./bid.js";
 import type { BidResult, ForbidResult, Known } from "./bids.js";
-import type { CatalogueRefused, LimitSpec, PoolSpec } from "./catalogue.js";
+import type { CatalogueRefused, CreateRequest, LimitSpec, PoolSpec } from "./catalogue.js";
 import type { Completion, CompletionVerdict } from "./completion.js";
 import type { Swept } from "./expiry.js";
 import type { Lease } from "./lease.js";
@@ -55,13 +55,13 @@ export interface Commands {
       readonly revoked: readonly { readonly runner: string; readonly revocation: Revocation }[];
     };
   };
-  createPool: { takes: { readonly spec: PoolSpec; readonly requestId: string }; gives: Pool | CatalogueRefused };
+  createPool: { takes: { readonly spec: PoolSpec } & CreateRequest; gives: Pool | CatalogueRefused };
   updatePool: {
     takes: { readonly name: string; readonly patch: Partial<PoolSpec>; readonly etag: string };
     gives: Pool | CatalogueRefused;
   };
   deletePool: { takes: { readonly name: string }; gives: CatalogueRefused | undefined };
-  createLimit: { takes: { readonly spec: LimitSpec; readonly requestId: string }; gives: Limit | CatalogueRefused };
+  createLimit: { takes: { readonly spec: LimitSpec } & CreateRequest; gives: Limit | CatalogueRefused };
   updateLimit: {
     takes: { readonly name: string; readonly patch: Partial<LimitSpec>; readonly etag: string };
     gives: Limit | CatalogueRefused;

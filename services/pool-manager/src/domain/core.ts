@@ -89,13 +89,13 @@ function answer(state: State, turn: Turn, command: Command): AnswerOf<CommandKin
     case "forbid":
       return takeForbid(state, turn, command);
     case "createPool":
-      return createPool(state, turn, command.spec, command.requestId);
+      return createPool(state, turn, command.spec, command);
     case "updatePool":
       return updatePool(state, turn, command.name, command.patch, command.etag);
     case "deletePool":
       return deletePool(state, turn, command.name);
     case "createLimit":
-      return createLimit(state, turn, command.spec, command.requestId);
+      return createLimit(state, turn, command.spec, command);
     case "updateLimit":
       return updateLimit(state, turn, command.name, command.patch, command.etag);
     case "deleteLimit":

@@ -18,6 +18,8 @@ export interface Limit {
   readonly version: number;
   /** Request id that created it; empty if none. */
   readonly requestId: string;
+  /** Digest of that request. */
+  readonly requestDigest?: string | undefined;
 }
 
 /** Largest capacity and weight. */

@@ -14,6 +14,8 @@ export interface Pool {
   readonly reason: string;
   readonly version: number;
   readonly requestId: string;
+  /** Digest of that request. */
+  readonly requestDigest?: string | undefined;
 }
 
 /** Names of the limits that are made by themselves. */

@@ -3,7 +3,7 @@ import { FieldCheck, ReasonError } from "@berth/chassis/grpc";
 import type { registry as wire } from "@berth/contracts";
 import type { CallContext } from "nice-grpc-common";
 import { type Attempt, isFinal, type TaskSnapshot } from "../domain/task.js";
-import type { Logs } from "../engine/logs.js";
+import type { Logs, TokenPiece } from "../engine/logs.js";
 import type { Registry } from "../engine/registry.js";
 import { checkKey } from "./registry-service.js";
 
@@ -11,6 +11,8 @@ const pieceBytesMax = 64 * 1024;
 const appendBytesMax = 1024 * 1024;
 /** Pieces of one message. */
 const readMax = 16;
+/** Bytes of one answer of GetLogs: small enough for a client of any language with its own default bound of 4 MiB. */
+const answerBytes = { most: 2 * 1024 * 1024, usual: 1024 * 1024 };
 /** Wait, after an attempt has ended, for output that is still on its way. */
 const stragglersMs = 1_000;
 
@@ -40,32 +42,47 @@ export class LogApi implements wire.LogServiceImplementation {
     return {};
   }
 
-  async getLogs({ task, attempt: asked }: wire.GetLogsRequest): Promise<wire.GetLogsResponse> {
+  async getLogs({ task, attempt: asked, fromOffset, maxBytes }: wire.GetLogsRequest): Promise<wire.GetLogsResponse> {
+    checkPlace(asked, fromOffset).range("max_bytes", maxBytes, 0, Number.MAX_SAFE_INTEGER).throwIfAny();
     const snapshot = await this.find(task);
     const attempt = asked || snapshot.status.attempt;
+    if (attempt > snapshot.status.attempt)
+      throw new ReasonError("NOT_FOUND", `${task} has no attempt ${attempt}: ${snapshot.status.attempt} were made so far`);
     const totals = this.logs.store.totals(task, attempt);
-    const pieces = this.logs.store.read(task, attempt, 0, Number.MAX_SAFE_INTEGER);
+    const max = Math.min(answerBytes.most, Number(maxBytes) || answerBytes.usual);
+    const chunks: wire.LogChunk[] = [];
+    let nextOffset = 0;
+    for (let [offset, bytes] = [Number(fromOffset), 0]; nextOffset === 0; ) {
+      const pieces = this.logs.store.read(task, attempt, offset, readMax);
+      for (const piece of pieces) {
+        if (chunks.length > 0 && bytes + piece.data.length > max) {
+          nextOffset = piece.offset;
+          break;
+        }
+        chunks.push(chunkOf(piece));
+        bytes += piece.data.length;
+        offset = piece.offset + piece.data.length;
+      }
+      if (pieces.length < readMax) break;
+    }
     return {
       attempt,
-      chunks: pieces.map((piece) => ({
-        task,
-        attempt,
-        offset: BigInt(piece.offset),
-        data: Buffer.from(piece.data),
-        stderr: piece.stderr,
-        token: 0n,
-      })),
+      chunks,
       cutBytes: BigInt(totals ? totals.nextOffset - totals.keptBytes : 0),
+      nextOffset: BigInt(nextOffset),
     };
   }
 
   async *watchLogs(
-    { task, attempt: asked }: wire.WatchLogsRequest,
+    { task, attempt: asked, fromOffset }: wire.WatchLogsRequest,
     context: CallContext,
   ): AsyncGenerator<wire.WatchLogsResponse> {
+    checkPlace(asked, fromOffset)
+      .that(asked !== 0 || fromOffset === 0n, "from_offset", "needs the attempt that it is an offset of")
+      .throwIfAny();
     let snapshot = await this.find(task);
     let attempt = asked || Math.max(1, snapshot.status.attempt);
-    let offset = 0;
+    let offset = Number(fromOffset);
     let woken = new AbortController();
     const unlisten = this.logs.listen(task, () => woken.abort());
     const watcher = this.registry.feed.open(({ header }) => header.key === task, true);
@@ -77,16 +94,7 @@ export class LogApi implements wire.LogServiceImplementation {
         if (pieces.length > 0) {
           const last = pieces[pieces.length - 1] as (typeof pieces)[number];
           offset = last.offset + last.data.length;
-          yield {
-            chunks: pieces.map((piece) => ({
-              task,
-              attempt,
-              offset: BigInt(piece.offset),
-              data: Buffer.from(piece.data),
-              stderr: piece.stderr,
-              token: 0n,
-            })),
-          };
+          yield { chunks: pieces.map(chunkOf) };
           continue;
         }
         snapshot = changes.latest ?? snapshot;
@@ -164,6 +172,15 @@ export class LogApi implements wire.LogServiceImplementation {
     if (!task) throw new ReasonError("NOT_FOUND", `there is no task ${key}: tasks are named {set}/{task}`);
     return task;
   }
+}
+
+/** Checks where to read. */
+function checkPlace(attempt: number, offset: bigint): FieldCheck {
+  return new FieldCheck().range("attempt", attempt, 0, 1_000_000).range("from_offset", offset, 0, Number.MAX_SAFE_INTEGER);
+}
+
+function chunkOf({ key, attempt, offset, data, stderr }: Omit<TokenPiece, "token">): wire.LogChunk {
+  return { task: key, attempt, offset: BigInt(offset), data: Buffer.from(data), stderr, token: 0n };
 }
 
 function isOver(task: TaskSnapshot, made: Attempt | undefined, attempt: number): boolean {

@@ -81,7 +81,8 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
     const filter = checkedFilter(request.filter, false);
     const full = request.view === wire.View.FULL;
     const resume = Number(request.resumeRevision);
-    if (resume < 0 || resume > registry.core.memory.revision) {
+    new FieldCheck().range("resume_revision", request.resumeRevision, 0, Number.MAX_SAFE_INTEGER).throwIfAny();
+    if (resume > registry.core.memory.revision) {
       throw new ReasonError(
         "REVISION_GONE",
         `resume_revision: ${resume} isn't one of this registry, which is at ${registry.core.memory.revision}: list, then watch anew`,
@@ -118,14 +119,14 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
 
   async cancelTasks(request: wire.CancelTasksRequest): Promise<wire.CancelTasksResponse> {
     new FieldCheck().length("reason", request.reason, 0, 1_024).throwIfAny();
-    const filter = checkedFilter(request.filter, true);
+    const filter = await this.named(request.filter);
     const finalCount = await this.options.registry.store.countFinals(filter);
     const { changed } = await this.options.registry.cancel(filter, request.reason);
     return { cancelledCount: changed, finalCount };
   }
 
   async retryTasks(request: wire.RetryTasksRequest): Promise<wire.RetryTasksResponse> {
-    const filter = checkedFilter(request.filter, true);
+    const filter = await this.named(request.filter);
     const { registry } = this.options;
     const live = await registry.live({ kind: "select", filter, beforeOrder: Number.MAX_SAFE_INTEGER, max: 200_000 });
     const succeeded =
@@ -164,6 +165,23 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
       taskSets: page.map((set) => showSet(live.get(set.set) ?? set)),
       nextPageToken: stored.length > max && last ? pageToken([last.createMs, last.set]) : "",
     };
+  }
+
+  /** A filter of what is to be changed: the set or the tasks that it names must be there, so that a slip of the pen isn't taken for "nothing to do". */
+  private async named(asked: wire.TaskFilter | undefined): Promise<Filter> {
+    const filter = checkedFilter(asked, true);
+    const { set, keys } = filter;
+    if (set !== "") await this.getTaskSet({ set });
+    if (keys.length === 0) return filter;
+    const { registry } = this.options;
+    const { tasks } = await registry.live({ kind: "keys", keys });
+    const there = new Set(tasks.map(({ header }) => header.key));
+    const rest = keys.filter((key) => !there.has(key));
+    if (rest.length > 0) for (const { header } of await registry.store.tasks(rest)) there.add(header.key);
+    const missing = rest.filter((key) => !there.has(key));
+    if (missing.length === 0) return filter;
+    const named = `${missing.slice(0, 10).join(", ")}${missing.length > 10 ? ` and ${missing.length - 10} more` : ""}`;
+    throw new ReasonError("NOT_FOUND", `there is no task ${named}: nothing was changed; tasks are named {set}/{task}`);
   }
 
   private async find(key: string): Promise<TaskSnapshot> {

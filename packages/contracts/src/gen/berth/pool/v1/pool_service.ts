@@ -611,7 +611,7 @@ export interface CreatePoolRequest {
   pool:
     | Pool
     | undefined;
-  /** UUID made by the caller; a repeat gets the first answer. Remembered for as long as the pool is. */
+  /** UUID made by the caller; a repeat gets what the pool is now. Remembered for as long as the pool is. */
   requestId: string;
 }
 
@@ -688,7 +688,7 @@ export interface CreateLimitRequest {
   limit:
     | Limit
     | undefined;
-  /** UUID made by the caller; a repeat gets the first answer. Remembered for as long as the limit is. */
+  /** UUID made by the caller; a repeat gets what the limit is now. Remembered for as long as the limit is. */
   requestId: string;
 }
 
@@ -5531,7 +5531,7 @@ export const PoolServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Lists the changes made to pools and limits, newest first: who, when, from what to what, why. */
+    /** Lists the changes of capacities, pools' among them, newest first: when, from what to what, why. */
     listLimitChanges: {
       name: "ListLimitChanges",
       requestType: ListLimitChangesRequest as typeof ListLimitChangesRequest,
@@ -5606,7 +5606,7 @@ export interface PoolServiceImplementation<CallContextExt = {}> {
     request: DeleteLimitRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<DeleteLimitResponse>>;
-  /** Lists the changes made to pools and limits, newest first: who, when, from what to what, why. */
+  /** Lists the changes of capacities, pools' among them, newest first: when, from what to what, why. */
   listLimitChanges(
     request: ListLimitChangesRequest,
     context: CallContext & CallContextExt,
@@ -5672,7 +5672,7 @@ export interface PoolServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<DeleteLimitRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<DeleteLimitResponse>;
-  /** Lists the changes made to pools and limits, newest first: who, when, from what to what, why. */
+  /** Lists the changes of capacities, pools' among them, newest first: when, from what to what, why. */
   listLimitChanges(
     request: DeepPartial<ListLimitChangesRequest>,
     options?: CallOptions & CallOptionsExt,

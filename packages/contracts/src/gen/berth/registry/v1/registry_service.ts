@@ -172,7 +172,7 @@ export interface WatchTasksRequest {
   filter:
     | TaskFilter
     | undefined;
-  /** Only changes after this revision; 0 for everything that matches now. */
+  /** Only changes after this revision; 0 for everything that matches now. Negative is refused. */
   resumeRevision: bigint;
   /** How much to return. Default basic. */
   view: View;
@@ -275,7 +275,10 @@ export interface LogChunk {
   data: Buffer;
   /** True for standard error. */
   stderr: boolean;
-  /** Fencing token of the lease. */
+  /**
+   * Fencing token of the lease that it was written under. Input only: a piece with another token than the attempt's is dropped,
+   * and 0 is returned.
+   */
   token: bigint;
 }
 
@@ -321,6 +324,10 @@ export interface GetLogsRequest {
   task: string;
   /** Attempt; 0 for the last. */
   attempt: number;
+  /** Only pieces that begin at or behind this offset: 0, or next_offset of the answer before. */
+  fromOffset: bigint;
+  /** Most bytes to return: default 1 MiB, at most 2 MiB; more is taken as 2 MiB, negative is refused. One piece always comes. */
+  maxBytes: bigint;
 }
 
 /** Output. */
@@ -329,8 +336,10 @@ export interface GetLogsResponse {
   attempt: number;
   /** The pieces, in order. */
   chunks: LogChunk[];
-  /** Bytes that were cut out of the middle. */
+  /** Bytes that were cut out of the middle of the whole output, not only of this answer's part. */
   cutBytes: bigint;
+  /** Passed on as from_offset, together with the attempt; 0 only where nothing more is kept. */
+  nextOffset: bigint;
 }
 
 /** Opens a watch. */
@@ -339,6 +348,11 @@ export interface WatchLogsRequest {
   task: string;
   /** Attempt; 0 for the last, and then for each that follows until the task is final. */
   attempt: number;
+  /**
+   * Only pieces that begin at or behind this offset: 0, or the end of the last piece that was seen of the attempt. Only together
+   * with `attempt`.
+   */
+  fromOffset: bigint;
 }
 
 /** Some output. */
@@ -2776,7 +2790,7 @@ export const AppendLogsResponse: MessageFns<AppendLogsResponse> = {
 };
 
 function createBaseGetLogsRequest(): GetLogsRequest {
-  return { task: "", attempt: 0 };
+  return { task: "", attempt: 0, fromOffset: 0n, maxBytes: 0n };
 }
 
 export const GetLogsRequest: MessageFns<GetLogsRequest> = {
@@ -2786,6 +2800,18 @@ export const GetLogsRequest: MessageFns<GetLogsRequest> = {
     }
     if (message.attempt !== 0) {
       writer.uint32(16).int32(message.attempt);
+    }
+    if (message.fromOffset !== 0n) {
+      if (BigInt.asIntN(64, message.fromOffset) !== message.fromOffset) {
+        throw new globalThis.Error("value provided for field message.fromOffset of type int64 too large");
+      }
+      writer.uint32(24).int64(message.fromOffset);
+    }
+    if (message.maxBytes !== 0n) {
+      if (BigInt.asIntN(64, message.maxBytes) !== message.maxBytes) {
+        throw new globalThis.Error("value provided for field message.maxBytes of type int64 too large");
+      }
+      writer.uint32(32).int64(message.maxBytes);
     }
     return writer;
   },
@@ -2819,6 +2845,22 @@ export const GetLogsRequest: MessageFns<GetLogsRequest> = {
             message.attempt = reader.int32();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.fromOffset = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxBytes = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2835,6 +2877,16 @@ export const GetLogsRequest: MessageFns<GetLogsRequest> = {
     return {
       task: isSet(object.task) ? globalThis.String(object.task) : "",
       attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
+      fromOffset: isSet(object.fromOffset)
+        ? BigInt(object.fromOffset)
+        : isSet(object.from_offset)
+        ? BigInt(object.from_offset)
+        : 0n,
+      maxBytes: isSet(object.maxBytes)
+        ? BigInt(object.maxBytes)
+        : isSet(object.max_bytes)
+        ? BigInt(object.max_bytes)
+        : 0n,
     };
   },
 
@@ -2846,6 +2898,12 @@ export const GetLogsRequest: MessageFns<GetLogsRequest> = {
     if (message.attempt !== 0) {
       obj.attempt = Math.round(message.attempt);
     }
+    if (message.fromOffset !== 0n) {
+      obj.fromOffset = message.fromOffset.toString();
+    }
+    if (message.maxBytes !== 0n) {
+      obj.maxBytes = message.maxBytes.toString();
+    }
     return obj;
   },
 
@@ -2856,12 +2914,16 @@ export const GetLogsRequest: MessageFns<GetLogsRequest> = {
     const message = createBaseGetLogsRequest();
     message.task = object.task ?? "";
     message.attempt = object.attempt ?? 0;
+    message.fromOffset = (object.fromOffset !== undefined && object.fromOffset !== null)
+      ? BigInt(object.fromOffset)
+      : 0n;
+    message.maxBytes = (object.maxBytes !== undefined && object.maxBytes !== null) ? BigInt(object.maxBytes) : 0n;
     return message;
   },
 };
 
 function createBaseGetLogsResponse(): GetLogsResponse {
-  return { attempt: 0, chunks: [], cutBytes: 0n };
+  return { attempt: 0, chunks: [], cutBytes: 0n, nextOffset: 0n };
 }
 
 export const GetLogsResponse: MessageFns<GetLogsResponse> = {
@@ -2877,6 +2939,12 @@ export const GetLogsResponse: MessageFns<GetLogsResponse> = {
         throw new globalThis.Error("value provided for field message.cutBytes of type int64 too large");
       }
       writer.uint32(24).int64(message.cutBytes);
+    }
+    if (message.nextOffset !== 0n) {
+      if (BigInt.asIntN(64, message.nextOffset) !== message.nextOffset) {
+        throw new globalThis.Error("value provided for field message.nextOffset of type int64 too large");
+      }
+      writer.uint32(32).int64(message.nextOffset);
     }
     return writer;
   },
@@ -2918,6 +2986,14 @@ export const GetLogsResponse: MessageFns<GetLogsResponse> = {
             message.cutBytes = reader.int64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.nextOffset = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2939,6 +3015,11 @@ export const GetLogsResponse: MessageFns<GetLogsResponse> = {
         : isSet(object.cut_bytes)
         ? BigInt(object.cut_bytes)
         : 0n,
+      nextOffset: isSet(object.nextOffset)
+        ? BigInt(object.nextOffset)
+        : isSet(object.next_offset)
+        ? BigInt(object.next_offset)
+        : 0n,
     };
   },
 
@@ -2953,6 +3034,9 @@ export const GetLogsResponse: MessageFns<GetLogsResponse> = {
     if (message.cutBytes !== 0n) {
       obj.cutBytes = message.cutBytes.toString();
     }
+    if (message.nextOffset !== 0n) {
+      obj.nextOffset = message.nextOffset.toString();
+    }
     return obj;
   },
 
@@ -2964,12 +3048,15 @@ export const GetLogsResponse: MessageFns<GetLogsResponse> = {
     message.attempt = object.attempt ?? 0;
     message.chunks = object.chunks?.map((e) => LogChunk.fromPartial(e)) || [];
     message.cutBytes = (object.cutBytes !== undefined && object.cutBytes !== null) ? BigInt(object.cutBytes) : 0n;
+    message.nextOffset = (object.nextOffset !== undefined && object.nextOffset !== null)
+      ? BigInt(object.nextOffset)
+      : 0n;
     return message;
   },
 };
 
 function createBaseWatchLogsRequest(): WatchLogsRequest {
-  return { task: "", attempt: 0 };
+  return { task: "", attempt: 0, fromOffset: 0n };
 }
 
 export const WatchLogsRequest: MessageFns<WatchLogsRequest> = {
@@ -2979,6 +3066,12 @@ export const WatchLogsRequest: MessageFns<WatchLogsRequest> = {
     }
     if (message.attempt !== 0) {
       writer.uint32(16).int32(message.attempt);
+    }
+    if (message.fromOffset !== 0n) {
+      if (BigInt.asIntN(64, message.fromOffset) !== message.fromOffset) {
+        throw new globalThis.Error("value provided for field message.fromOffset of type int64 too large");
+      }
+      writer.uint32(24).int64(message.fromOffset);
     }
     return writer;
   },
@@ -3012,6 +3105,14 @@ export const WatchLogsRequest: MessageFns<WatchLogsRequest> = {
             message.attempt = reader.int32();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.fromOffset = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3028,6 +3129,11 @@ export const WatchLogsRequest: MessageFns<WatchLogsRequest> = {
     return {
       task: isSet(object.task) ? globalThis.String(object.task) : "",
       attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
+      fromOffset: isSet(object.fromOffset)
+        ? BigInt(object.fromOffset)
+        : isSet(object.from_offset)
+        ? BigInt(object.from_offset)
+        : 0n,
     };
   },
 
@@ -3039,6 +3145,9 @@ export const WatchLogsRequest: MessageFns<WatchLogsRequest> = {
     if (message.attempt !== 0) {
       obj.attempt = Math.round(message.attempt);
     }
+    if (message.fromOffset !== 0n) {
+      obj.fromOffset = message.fromOffset.toString();
+    }
     return obj;
   },
 
@@ -3049,6 +3158,9 @@ export const WatchLogsRequest: MessageFns<WatchLogsRequest> = {
     const message = createBaseWatchLogsRequest();
     message.task = object.task ?? "";
     message.attempt = object.attempt ?? 0;
+    message.fromOffset = (object.fromOffset !== undefined && object.fromOffset !== null)
+      ? BigInt(object.fromOffset)
+      : 0n;
     return message;
   },
 };
@@ -4256,7 +4368,10 @@ export const RegistryServiceDefinition = {
       responseStream: true,
       options: {},
     },
-    /** Cancels tasks. One that runs is CANCELLING until its run is known to be dead. Idempotent. */
+    /**
+     * Cancels tasks. One that runs is CANCELLING until its run is known to be dead. Idempotent. NOT_FOUND, changing nothing, if
+     * the set or one of the tasks named isn't there.
+     */
     cancelTasks: {
       name: "CancelTasks",
       requestType: CancelTasksRequest as typeof CancelTasksRequest,
@@ -4265,7 +4380,10 @@ export const RegistryServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Retries tasks that ended FAILED, CANCELLED or SKIPPED with a fresh retry budget, and what was skipped for them. */
+    /**
+     * Retries tasks that ended FAILED, CANCELLED or SKIPPED with a fresh retry budget, and what was skipped for them. A repeat
+     * leaves alone what has begun anew. NOT_FOUND, changing nothing, if the set or one of the tasks named isn't there.
+     */
     retryTasks: {
       name: "RetryTasks",
       requestType: RetryTasksRequest as typeof RetryTasksRequest,
@@ -4325,12 +4443,18 @@ export interface RegistryServiceImplementation<CallContextExt = {}> {
     request: WatchTasksRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<WatchTasksResponse>>;
-  /** Cancels tasks. One that runs is CANCELLING until its run is known to be dead. Idempotent. */
+  /**
+   * Cancels tasks. One that runs is CANCELLING until its run is known to be dead. Idempotent. NOT_FOUND, changing nothing, if
+   * the set or one of the tasks named isn't there.
+   */
   cancelTasks(
     request: CancelTasksRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<CancelTasksResponse>>;
-  /** Retries tasks that ended FAILED, CANCELLED or SKIPPED with a fresh retry budget, and what was skipped for them. */
+  /**
+   * Retries tasks that ended FAILED, CANCELLED or SKIPPED with a fresh retry budget, and what was skipped for them. A repeat
+   * leaves alone what has begun anew. NOT_FOUND, changing nothing, if the set or one of the tasks named isn't there.
+   */
   retryTasks(
     request: RetryTasksRequest,
     context: CallContext & CallContextExt,
@@ -4373,12 +4497,18 @@ export interface RegistryServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<WatchTasksRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<WatchTasksResponse>;
-  /** Cancels tasks. One that runs is CANCELLING until its run is known to be dead. Idempotent. */
+  /**
+   * Cancels tasks. One that runs is CANCELLING until its run is known to be dead. Idempotent. NOT_FOUND, changing nothing, if
+   * the set or one of the tasks named isn't there.
+   */
   cancelTasks(
     request: DeepPartial<CancelTasksRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<CancelTasksResponse>;
-  /** Retries tasks that ended FAILED, CANCELLED or SKIPPED with a fresh retry budget, and what was skipped for them. */
+  /**
+   * Retries tasks that ended FAILED, CANCELLED or SKIPPED with a fresh retry budget, and what was skipped for them. A repeat
+   * leaves alone what has begun anew. NOT_FOUND, changing nothing, if the set or one of the tasks named isn't there.
+   */
   retryTasks(
     request: DeepPartial<RetryTasksRequest>,
     options?: CallOptions & CallOptionsExt,
@@ -4427,7 +4557,7 @@ export const LogServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Returns the output that is kept. */
+    /** Returns the output that is kept, from an offset on, as much as one answer carries. NOT_FOUND for an attempt that wasn't made. */
     getLogs: {
       name: "GetLogs",
       requestType: GetLogsRequest as typeof GetLogsRequest,
@@ -4436,7 +4566,7 @@ export const LogServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Streams the output that is kept and then what arrives, until the attempt ends. */
+    /** Streams the output that is kept, from an offset on, and then what arrives, until the attempt ends. */
     watchLogs: {
       name: "WatchLogs",
       requestType: WatchLogsRequest as typeof WatchLogsRequest,
@@ -4459,9 +4589,9 @@ export interface LogServiceImplementation<CallContextExt = {}> {
     request: AppendLogsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<AppendLogsResponse>>;
-  /** Returns the output that is kept. */
+  /** Returns the output that is kept, from an offset on, as much as one answer carries. NOT_FOUND for an attempt that wasn't made. */
   getLogs(request: GetLogsRequest, context: CallContext & CallContextExt): Promise<DeepPartial<GetLogsResponse>>;
-  /** Streams the output that is kept and then what arrives, until the attempt ends. */
+  /** Streams the output that is kept, from an offset on, and then what arrives, until the attempt ends. */
   watchLogs(
     request: WatchLogsRequest,
     context: CallContext & CallContextExt,
@@ -4479,9 +4609,9 @@ export interface LogServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<AppendLogsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<AppendLogsResponse>;
-  /** Returns the output that is kept. */
+  /** Returns the output that is kept, from an offset on, as much as one answer carries. NOT_FOUND for an attempt that wasn't made. */
   getLogs(request: DeepPartial<GetLogsRequest>, options?: CallOptions & CallOptionsExt): Promise<GetLogsResponse>;
-  /** Streams the output that is kept and then what arrives, until the attempt ends. */
+  /** Streams the output that is kept, from an offset on, and then what arrives, until the attempt ends. */
   watchLogs(
     request: DeepPartial<WatchLogsRequest>,
     options?: CallOptions & CallOptionsExt,
