@@ -105,7 +105,9 @@ export class PoolApi implements wire.PoolServiceImplementation {
   async createPool({ pool, requestId }: wire.CreatePoolRequest): Promise<wire.CreatePoolResponse> {
     if (!pool) throw missing("pool");
     checkPool(pool);
-    const created = orThrow(await this.engine.run("createPool", { spec: poolSpec(pool), ...createRequest(requestId, poolSpec(pool)) }));
+    const created = orThrow(
+      await this.engine.run("createPool", { spec: poolSpec(pool), ...createRequest(requestId, poolSpec(pool)) }),
+    );
     return await this.getPool({ pool: created.name });
   }
 
@@ -146,7 +148,9 @@ export class PoolApi implements wire.PoolServiceImplementation {
   async createLimit({ limit, requestId }: wire.CreateLimitRequest): Promise<wire.CreateLimitResponse> {
     if (!limit) throw missing("limit");
     checkLimit(limit);
-    const created = orThrow(await this.engine.run("createLimit", { spec: limitSpec(limit), ...createRequest(requestId, limitSpec(limit)) }));
+    const created = orThrow(
+      await this.engine.run("createLimit", { spec: limitSpec(limit), ...createRequest(requestId, limitSpec(limit)) }),
+    );
     return { limit: (await this.getLimit({ limit: created.name })).limit };
   }
 

@@ -71,7 +71,7 @@ export function sessionOf(state: State, runner: string, incarnation: string): Se
   if (record.lost) {
     return {
       refused: "SESSION_EXPIRED",
-      message: `runner ${runner} was silent for its whole TTL: stop every run, then attach as a new incarnation`,
+      message: `runner ${runner} was silent for its whole TTL, or has detached: stop every run, then attach as a new incarnation`,
     };
   }
   return session;

@@ -47,7 +47,10 @@ export class LogApi implements wire.LogServiceImplementation {
     const snapshot = await this.find(task);
     const attempt = asked || snapshot.status.attempt;
     if (attempt > snapshot.status.attempt)
-      throw new ReasonError("NOT_FOUND", `${task} has no attempt ${attempt}: ${snapshot.status.attempt} were made so far`);
+      throw new ReasonError(
+        "NOT_FOUND",
+        `${task} has no attempt ${attempt}: ${snapshot.status.attempt} were made so far`,
+      );
     const totals = this.logs.store.totals(task, attempt);
     const max = Math.min(answerBytes.most, Number(maxBytes) || answerBytes.usual);
     const chunks: wire.LogChunk[] = [];
@@ -176,7 +179,9 @@ export class LogApi implements wire.LogServiceImplementation {
 
 /** Checks where to read. */
 function checkPlace(attempt: number, offset: bigint): FieldCheck {
-  return new FieldCheck().range("attempt", attempt, 0, 1_000_000).range("from_offset", offset, 0, Number.MAX_SAFE_INTEGER);
+  return new FieldCheck()
+    .range("attempt", attempt, 0, 1_000_000)
+    .range("from_offset", offset, 0, Number.MAX_SAFE_INTEGER);
 }
 
 function chunkOf({ key, attempt, offset, data, stderr }: Omit<TokenPiece, "token">): wire.LogChunk {

@@ -37,6 +37,13 @@ describe("kept output", () => {
     expect(store.totals("s/a", 1)).toEqual({ nextOffset: 20, keptBytes: 8 });
   });
 
+  it("comes back in bytes whose length says where the next piece begins", () => {
+    store.append([piece(0, "abcd"), piece(4, "ef")], () => 100);
+    const [first] = store.read("s/a", 1, 0, 1);
+    expect(first?.data).toEqual(new Uint8Array(Buffer.from("abcd")));
+    expect(store.read("s/a", 1, first?.data.length ?? 0, 1)).toMatchObject([{ offset: 4 }]);
+  });
+
   it("goes with its task", () => {
     store.append([piece(0, "abcd")], () => 100);
     store.remove(["s/a"]);

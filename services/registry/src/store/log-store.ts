@@ -84,9 +84,16 @@ export class LogStore {
     const rows = this.statements.read.all(key, attempt, fromOffset, max) as {
       at: number;
       stderr: number;
-      data: Uint8Array;
+      data: Uint8Array | ArrayBuffer;
     }[];
-    return rows.map(({ at, stderr, data }) => ({ key, attempt, offset: at, data, stderr: stderr === 1 }));
+    // libsql gives a BLOB as an ArrayBuffer, which has no `length`.
+    return rows.map(({ at, stderr, data }) => ({
+      key,
+      attempt,
+      offset: at,
+      data: new Uint8Array(data),
+      stderr: stderr === 1,
+    }));
   }
 
   /** Deletes the output of tasks. */

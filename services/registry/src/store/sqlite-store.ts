@@ -181,8 +181,9 @@ export class SqliteRegistryStore implements RegistryStore {
   async specs(keys: readonly string[]): Promise<Map<string, Uint8Array>> {
     const found = new Map<string, Uint8Array>();
     for (const key of keys) {
-      const row = this.statements.spec.get(key) as { spec: Uint8Array } | undefined;
-      if (row) found.set(key, row.spec);
+      // libsql gives a BLOB as an ArrayBuffer, which has no `length`.
+      const row = this.statements.spec.get(key) as { spec: Uint8Array | ArrayBuffer } | undefined;
+      if (row) found.set(key, new Uint8Array(row.spec));
     }
     return found;
   }

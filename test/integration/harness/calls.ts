@@ -1,0 +1,68 @@
+import { type Channel, type ClientOptions, createClient } from "@berth/chassis/grpc";
+import { metrics, pool, registry, runner, scheduler } from "@berth/contracts";
+import type { Berth } from "./berth.js";
+
+type Port = keyof Berth["client"]["endpoints"]["addresses"];
+type Definition = Parameters<typeof createClient>[0] & { readonly fullName: string };
+
+/** Where a service of the protos is served. */
+const ports: Readonly<Record<string, Port>> = {
+  "berth.registry.v1": "registry",
+  "berth.pool.v1": "poolManager",
+  "berth.runner.v1.LeaseService": "poolManager",
+  "berth.runner.v1.WorkService": "scheduler",
+  "berth.scheduler.v1": "scheduler",
+  "berth.metrics.v1": "metrics",
+};
+
+/** Every service of the protos, with the port that serves it. */
+export const services = [metrics, pool, registry, runner, scheduler]
+  .flatMap((contract) => Object.values(contract) as unknown[])
+  .filter((value): value is Definition => typeof value === "object" && value !== null && "fullName" in value)
+  .map((definition) => {
+    const name = definition.fullName;
+    const port = ports[name] ?? ports[name.slice(0, name.lastIndexOf("."))];
+    if (port === undefined) throw new Error(`say in calls.ts which port serves ${name}`);
+    return { definition, port };
+  });
+
+/** Every method of the protos: `berth.pool.v1.PoolService/GetPool` and so on. */
+export const methods = services.flatMap(({ definition }) =>
+  Object.entries(definition.methods).map(([key, method]) => ({ definition, key, path: pathOf(definition, method) })),
+);
+
+function pathOf({ fullName }: Definition, { name }: { readonly name: string }): string {
+  return `${fullName}/${name}`;
+}
+
+/** Notes in `answered` every method that has answered over the wire: a unary call that succeeded, a stream that sent something. */
+export function notingClient<Service extends Definition>(
+  definition: Service,
+  channel: Channel,
+  options: ClientOptions,
+  answered: Set<string>,
+): ReturnType<typeof createClient<Service>> {
+  const client = createClient(definition, channel, options) as Record<string, (...args: unknown[]) => unknown>;
+  const noting = Object.entries(definition.methods).map(([key, method]) => {
+    const note = () => void answered.add(pathOf(definition, method));
+    const call = (...args: unknown[]): unknown => {
+      const answer = client[key]?.(...args);
+      return method.responseStream ? notedStream(answer as AsyncIterable<unknown>, note) : notedAnswer(answer, note);
+    };
+    return [key, call];
+  });
+  return Object.fromEntries(noting);
+}
+
+async function* notedStream(answers: AsyncIterable<unknown>, note: () => void): AsyncGenerator<unknown> {
+  for await (const answer of answers) {
+    note();
+    yield answer;
+  }
+}
+
+async function notedAnswer(answer: unknown, note: () => void): Promise<unknown> {
+  const value = await answer;
+  note();
+  return value;
+}
