@@ -68,17 +68,23 @@ const byHand = (id: string) => ({ id, pool: "hand", run: commandOf("true") });
 const commandOf = (program: string) => ({ kind: { $case: "command" as const, value: { argv: [program] } } });
 const bid = (task: string) => ({ task, attempt: 1, pools: ["hand"], readyTime: new Date() });
 
+/** Work that has come, by task. */
+const received = new Map<string, runner.Work>();
+
+function receive(work: readonly runner.Work[]): void {
+  for (const item of work) received.set(item.task, item);
+}
+
 /** Takes the work of one task and starts it. */
 async function takeAndStart(task: string): Promise<runner.Work> {
-  let work: runner.Work | undefined;
   await until(`work for ${task}`, async () => {
-    const polled = await call.work.pollWork({ ...me, wait: { seconds: 1n, nanos: 0 } });
-    work = polled.work.find((item) => item.task === task);
-    return work !== undefined;
+    if (!received.has(task)) receive((await call.work.pollWork({ ...me, wait: { seconds: 1n, nanos: 0 } })).work);
+    return received.has(task);
   });
-  const { lease, token } = work as runner.Work;
+  const work = received.get(task) as runner.Work;
+  const { lease, token } = work;
   await call.leases.reportStarts({ ...me, starts: [{ lease, token, startTime: new Date() }] });
-  return work as runner.Work;
+  return work;
 }
 
 describe("over the wire", () => {
@@ -275,6 +281,7 @@ describe("over the wire", () => {
     expect((await first(ready.watchReadyTasks({}))).complete).toBe(false);
     const streamed = await first(work.streamWork(me));
     expect(streamed.work[0]?.task).toMatch(/^s\//);
+    receive(streamed.work);
     const { lease, token } = await takeAndStart("s/a");
     const piece = (offset: number, data: Buffer) => ({ task: "s/a", attempt: 1, offset: BigInt(offset), data, token });
     const half = Buffer.alloc(65_536, "x");

@@ -16,7 +16,7 @@ export const metricsConfigSchema = z.strictObject({
   poolManagerAddress: z.string().min(3).default("127.0.0.1:50052"),
   /** The scheduler, host:port. */
   schedulerAddress: z.string().min(3).default("127.0.0.1:50053"),
-  /** Folder of `metrics.sqlite`. */
+  /** Folder of `metrics.db`. */
   dataFolder: z.string().min(1).default("data"),
   /** Token that callers of mutations must bring; there are none yet. */
   token: secret().optional(),

@@ -24,7 +24,7 @@ export interface MetricsOptions {
   readonly logger: Logger;
   /** Default: off. */
   readonly telemetry?: Telemetry;
-  /** Where the history is kept. Default: `metrics.sqlite` in the data folder, whose lock the caller holds. */
+  /** Where the history is kept. Default: `metrics.db` in the data folder, whose lock the caller holds. */
   readonly store?: SampleStore;
   /** Further HTTP paths, matched exactly. */
   readonly routes?: Readonly<Record<string, RouteHandler>>;
@@ -133,7 +133,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
 function openStore({ dataFolder, keepSamples, keepMinutes }: MetricsConfig): SampleStore {
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
-  return new SqliteSampleStore(join(dataFolder, "metrics.sqlite"), {
+  return new SqliteSampleStore(join(dataFolder, "metrics.db"), {
     rawMs: keepSamples,
     minutesMs: Math.max(keepSamples, keepMinutes),
   });

@@ -33,7 +33,10 @@ export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware
       if (call.responseStream) {
         const stream = linkedSignal(context.signal, stopping);
         try {
-          return yield* call.next(call.request, { ...context, signal: stream.signal });
+          const answer = yield* call.next(call.request, { ...context, signal: stream.signal });
+          // An end without an error says that there is no more. A stream cut off by our stopping must not look like that.
+          if (stopping.aborted && !context.signal.aborted) throw stoppingError();
+          return answer;
         } finally {
           stream.release();
         }
@@ -107,14 +110,15 @@ function asServerError(error: unknown, { logger, stopping }: CallMiddlewareOptio
     return error.toServerError();
   }
   if (error instanceof Error && error.name === "AbortError") {
-    if (stopping.aborted)
-      return new ReasonError("NOT_READY", "the service is stopping; connect again", {
-        retryAfterMs: 500,
-      }).toServerError();
+    if (stopping.aborted) return stoppingError().toServerError();
     return new ReasonError("CANCELLED", "the caller went away").toServerError();
   }
   logger.error({ err: error, method }, "a call failed");
   return new ReasonError("INTERNAL", `internal error in ${method}; the log of the service says more`).toServerError();
+}
+
+function stoppingError(): ReasonError {
+  return new ReasonError("NOT_READY", "the service is stopping; connect again", { retryAfterMs: 500 });
 }
 
 /** A signal that aborts with either of two, and lets go of both when the call is over. */

@@ -34,7 +34,7 @@ export function schedulerFigures(registry: Registry, core: SchedulerCore, stream
   );
   gauge("berth_scheduler_bids_standing", "Bids that stand at the pool-manager.", () => core.windows.standingBids);
   gauge(
-    "berth_scheduler_class_count",
+    "berth_scheduler_classes",
     "Classes (pools, limits, labels, tenant, resources) that have ready tasks.",
     () => core.windows.classes.size,
   );

@@ -311,9 +311,9 @@ export interface TaskEvent {
   /** Number within the task, from 1. */
   number: number;
   /**
-   * What happened: TaskCreated, TaskReady, TaskAssigned, RunnerStarted, RunnerCompleted, RunnerFailed, RunnerLost,
-   * RetryScheduled, CancelRequested, TaskSucceeded, TaskFailed, TaskCancelled, TaskSkipped, LateResultKept,
-   * LateResultAccepted, TaskRetried. Expect new ones.
+   * What happened: TaskCreated, TaskReady, TaskAssigned, RunnerStarted, RunnerCompleted, RunnerFailed, RunnerStopped,
+   * RunnerNotStarted, RunnerLost, RetryScheduled, StartTimedOut, CancelRequested, TaskSucceeded, TaskFailed, TaskCancelled,
+   * TaskSkipped, LateResultKept, LateResultAccepted, TaskRetried, EventsOmitted. Expect new ones.
    */
   kind: string;
   /** When. */

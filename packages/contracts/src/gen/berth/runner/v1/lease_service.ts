@@ -2549,7 +2549,8 @@ export const DetachRunnerResponse: MessageFns<DetachRunnerResponse> = {
 /**
  * Runners hold their leases here; the pool-manager serves it. A runner process is known by its runner id (stable, lies in
  * its data folder) and its incarnation (random, new at every start). Every call names both; a call under an older
- * incarnation fails with FAILED_PRECONDITION, reason STALE_INCARNATION.
+ * incarnation fails with FAILED_PRECONDITION, reason STALE_INCARNATION; under one that was silent for its whole TTL or has
+ * detached, with reason SESSION_EXPIRED: stop every run, then attach as a new incarnation.
  */
 export type LeaseServiceDefinition = typeof LeaseServiceDefinition;
 export const LeaseServiceDefinition = {
