@@ -49,16 +49,15 @@ afterAll(async () => {
 
 /** Calls with an empty request and says how it was received: the reason of the refusal, or that it was answered. */
 async function reception(path: string, token?: string): Promise<string> {
-  const { definition, key } = methods.find((method) => method.path === path) as (typeof methods)[number];
+  const { definition, key, method } = methods.find((method) => method.path === path) as (typeof methods)[number];
   const channel = channels.get(services.find((one) => one.definition === definition)?.port ?? "") as Channel;
   const client = createClient(definition, channel, token === undefined ? {} : { token });
   const call = (client as Record<string, (request: unknown, options: unknown) => unknown>)[key];
-  const method = definition.methods[key];
   const end = new AbortController();
-  const request = method?.requestStream ? nothing() : {};
+  const request = method.requestStream ? nothing() : {};
   try {
     const answer = call?.(request, { signal: end.signal });
-    if (method?.responseStream) for await (const _item of answer as AsyncIterable<unknown>) break;
+    if (method.responseStream) for await (const _item of answer as AsyncIterable<unknown>) break;
     else await answer;
     return "ANSWERED";
   } catch (error) {

@@ -289,6 +289,17 @@ describe("the registry over gRPC", () => {
     await until("s2", "STATE_SUCCEEDED", 2);
   });
 
+  it("gives what to run in answers of at most 2 MiB, the rest when it is asked again", async () => {
+    const ids = Array.from({ length: 10 }, (_none, i) => `t${i}`);
+    const heavy = (id: string) => ({ ...spec(id), run: { ...spec(id).run, stdin: Buffer.alloc(256 * 1024) } });
+    await tasks().submitTasks({ set: "s4", tasks: ids.map(heavy) });
+    const keys = ids.map((id) => `s4/${id}`);
+    const first = (await ready().listRuns({ tasks: keys })).runs.map(({ task }) => task);
+    expect(first).toEqual(keys.slice(0, 7));
+    const rest = (await ready().listRuns({ tasks: keys.slice(7) })).runs.map(({ task }) => task);
+    expect(rest).toEqual(keys.slice(7));
+  });
+
   it("streams ready tasks, and which no longer are", async () => {
     await tasks().submitTasks({ set: "s3", tasks: [spec("a")] });
     const heard: string[] = [];

@@ -26,9 +26,20 @@ export const services = [metrics, pool, registry, runner, scheduler]
     return { definition, port };
   });
 
+/** Which sides of a method are streams. */
+interface MethodShape {
+  readonly requestStream: boolean;
+  readonly responseStream: boolean;
+}
+
 /** Every method of the protos: `berth.pool.v1.PoolService/GetPool` and so on. */
 export const methods = services.flatMap(({ definition }) =>
-  Object.entries(definition.methods).map(([key, method]) => ({ definition, key, path: pathOf(definition, method) })),
+  Object.entries(definition.methods).map(([key, method]) => ({
+    definition,
+    key,
+    method: method as MethodShape,
+    path: pathOf(definition, method),
+  })),
 );
 
 function pathOf({ fullName }: Definition, { name }: { readonly name: string }): string {
