@@ -74,7 +74,9 @@ describe("help", () => {
     ["retry"],
     ["pool", "set"],
     ["pool", "create"],
+    ["pool", "delete"],
     ["limit", "set"],
+    ["limit", "delete"],
     ["apply"],
   ])("of %s %s has an example and --json", async (...command) => {
     const { code, out } = await run(...command, "--help");
@@ -99,6 +101,7 @@ describe("wrong use", () => {
     [["limit", "set", "global", "--capacity", "NaN"], '--capacity: "NaN"'],
     [["with", "--limit", "a=0", "--", "true"], '--limit: "0"'],
     [["with", "--limit", "a"], "give the command behind --"],
+    [["runner"], "--pool is missing"],
     [["status", "--registry", "nowhere"], "write host:port"],
     [["up", "--once"], "--demo"],
     [["up", "--demo", "/nowhere/demo.yaml"], "/nowhere/demo.yaml: there is no such file"],

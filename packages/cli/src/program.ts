@@ -1,6 +1,6 @@
 // The commands, their flags and their help. What a command does is loaded when it is called, so that help comes at once.
 import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import type { GlobalOptions } from "./connection.js";
 import { describeError } from "./errors.js";
 import type { Io } from "./io.js";
@@ -11,28 +11,29 @@ function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-/** For flags that may be given several times. */
-function collect(value: string, before: string[]): string[] {
-  return [...before, value];
+/** A flag that may be given several times. */
+function several(flags: string, description: string): Option {
+  const option = new Option(flags, `${description}; may be repeated`).default([]);
+  // The empty list says nothing to people.
+  option.defaultValueDescription = "none";
+  return option.argParser((value: string, before: string[]) => [...before, value]);
 }
 
-/** What goes behind the flags of every command. */
+/** What goes behind the flags of every command that talks to a Berth. */
 function common(command: Command): Command {
-  return command
-    .option("--json", "print JSON for programs")
-    .option(
-      "--data <folder>",
-      "data folder of the Berth to talk to (BERTH_DATA_FOLDER; default: that of berth.yaml, or ./berth-data)",
-    )
-    .option(
-      "--config <file>",
-      "berth.yaml to take the data folder from (BERTH_CONFIG; default: ./berth.yaml if it is there)",
-    )
+  return places(command.option("--json", "print JSON for programs"))
     .option("--registry <address>", "gRPC address of the registry (BERTH_REGISTRY_ADDRESS)")
     .option("--pool-manager <address>", "gRPC address of the pool-manager (BERTH_POOL_MANAGER_ADDRESS)")
     .option("--scheduler <address>", "gRPC address of the scheduler (BERTH_SCHEDULER_ADDRESS)")
     .option("--metrics <address>", "gRPC address of the metrics service (BERTH_METRICS_ADDRESS)")
     .option("--token-file <file>", "file with the token for changes (BERTH_API_TOKEN holds the token itself)");
+}
+
+function places(command: Command): Command {
+  return command
+    .optionsGroup("Where Berth is:")
+    .option("--data <folder>", "data folder (BERTH_DATA_FOLDER; default: that of berth.yaml, or ./berth-data)")
+    .option("--config <file>", "berth.yaml (BERTH_CONFIG; default: ./berth.yaml if it is there)");
 }
 
 function submission(command: Command): Command {
@@ -45,9 +46,9 @@ function submission(command: Command): Command {
     .option("--skill <skill>", "skill that the pool must offer")
     .option("--tenant <tenant>", "tenant that the command is counted for")
     .option("--priority <number>", "-1000 to 1000; larger goes first")
-    .option("--limit <name[=weight]>", "named limit that the command occupies; may be repeated", collect, [])
-    .option("--env <name=value>", "environment variable; may be repeated", collect, [])
-    .option("--secret <name>", "secret that the runner adds to the environment; may be repeated", collect, [])
+    .addOption(several("--limit <name[=weight]>", "named limit that the command occupies"))
+    .addOption(several("--env <name=value>", "environment variable"))
+    .addOption(several("--secret <name>", "secret that the runner adds to the environment"))
     .option("--cpu <cores>", "share of processors, such as 0.5 or 500m")
     .option("--memory <size>", "memory, such as 512MiB")
     .option("--timeout <duration>", "longest time from start to end, such as 10m")
@@ -77,33 +78,39 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
     .showHelpAfterError("(see --help)")
     .enablePositionalOptions();
   const add = (command: Command, ...examples: string[]) => example(common(command), ...examples).exitOverride();
+  // Commands that start or write something here have no use for addresses and tokens.
+  const addLocal = (command: Command, ...examples: string[]) => example(command, ...examples).exitOverride();
   // Every action gets its arguments, its options and leaves an exit code.
   const act =
     <A extends unknown[]>(action: (...args: A) => Promise<number> | number) =>
     async (...args: unknown[]) =>
       done(await action(...(args.slice(0, -1) as A)));
 
-  program.commandsGroup("Begin:");
-  add(
+  program.helpCommand("help [command]", "explain a command").commandsGroup("Begin:");
+  addLocal(
     program
       .command("init")
       .argument("[file]", "where to write it", "berth.yaml")
       .description("write a commented berth.yaml")
-      .option("--force", "overwrite"),
+      .option("--force", "overwrite")
+      .option("--json", "print JSON for programs"),
     "berth init",
   ).action(
     act(async (file: string, options: { force?: boolean; json?: boolean }) =>
       (await import("./commands/init.js")).init(file, options, io),
     ),
   );
-  add(
-    program
-      .command("up")
-      .description("start Berth: four services and a local runner in this process")
-      .option("--ports <first>", "first of the gRPC ports, the next three follow; `free` takes free ports")
-      .option("--log <file>", "write the log there (default: berth.log in the data folder)")
-      .option("--demo <file>", "submit this task file as a new set and show how it goes")
-      .option("--once", "with --demo: end when the set is done, with exit code 0 only if all succeeded"),
+  addLocal(
+    places(
+      program
+        .command("up")
+        .description("start Berth: four services and a local runner in this process")
+        .option("--ports <first>", "first of the gRPC ports, the next three follow; `free` takes free ports")
+        .option("--log <file>", "write the log there (default: berth.log in the data folder)")
+        .option("--demo <file>", "submit this task file as a new set and show how it goes")
+        .option("--once", "with --demo: end when the set is done, with exit code 0 only if all succeeded")
+        .option("--json", "print JSON for programs"),
+    ),
     "berth up",
     "berth up --data /var/lib/berth --ports free",
   ).action(
@@ -154,7 +161,7 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
       .command("with")
       .usage("[options] -- COMMAND")
       .description("run a command here, with your terminal, under a lease: waits until the limits allow it")
-      .option("--limit <name[=weight]>", "named limit to occupy; may be repeated", collect, [])
+      .addOption(several("--limit <name[=weight]>", "named limit to occupy"))
       .option("--tenant <tenant>", "tenant that it is counted for")
       .option("--priority <number>", "-1000 to 1000; larger goes first")
       .option("--wait <duration>", "give up (exit code 75) after waiting so long"),
@@ -165,9 +172,9 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
     program
       .command("runner")
       .description("attach a runner: takes work of pools and runs it on this machine until Ctrl-C")
-      .requiredOption("--pool <pool>", "pool to take work from; may be repeated", collect, [])
+      .addOption(several("--pool <pool>", "pool to take work from").makeOptionMandatory())
       .option("--capacity <number>", "most tasks at once, 1 to 10000", "4")
-      .option("--label <name=value>", "label that tasks may ask for; may be repeated", collect, [])
+      .addOption(several("--label <name=value>", "label that tasks may ask for"))
       .option("--id <id>", "id of the runner (default: made once, kept in its folder)")
       .option("--folder <folder>", "where it keeps its id and its spool", "./berth-runner")
       .option("--secrets <folder>", "folder with a file for each secret"),

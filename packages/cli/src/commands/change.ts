@@ -68,7 +68,7 @@ export function retry(
     else
       say(
         io,
-        `${total.retriedCount} begin anew${total.ignoredCount > 0 ? `, ${total.ignoredCount} left as they are (only failed, cancelled and skipped ones can be retried)` : ""}`,
+        `${total.retriedCount === 1 ? "1 task begins" : `${total.retriedCount} tasks begin`} anew${total.ignoredCount > 0 ? `, ${total.ignoredCount} left as they are (only failed, cancelled and skipped ones can be retried)` : ""}`,
       );
     return 0;
 

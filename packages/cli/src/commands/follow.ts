@@ -7,6 +7,7 @@ import { Board, changeLine } from "../board.js";
 import { type Io, paint, printJson, say } from "../io.js";
 import { Screen } from "../screen.js";
 import { paintState, stateWord } from "../states.js";
+import { followOutput } from "./output.js";
 
 const redrawMs = 100;
 /** How long a first Ctrl-C waits for a second. */
@@ -21,6 +22,8 @@ export interface FollowOptions {
   readonly json?: boolean;
   /** Ends following without a word, as a detachment. */
   readonly signal?: AbortSignal;
+  /** A task whose output is written as it comes; what is told about it goes to standard error then. */
+  readonly outputOf?: string;
   /** Leaves Ctrl-C to the caller. */
   readonly ownSignals?: boolean;
 }
@@ -29,7 +32,8 @@ export interface FollowOptions {
 export async function follow(client: BerthClient, set: string, io: Io, options: FollowOptions = {}): Promise<Followed> {
   const known = (await client.registry.getTaskSet({ set })).taskSet;
   const board = new Board(Number(known?.taskCount ?? 0));
-  const drawn = io.terminal && options.json !== true;
+  const outputOf = options.json === true ? undefined : options.outputOf;
+  const drawn = io.terminal && options.json !== true && outputOf === undefined;
   const screen = new Screen(io);
   const startedMs = known?.createTime?.getTime() ?? systemClock.wallMs();
   const stop = new AbortController();
@@ -41,8 +45,10 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
     if (drawn) screen.clear();
     io.writeError(`${text}\n`);
   };
+  const tell = outputOf === undefined ? (text: string) => say(io, text) : line;
   const release = options.ownSignals === true ? () => undefined : onInterrupts(client, set, stop, line);
   const redraw = drawn ? setInterval(draw, redrawMs) : undefined;
+  const output = outputOf === undefined ? undefined : followOutput(client, outputOf, io, signal);
   try {
     await client.wait(set, {
       signal,
@@ -64,7 +70,7 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
           );
         else if (!drawn) {
           const text = changeLine(io, board, before, task);
-          if (text !== undefined) say(io, text);
+          if (text !== undefined) tell(text);
         }
       },
       onConnection(error) {
@@ -73,6 +79,7 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
         if (!drawn) line(note ?? "connected again");
       },
     });
+    await output;
   } catch (error) {
     if (!signal.aborted) throw error;
     if (drawn) screen.clear();
@@ -85,10 +92,17 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
       screen.finish();
     }
   }
-  return conclude(board, set, io, startedMs, options);
+  return conclude(board, set, tell, io, startedMs, options);
 }
 
-function conclude(board: Board, set: string, io: Io, startedMs: number, options: FollowOptions): Followed {
+function conclude(
+  board: Board,
+  set: string,
+  tell: (text: string) => void,
+  io: Io,
+  startedMs: number,
+  options: FollowOptions,
+): Followed {
   const bad = board.unsuccessful;
   const elapsed = formatDuration(systemClock.wallMs() - startedMs);
   if (options.json === true)
@@ -104,27 +118,19 @@ function conclude(board: Board, set: string, io: Io, startedMs: number, options:
       { oneLine: true },
     );
   else if (bad.length === 0)
-    say(
-      io,
+    tell(
       board.total === 1
         ? `${paint(io, "green", "succeeded")} in ${elapsed}: ${set}`
         : `${paint(io, "green", "all succeeded")}: ${board.total} tasks of set ${set} in ${elapsed}`,
     );
   else {
-    say(
-      io,
-      `${paint(io, "red", "not all succeeded")}: ${bad.length} of ${board.total} tasks of set ${set} (${elapsed})`,
-    );
+    tell(`${paint(io, "red", "not all succeeded")}: ${bad.length} of ${board.total} tasks of set ${set} (${elapsed})`);
     for (const task of bad.slice(0, unsuccessfulShown))
-      say(io, `  ${task.task} ${paintState(io, task.state)}${task.stateReason === "" ? "" : ` - ${task.stateReason}`}`);
+      tell(`  ${task.task} ${paintState(io, task.state)}${task.stateReason === "" ? "" : ` - ${task.stateReason}`}`);
     if (bad.length > unsuccessfulShown)
-      say(
-        io,
-        `  and ${bad.length - unsuccessfulShown} more: berth tasks --set ${set} --state failed,skipped,cancelled`,
-      );
+      tell(`  and ${bad.length - unsuccessfulShown} more: berth tasks --set ${set} --state failed,skipped,cancelled`);
     const failed = bad.find((task) => stateWord(task.state) === "failed") as registry.Task | undefined;
-    if (failed !== undefined)
-      say(io, `see why: berth logs ${failed.task}   try again: berth retry --set ${set} --failed`);
+    if (failed !== undefined) tell(`see why: berth logs ${failed.task}   try again: berth retry --set ${set} --failed`);
   }
   return bad.length === 0 ? "succeeded" : "unsuccessful";
 }

@@ -16,8 +16,12 @@ export async function run(
   const submission = readSubmission(file, command, options);
   return withClient(options, io, async (client) => {
     const submitted = await submitTasks(client, submission, options);
-    if (options.json !== true) say(io, `${tasksOf(submitted.taskCount)} submitted as set ${submitted.set}`);
-    return exitCodes[await follow(client, submitted.set, io, options)];
+    const told = `${tasksOf(submitted.taskCount)} submitted as set ${submitted.set}`;
+    if (file === undefined && options.json !== true) io.writeError(`${told}\n`);
+    else if (options.json !== true) say(io, told);
+    // One command is what a person would have run here: its output is what they wait for.
+    const outputOf = file === undefined ? { outputOf: `${submitted.set}/${options.id ?? "task"}` } : {};
+    return exitCodes[await follow(client, submitted.set, io, { ...options, ...outputOf })];
   });
 }
 

@@ -3,6 +3,7 @@ import { startTelemetry } from "@berth/chassis/telemetry";
 import { createRunner } from "@berth/runner";
 import { pairFlags, wholeNumber } from "../arguments.js";
 import { type GlobalOptions, withClient } from "../connection.js";
+import { UsageError } from "../errors.js";
 import { type Io, printJson, say } from "../io.js";
 
 /** Flags of `berth runner`. */
@@ -17,6 +18,8 @@ export interface RunnerOptions extends GlobalOptions {
 
 /** `berth runner`: takes work until Ctrl-C, then finishes what it holds; a second Ctrl-C stops that too. */
 export function runner(options: RunnerOptions, io: Io): Promise<number> {
+  if (options.pool.length === 0)
+    throw new UsageError("--pool is missing: whose work should it take? Such as: berth runner --pool default");
   const capacity = wholeNumber("--capacity", options.capacity, 1, 10_000);
   const labels = pairFlags("--label", options.label);
   return withClient(options, io, async (client) => {

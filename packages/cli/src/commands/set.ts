@@ -50,9 +50,10 @@ function poolFields(name: string, options: PoolOptions): { pool: wire.Pool; upda
     ["skills", options.skills === undefined ? undefined : { skills: words(options.skills) }],
     ["slots", options.slots === undefined ? undefined : { slots: words(options.slots) }],
     ["paused", options.pause === true || options.resume === true ? { paused: options.pause === true } : undefined],
-    ["reason", options.reason === undefined ? undefined : { reason: options.reason }],
   ];
   const set = given.filter(([, value]) => value !== undefined);
+  // The reason of the change before would be told of this one otherwise.
+  if (set.length > 0) set.push(["reason", { reason: options.reason ?? "by hand" }]);
   return {
     pool: wire.Pool.fromPartial(Object.assign({ pool: name }, ...set.map(([, value]) => value))),
     updateMask: set.map(([path]) => path),
@@ -145,7 +146,7 @@ export function setLimit(name: string, options: GlobalOptions & LimitOptions, io
       ...(capacity === undefined ? {} : { capacity }),
       ...(reserve === undefined ? {} : { reserve }),
       ...(reservePriority === undefined ? {} : { reservePriority }),
-      ...(options.reason === undefined ? {} : { reason: options.reason }),
+      reason: options.reason ?? "by hand",
       ...(forMs === undefined
         ? {}
         : { expireTime: new Date(systemClock.wallMs() + forMs), revertCapacity: now?.limit?.capacity ?? 0n }),

@@ -1,6 +1,6 @@
 import { ReasonError } from "@berth/client";
 import { formatBytes, formatDuration, wireMs } from "@berth/client/quantities";
-import type { pool, scheduler } from "@berth/contracts";
+import { pool, type scheduler } from "@berth/contracts";
 import { type GlobalOptions, withClient } from "../connection.js";
 import { bar, cut, type Io, paint, printJson, say, table } from "../io.js";
 
@@ -145,6 +145,10 @@ function poolTable(all: readonly pool.Pool[], limits: readonly pool.Limit[], io:
 
 function runnerTable(all: readonly pool.Runner[], io: Io): void {
   if (all.length === 0) return say(io, "no runner is attached: nothing can run. Start one with `berth runner`");
+  // What a `berth with` leaves behind for a while: gone, holding nothing, and never there for anybody else.
+  const shown = all.filter(
+    (each) => each.state !== pool.Runner_State.LOST || each.runningCount > 0 || each.pools.length > 0,
+  );
   table(
     io,
     [
@@ -155,7 +159,7 @@ function runnerTable(all: readonly pool.Runner[], io: Io): void {
       { title: "HEARD", right: true },
       { title: "POOLS" },
     ],
-    all.map((each) => [
+    shown.map((each) => [
       each.runner,
       each.state.replace(/^STATE_/, "").toLowerCase(),
       String(each.runningCount),

@@ -216,7 +216,7 @@ function events(all: readonly registry.TaskEvent[], io: Io): void {
   say(io);
   table(
     io,
-    [{ title: "TIME" }, { title: "EVENT" }, { title: "ATTEMPT", right: true }, { title: "WHERE" }, { title: "" }],
+    [{ title: "TIME (UTC)" }, { title: "EVENT" }, { title: "ATTEMPT", right: true }, { title: "WHERE" }, { title: "" }],
     all.map((event) => {
       const ran = wireMs(event.duration);
       const words = [ran === undefined ? "" : `after ${formatDuration(ran)}`, cut(event.message, 80)];

@@ -1,9 +1,9 @@
 // `berth with`: a command of the user's, here, with this terminal, under a lease. The CLI attaches as a runner of its own that
 // takes no pool's work, bids for itself until it is granted, and its runner keeps the lease and guards the command.
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { delay, systemClock } from "@berth/chassis/clock";
 import type { BerthClient } from "@berth/client";
 import { pool, runner as wire } from "@berth/contracts";
@@ -61,7 +61,7 @@ export function withLease(command: readonly string[], options: WithOptions, io: 
       await attached(runner, stop.signal);
       // A task of its own each time: one attempt has one lease, for ever.
       const bid = pool.Bid.fromPartial({
-        task: `with/${randomUUID()}`,
+        task: `with/${nameOf(command)}-${randomBytes(5).toString("hex")}`,
         attempt: 1,
         runner: id,
         weights,
@@ -91,6 +91,16 @@ export function withLease(command: readonly string[], options: WithOptions, io: 
       rmSync(folder, { recursive: true, force: true });
     }
   });
+}
+
+/** What others read where they wait for it: the program's name, as far as a task id takes it. */
+function nameOf([program = ""]: readonly string[]): string {
+  return (
+    basename(program)
+      .replaceAll(/[^a-zA-Z0-9._-]/g, "-")
+      .replace(/^[^a-zA-Z0-9]+/, "")
+      .slice(0, 64) || "command"
+  );
 }
 
 async function attached(runner: Runner, signal: AbortSignal): Promise<void> {
