@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Bus } from "@berth/chassis/bus";
 import type { Clock } from "@berth/chassis/clock";
 import { GrpcServer } from "@berth/chassis/grpc";
-import { startHttp } from "@berth/chassis/http";
+import { itemsPerMessage, startHttp } from "@berth/chassis/http";
 import type { Component } from "@berth/chassis/lifecycle";
 import type { Logger } from "@berth/chassis/log";
 import type { Telemetry } from "@berth/chassis/telemetry";
@@ -88,7 +88,7 @@ export function createPoolManager(options: PoolManagerOptions): PoolManager {
     .add(pool.PoolServiceDefinition, new PoolApi(engine))
     .add(pool.BidServiceDefinition, new BidApi(engine, dispatcher))
     .add(pool.LeaseLedgerServiceDefinition, new LedgerApi(engine))
-    .add(runner.LeaseServiceDefinition, new LeaseApi(engine, runnerTtlMs(config)));
+    .add(runner.LeaseServiceDefinition, new LeaseApi(engine, runnerTtlMs(config), itemsPerMessage(metrics)));
   let http: Awaited<ReturnType<typeof startHttp>> | undefined;
   let serving = false;
 

@@ -7,7 +7,7 @@ import { type Channel, createChannel, createClient, GrpcServer, PushStream } fro
 import { silentLogger } from "@berth/chassis/log";
 import { pool, registry as wire } from "@berth/contracts";
 import { Registry as Metrics } from "prom-client";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { registryConfigSchema } from "./config.js";
 import { createRegistry, type RegistryService } from "./service.js";
 
@@ -266,7 +266,7 @@ describe("the registry over gRPC", () => {
     for await (const { chunks } of logs().watchLogs({ task: "s1/a" }))
       seen.push(...chunks.map(({ data }) => data.toString()));
     expect(seen).toEqual(["hello"]);
-    expect(ledger.acknowledged.at(-1)).toBe(4);
+    await vi.waitFor(() => expect(ledger.acknowledged.at(-1)).toBe(4), { timeout: 20_000 });
     expect((await tasks().listTaskSets({})).taskSets.map(({ set }) => set)).toEqual(["s1"]);
   });
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Bus, Subscription } from "@berth/chassis/bus";
 import type { Clock } from "@berth/chassis/clock";
 import { createChannel, GrpcServer, ReasonError } from "@berth/chassis/grpc";
-import { type HttpServer, startHttp } from "@berth/chassis/http";
+import { type HttpServer, itemsPerMessage, startHttp } from "@berth/chassis/http";
 import type { Component } from "@berth/chassis/lifecycle";
 import type { Logger } from "@berth/chassis/log";
 import { noTelemetry, type Telemetry } from "@berth/chassis/telemetry";
@@ -15,7 +15,7 @@ import { poolClient } from "./api/pool-client.js";
 import { ReadyApi } from "./api/ready-service.js";
 import { RegistryApi } from "./api/registry-service.js";
 import type { RegistryConfig } from "./config.js";
-import { exportFigures } from "./engine/figures.js";
+import { exportFigures, type Hop } from "./engine/figures.js";
 import { CatalogueFollower, LeaseFollower } from "./engine/follower.js";
 import { Logs } from "./engine/logs.js";
 import { Pruner } from "./engine/pruner.js";
@@ -53,6 +53,7 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
   const { config, clock, logger, bus, telemetry = noTelemetry, onFailed } = options;
   const token = config.token?.reveal();
   const metrics = new Metrics();
+  const note = itemsPerMessage<Hop>(metrics);
   const parts: { stop(): unknown }[] = [];
   let registry: Registry | undefined;
   let http: HttpServer | undefined;
@@ -85,7 +86,7 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
     mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 });
     const channel = createChannel(config.poolManagerAddress);
     parts.unshift({ stop: () => channel.close() });
-    const pools = poolClient(channel, token);
+    const pools = poolClient(channel, token, (events) => note("lease_event", events));
     const logStore = new LogStore(join(config.dataFolder, "registry-logs.db"));
     parts.unshift({ stop: () => logStore.close() });
     const store = new SqliteRegistryStore(join(config.dataFolder, "registry.db"));
@@ -115,9 +116,12 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
     exportFigures(metrics, core, follower, logs, clock);
 
     server = new GrpcServer({ logger, metrics, telemetry, ...(token === undefined ? {} : { token }) });
-    server.add(contract.RegistryServiceDefinition, new RegistryApi({ registry: core, telemetry, logger, checkSpace }));
-    server.add(contract.LogServiceDefinition, new LogApi(core, logs, clock));
-    server.add(contract.ReadyServiceDefinition, new ReadyApi(core));
+    server.add(
+      contract.RegistryServiceDefinition,
+      new RegistryApi({ registry: core, telemetry, logger, checkSpace, note }),
+    );
+    server.add(contract.LogServiceDefinition, new LogApi(core, logs, clock, (pieces) => note("output", pieces)));
+    server.add(contract.ReadyServiceDefinition, new ReadyApi(core, (runs) => note("run", runs)));
     for (const part of [follower, catalogue, forbidder, ticker, pruner]) {
       part.start();
       parts.unshift(part);

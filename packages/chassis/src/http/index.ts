@@ -7,3 +7,4 @@ export {
   type RouteHandler,
   startHttp,
 } from "./server.js";
+export { type EngineFigures, exportEngine, itemsPerMessage, type NoteMessage } from "./shared-figures.js";

@@ -1,4 +1,5 @@
 import { FieldCheck, PushStream, ReasonError } from "@berth/chassis/grpc";
+import type { NoteMessage } from "@berth/chassis/http";
 import { runner as wire } from "@berth/contracts";
 import type { CallContext } from "nice-grpc-common";
 import type { Completion, CompletionVerdict } from "../domain/completion.js";
@@ -14,9 +15,11 @@ type Answer = wire.StreamLeasesResponse;
 export class LeaseApi implements wire.LeaseServiceImplementation {
   private readonly engine: PoolEngine;
   private readonly runnerTtlMs: number;
+  private readonly note: NoteMessage<"start" | "completion">;
   private readonly streams = new Map<string, PushStream<Answer>>();
 
-  constructor(engine: PoolEngine, runnerTtlMs: number) {
+  constructor(engine: PoolEngine, runnerTtlMs: number, note: NoteMessage<"start" | "completion">) {
+    this.note = note;
     this.engine = engine;
     this.runnerTtlMs = runnerTtlMs;
     engine.onRevoked((runner, revocations) => {
@@ -78,6 +81,7 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
 
   async reportStarts(request: wire.ReportStartsRequest): Promise<wire.ReportStartsResponse> {
     checkRunner(new FieldCheck(), request).length("starts", request.starts, 0, 10_000).throwIfAny();
+    if (request.starts.length > 0) this.note("start", request.starts.length);
     const { runner, incarnation } = request;
     const starts = request.starts.map(({ lease, token, startTime }) => ({
       lease,
@@ -92,6 +96,7 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
     const check = checkRunner(new FieldCheck(), request).length("completions", request.completions, 0, 10_000);
     const items = completionsOf(check, request.completions);
     check.throwIfAny();
+    if (items.length > 0) this.note("completion", items.length);
     const verdicts = orThrow(await this.engine.complete(request.runner, request.incarnation, items));
     return {
       results: resultsToWire(items.map(({ lease }, i) => ({ lease, verdict: verdicts[i] as CompletionVerdict }))),

@@ -1,3 +1,4 @@
+import { exportEngine } from "@berth/chassis/http";
 import { Counter, Gauge, type Registry } from "prom-client";
 import { overCommitted } from "../domain/limits.js";
 import { type Status, statusOf } from "../domain/status.js";
@@ -32,16 +33,7 @@ export function registerMetrics(
   const standing = gauge("berth_standing_bids", "Bids that stand.");
   const stopped = gauge("berth_granting_stopped", "1 while granting has stopped.");
   const overtaken = gauge("berth_overtaken_max", "Largest number of times that a standing bid has been overtaken.");
-  const figures = ["commits", "commands", "changes", "rows"] as const;
-  const engineFigures = figures.map((name) => ({
-    name,
-    counter: new Counter({
-      name: `berth_engine_${name}_total`,
-      help: `Engine of the pool-manager: ${name} since the start.`,
-      registers,
-    }),
-    last: 0,
-  }));
+  exportEngine(registry, () => engine.engine.figures);
   const grants = new Counter({ name: "berth_grants_total", help: "Leases granted since the start.", registers });
   const releases = new Counter({
     name: "berth_releases_total",
@@ -85,10 +77,5 @@ export function registerMetrics(
     const status = await engine.read(statusOf).catch(() => statusOf(engine.core.state, now()));
     set(status);
     revision.set(engine.engine.n);
-    const current = engine.engine.figures;
-    for (const figure of engineFigures) {
-      figure.counter.inc(current[figure.name] - figure.last);
-      figure.last = current[figure.name];
-    }
   };
 }

@@ -21,11 +21,13 @@ export class LogApi implements wire.LogServiceImplementation {
   private readonly registry: Registry;
   private readonly logs: Logs;
   private readonly clock: Clock;
+  private readonly note: (pieces: number) => void;
 
-  constructor(registry: Registry, logs: Logs, clock: Clock) {
+  constructor(registry: Registry, logs: Logs, clock: Clock, note: (pieces: number) => void) {
     this.registry = registry;
     this.logs = logs;
     this.clock = clock;
+    this.note = note;
   }
 
   async streamLogs(requests: AsyncIterable<wire.StreamLogsRequest>): Promise<wire.StreamLogsResponse> {
@@ -152,6 +154,7 @@ export class LogApi implements wire.LogServiceImplementation {
         .range(`chunks[${index}].offset`, offset, 0n, 2n ** 50n);
     });
     check.throwIfAny();
+    if (chunks.length > 0) this.note(chunks.length);
     const pieces = chunks.map(({ task, attempt, offset, data, stderr, token }) => ({
       key: task,
       attempt,

@@ -11,14 +11,15 @@ const founds: Record<string, ForbidAnswer["found"]> = {
   [pool.ForbidResult_Found.RELEASED]: "released",
 };
 
-/** The pool-manager over gRPC. */
-export function poolClient(channel: Channel, token: string | undefined): PoolsPort {
+/** The pool-manager over gRPC. `note` hears how many lease events a message brought. */
+export function poolClient(channel: Channel, token: string | undefined, note: (events: number) => void): PoolsPort {
   const options = { retry: true, ...(token === undefined ? {} : { token }) };
   const pools = createClient(pool.PoolServiceDefinition, channel, options);
   const ledger = createClient(pool.LeaseLedgerServiceDefinition, channel, options);
   return {
     async *watchLeaseEvents(afterPosition, signal): AsyncGenerator<LeaseEventBatch> {
       for await (const response of ledger.watchLeaseEvents({ afterPosition: BigInt(afterPosition) }, { signal })) {
+        if (response.events.length > 0) note(response.events.length);
         const events = response.events.map(leaseEvent).filter((event) => event !== undefined);
         yield { events, nextPosition: Number(response.nextPosition), firstPosition: Number(response.firstPosition) };
       }

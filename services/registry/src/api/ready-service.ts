@@ -13,9 +13,11 @@ const runBytesMax = 2 * 1024 * 1024;
 /** ReadyService: the scheduler's side. */
 export class ReadyApi implements wire.ReadyServiceImplementation {
   private readonly registry: Registry;
+  private readonly note: (runs: number) => void;
 
-  constructor(registry: Registry) {
+  constructor(registry: Registry, note: (runs: number) => void) {
     this.registry = registry;
+    this.note = note;
   }
 
   async *watchReadyTasks(
@@ -78,6 +80,7 @@ export class ReadyApi implements wire.ReadyServiceImplementation {
       if (runs.length > 0 && bytes > runBytesMax) break;
       runs.push({ task, run: wire.TaskSpec.decode(spec).run });
     }
+    if (runs.length > 0) this.note(runs.length);
     return { runs };
   }
 }

@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { FieldCheck, ReasonError, taskIdPattern } from "@berth/chassis/grpc";
+import type { NoteMessage } from "@berth/chassis/http";
 import type { Logger } from "@berth/chassis/log";
 import type { Telemetry } from "@berth/chassis/telemetry";
 import { registry as wire } from "@berth/contracts";
@@ -19,6 +20,8 @@ export interface RegistryServiceOptions {
   readonly logger: Logger;
   /** Throws NO_SPACE when the disk is nearly full. */
   readonly checkSpace: () => Promise<void>;
+  /** Hears how many items a message carried. */
+  readonly note: NoteMessage<"submit" | "update">;
 }
 
 const watchBatch = 500;
@@ -33,6 +36,7 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
 
   async submitTasks(request: wire.SubmitTasksRequest): Promise<wire.SubmitTasksResponse> {
     await this.options.checkSpace();
+    this.options.note("submit", request.tasks.length);
     const submission = {
       set: request.set,
       madeUpSet: `s-${randomUUID().replaceAll("-", "").slice(0, 16)}`,
@@ -110,7 +114,9 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
             `more than 100000 changed tasks wait for this watch: resume from revision ${sent}`,
           );
         sent = Math.max(sent, watcher.seen(registry.feed.revision));
-        if (tasks.length > 0) yield { tasks: await this.show(tasks, full), revision: BigInt(sent) };
+        if (tasks.length === 0) continue;
+        this.options.note("update", tasks.length);
+        yield { tasks: await this.show(tasks, full), revision: BigInt(sent) };
       }
     } finally {
       registry.feed.close(watcher);

@@ -1,4 +1,5 @@
 import type { Clock } from "@berth/chassis/clock";
+import { exportEngine } from "@berth/chassis/http";
 import { Counter, Gauge, Histogram, type Registry as Metrics } from "prom-client";
 import { taskStates } from "../domain/task.js";
 import type { LeaseFollower } from "./follower.js";
@@ -6,6 +7,9 @@ import type { Logs } from "./logs.js";
 import type { Registry } from "./registry.js";
 
 const secondsBuckets = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 600, 1_800, 3_600, 14_400];
+
+/** Places where many items share a message. */
+export type Hop = "submit" | "run" | "lease_event" | "output" | "update";
 
 /** The registry's own metrics. */
 export function exportFigures(
@@ -90,10 +94,7 @@ export function exportFigures(
       },
     });
   };
-  counter("berth_registry_commits_total", "Commits.", () => registry.figures.commits);
-  counter("berth_registry_commands_total", "Commands decided.", () => registry.figures.commands);
-  counter("berth_registry_changes_total", "Changes committed.", () => registry.figures.changes);
-  counter("berth_registry_rows_total", "Task rows written.", () => registry.figures.rows);
+  exportEngine(metrics, () => registry.figures);
   counter(
     "berth_registry_stale_output_total",
     "Pieces of output that came under a stale token or for no task.",

@@ -1,4 +1,4 @@
-import { type Clock, delay } from "@berth/chassis/clock";
+import { type Clock, delay, type Timer } from "@berth/chassis/clock";
 import type { Logger } from "@berth/chassis/log";
 import type { LeaseEventBatch, PoolsPort } from "./pools.js";
 import type { Registry } from "./registry.js";
@@ -18,14 +18,20 @@ export interface LeaseFollowerOptions extends FollowerOptions {
 }
 
 const retryMs = { first: 100, most: 2_000 };
+/**
+ * Time that an acknowledgement waits for the batches that come meanwhile. It only lets the journal be pruned, once a minute; one for
+ * every batch was a third of the pool-manager's commits.
+ */
+const acknowledgeAfterMs = 1_000;
 
-/** Follows the journal of lease events from the cursor, for ever; acknowledges after the commit. */
+/** Follows the journal of lease events from the cursor, for ever; acknowledges some time after the commit. */
 export class LeaseFollower {
   private readonly options: LeaseFollowerOptions;
   private readonly stopping = new AbortController();
   private running: Promise<void> | undefined;
   private waiting = new AbortController();
   private acknowledged = 0;
+  private acknowledging: Timer | undefined;
   /** Wall clock of the last moment when nothing was behind; 0 before the first. */
   caughtUpMs = 0;
 
@@ -52,6 +58,7 @@ export class LeaseFollower {
   /** Ends; waits for the commit in flight. */
   async stop(): Promise<void> {
     this.stopping.abort();
+    this.acknowledging?.cancel();
     await this.running;
   }
 
@@ -74,13 +81,26 @@ export class LeaseFollower {
   }
 
   private async take({ events, nextPosition }: LeaseEventBatch): Promise<void> {
-    const { registry, pools, clock, tracer } = this.options;
+    const { registry, clock, tracer } = this.options;
     const { cursor } = registry.core.memory;
     const after = Math.max(nextPosition, events.at(-1)?.position ?? 0);
     if (after > cursor) await tracer.around(events, () => registry.leaseEvents(events, after));
     this.caughtUpMs = clock.wallMs();
-    if (after > this.acknowledged) await pools.acknowledge(registry.core.memory.cursor);
-    this.acknowledged = Math.max(this.acknowledged, after);
+    if (after > this.acknowledged && !this.stopping.signal.aborted)
+      this.acknowledging ??= clock.setTimer(acknowledgeAfterMs, () => void this.acknowledge(), { unref: true });
+  }
+
+  /** One that fails is made up for by that of the next batch. */
+  private async acknowledge(): Promise<void> {
+    const { registry, pools, logger } = this.options;
+    this.acknowledging = undefined;
+    const { cursor } = registry.core.memory;
+    try {
+      await pools.acknowledge(cursor);
+      this.acknowledged = Math.max(this.acknowledged, cursor);
+    } catch (error) {
+      logger.debug({ err: error, cursor }, "lease events couldn't be acknowledged; they stay in the journal for now");
+    }
   }
 
   /** The journal is kept until this registry acknowledges it. Where it is shorter all the same, it was lost: the leases themselves are asked. */

@@ -1,4 +1,5 @@
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { itemsPerMessage, type NoteMessage } from "@berth/chassis/http";
+import { Counter, Gauge, type Registry } from "prom-client";
 import type { SchedulerCore } from "../domain/core.js";
 import { queueNumbers } from "../domain/look.js";
 
@@ -8,7 +9,7 @@ export type Hop = "ready" | "bid" | "grant" | "work";
 /** What the loop and the lines count. */
 export interface Figures {
   /** Notes the items of one message. */
-  noteMessage(hop: Hop, items: number): void;
+  readonly noteMessage: NoteMessage<Hop>;
   /** Notes a bid that was lost or wrong. */
   noteRefused(verdict: "lost" | "invalid"): void;
 }
@@ -62,15 +63,8 @@ export function schedulerFigures(registry: Registry, core: SchedulerCore, stream
     labelNames: ["verdict"],
     registers,
   });
-  const items = new Histogram({
-    name: "berth_items_per_message",
-    help: "Items that shared a message, by hop.",
-    labelNames: ["hop"],
-    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000],
-    registers,
-  });
   return {
-    noteMessage: (hop, count) => items.observe({ hop }, count),
+    noteMessage: itemsPerMessage<Hop>(registry),
     noteRefused: (verdict) => refused.inc({ verdict }),
   };
 }
