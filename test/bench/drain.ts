@@ -1,125 +1,136 @@
-import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { createRunner } from "@berth/runner";
-import { scratchFolder, startBerth } from "../integration/harness/berth.js";
-import { childrenOf, cpuMicros } from "./cpu.js";
-import { readPage, sumOf } from "./page.js";
+import { type BerthClient, finalStates } from "@berth/client";
+import type { registry } from "@berth/contracts";
+import { type AtRest, readAtRest } from "./at-rest.js";
+import { cpuMicros, residentBytes } from "./cpu.js";
+import { type Commits, commitsBetween, type Hop, hopsBetween, readPages } from "./hops.js";
+import { watchLimits } from "./limits.js";
+import { RunRecord } from "./record.js";
+import { startSystem } from "./system.js";
+import { capacitiesOf, limitsOf, type Shape, tasksOf } from "./workload.js";
 
-const services = ["registry", "poolManager", "scheduler", "metrics"] as const;
+/** What a drain showed. */
+export interface Drained {
+  /** What isn't as it must be; empty if every task ran once and succeeded and every limit held. */
+  readonly faults: readonly string[];
+  readonly submitMs: number;
+  readonly drainMs: number;
+  /** Processor time of all processes during the drain, microseconds; of Berth's alone, of the runner with the workload and the bench. */
+  readonly cpu: { readonly all: number; readonly berth: number };
+  /** Memory of Berth's process when the last task had ended, bytes. */
+  readonly berthBytes: number;
+  readonly hops: readonly Hop[];
+  readonly submitCommits: readonly Commits[];
+  readonly drainCommits: readonly Commits[];
+  readonly spool: { readonly outcomes: number; readonly fsyncs: number };
+  /** Looks at the pool-manager's counts during the drain, and the largest sum that it and the workload saw under the limit global. */
+  readonly limits: { readonly looks: number; readonly mostCounted: number; readonly mostRunning: number };
+}
+
+/** No task for so long means that the drain has stuck. */
+const stuckAfterMs = 60_000;
 
 /**
- * Drains no-op tasks through the SDK with limits on: preloads them into a paused pool, lets it go, and waits for the last. Checks that
- * every task was delivered exactly once, and prints tasks a second, processor time per task over all processes, and what travels
- * together on every hop.
+ * Drains no-op tasks through the SDK with limits on: preloads them into a paused pool, lets it go, and waits for the last, by a watch
+ * as `berth run` has one.
  */
-export async function benchDrain(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: { tasks: { type: "string", default: "100000" }, slots: { type: "string", default: "100" } },
+export async function drain(shape: Shape): Promise<Drained> {
+  const record = new RunRecord();
+  const capacities = capacitiesOf(shape);
+  const declared = [...capacities].filter(([limit]) => !/^(pool|runner):/.test(limit));
+  const system = await startSystem(shape.slots, { limits: Object.fromEntries(declared) }, async ({ task }) => {
+    const limits = limitsOf(Number(task.slice(task.indexOf("/") + 1)), shape);
+    record.begin(task, limits);
+    // A turn of the event loop, so that runs that are there together are seen together.
+    await new Promise((resolve) => setImmediate(resolve));
+    record.end(limits);
   });
-  const [taskCount, slots] = [Number(values.tasks), Number(values.slots)];
-  const folder = scratchFolder();
-  const berth = await startBerth(folder.path, {
-    pools: { bench: { type: "remote", maxConcurrency: slots } },
-    limits: { global: slots, "tenant:a": slots, "api:llm": slots },
-    logLevel: "warn",
-  });
-  const delivered = new Map<string, number>();
-  const { addresses, token } = berth.client.endpoints;
-  const runner = createRunner({
-    id: "bench",
-    dataFolder: join(folder.path, "runner"),
-    pools: ["bench"],
-    capacity: slots,
-    poolManagerAddress: addresses.poolManager,
-    schedulerAddress: addresses.scheduler,
-    registryAddress: addresses.registry,
-    token,
-  });
-  runner.handle("noop", async (task) => {
-    delivered.set(task.task, (delivered.get(task.task) ?? 0) + 1);
-  });
+  const { berth, runner } = system;
+  let atRest: AtRest | undefined;
+  const pause = (paused: boolean) =>
+    berth.client.pools.updatePool({ pool: { pool: "bench", paused }, updateMask: ["paused"] });
   try {
-    await berth.client.pools.updatePool({ pool: { pool: "bench", paused: true }, updateMask: ["paused"] });
-    await runner.start();
-    const pids = [process.pid, berth.child.pid ?? 0, ...childrenOf(process.pid), ...childrenOf(berth.child.pid ?? 0)];
-    const processes = [...new Set(pids)];
-
+    await pause(true);
+    const empty = await readPages(berth);
+    const tasks = tasksOf(shape);
     const submitBeganMs = performance.now();
-    const tasks = Array.from({ length: taskCount }, (_, index) => ({
-      id: `t${index}`,
-      handler: "noop",
-      pool: "bench",
-      tenant: "a",
-      limits: { "api:llm": 1 },
-    }));
     const { set } = await berth.client.submit(tasks);
     const submitMs = performance.now() - submitBeganMs;
 
-    const before = { cpu: cpuMicros(processes), pages: await pagesOf(berth.http) };
+    const loaded = await readPages(berth);
+    const limits = watchLimits(berth);
+    const cpuBefore = system.processes().map((pid) => [pid, cpuMicros([pid])] as const);
     const beganMs = performance.now();
-    await berth.client.pools.updatePool({ pool: { pool: "bench", paused: false }, updateMask: ["paused"] });
-    const done = await waitForSet(berth.client, set);
-    const tookMs = performance.now() - beganMs;
-    const after = { cpu: cpuMicros(processes), pages: await pagesOf(berth.http) };
+    const waiting = waitForSet(berth.client, set, shape.tasks);
+    await pause(false);
+    const told = await waiting;
+    const drainMs = performance.now() - beganMs;
+    const used = new Map(cpuBefore.map(([pid, before]) => [pid, cpuMicros([pid]) - before]));
+    const watched = await limits.end();
+    const { taskSet: done } = await berth.client.registry.getTaskSet({ set });
+    const drained = await readPages(berth);
 
-    const twice = [...delivered.values()].filter((count) => count !== 1).length;
-    const exact = delivered.size === taskCount && twice === 0 && done === BigInt(taskCount);
-    console.log(`drain tasks=${taskCount} slots=${slots} limits=global,pool,runner,tenant,named`);
-    console.log(
-      `  delivered ${delivered.size}, more than once ${twice}, succeeded ${done}: ${exact ? "exact" : "NOT EXACT"}`,
-    );
-    console.log(`  submit ${perSecond(taskCount, submitMs)} tasks/s`);
-    console.log(
-      `  drain  ${perSecond(taskCount, tookMs)} tasks/s, ${Math.round((after.cpu - before.cpu) / taskCount)} us of processor per task`,
-    );
-    printHops(before.pages, after.pages);
-    if (!exact) process.exitCode = 1;
+    const berthPid = berth.child.pid ?? 0;
+    const berthBytes = residentBytes(berthPid);
+    const wanted = new Set(tasks.map(({ id }) => `${set}/${id}`));
+    const { outcomes, spoolGroups } = runner.figures;
+    await system.stop((dataFolder) => {
+      atRest = readAtRest(dataFolder);
+    });
+    const faults = [
+      ...Object.entries(record.compare(wanted))
+        .filter(([, count]) => count > 0)
+        .map(([what, count]) => `${what}: ${count} tasks`),
+      ...(done?.taskCounts.SUCCEEDED === BigInt(shape.tasks) ? [] : [`states ${JSON.stringify(states(done))}`]),
+      ...(told === shape.tasks ? [] : [`the watch told of ${told} final tasks, then of none for ${stuckAfterMs} ms`]),
+      ...record.exceeded(capacities).map((limit) => `more ran under ${limit} than it allows`),
+      ...watched.faults,
+      ...faultsAtRest(atRest, shape.tasks),
+    ];
+    return {
+      faults,
+      submitMs,
+      drainMs,
+      cpu: { all: [...used.values()].reduce((sum, micros) => sum + micros, 0), berth: used.get(berthPid) ?? 0 },
+      berthBytes,
+      hops: [...hopsBetween(empty, loaded), ...hopsBetween(loaded, drained)],
+      submitCommits: commitsBetween(empty, loaded),
+      drainCommits: commitsBetween(loaded, drained),
+      spool: { outcomes, fsyncs: spoolGroups },
+      limits: {
+        looks: watched.looks,
+        mostCounted: watched.most.get("global") ?? 0,
+        mostRunning: record.most.get("global") ?? 0,
+      },
+    };
   } finally {
-    await runner.stop();
-    await berth.stop();
-    folder.remove();
+    if (atRest === undefined) await system.stop();
   }
 }
 
-type Pages = Record<(typeof services)[number], Map<string, number>>;
-
-async function pagesOf(http: (service: (typeof services)[number]) => string): Promise<Pages> {
-  const entries = await Promise.all(
-    services.map(async (service) => [service, await readPage(`${http(service)}/metrics`)] as const),
-  );
-  return Object.fromEntries(entries) as Pages;
+/** What the files must hold in the end, counted by SQL: one row a task, and one finished lease. */
+function faultsAtRest(atRest: AtRest | undefined, tasks: number): string[] {
+  const wanted: AtRest = { tasks, succeeded: tasks, attemptedOnce: tasks, leases: tasks, completed: tasks };
+  return Object.entries(wanted)
+    .filter(([name, count]) => atRest?.[name as keyof AtRest] !== count)
+    .map(([name, count]) => `at rest: ${name} ${atRest?.[name as keyof AtRest]}, not ${count}`);
 }
 
-/** Waits for the set without a watch, so that the watching doesn't take part in what is measured. */
-async function waitForSet(client: Awaited<ReturnType<typeof startBerth>>["client"], set: string): Promise<bigint> {
-  for (;;) {
-    const { taskSet } = await client.registry.getTaskSet({ set });
-    if (taskSet?.done) return taskSet.taskCounts.SUCCEEDED ?? 0n;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+/** Waits for the end of a set as a client does: by a watch, which costs no questions. Returns how many tasks it told of as final. */
+async function waitForSet(client: BerthClient, set: string, tasks: number): Promise<number> {
+  const stuck = new AbortController();
+  const final = new Set<string>();
+  let timer: NodeJS.Timeout | undefined;
+  for await (const { task, state } of client.watch(set, { signal: stuck.signal })) {
+    timer ??= setTimeout(() => stuck.abort(), stuckAfterMs);
+    if (!finalStates.has(state)) continue;
+    final.add(task);
+    timer.refresh();
+    if (final.size === tasks) break;
   }
+  clearTimeout(timer);
+  return final.size;
 }
 
-/** Mean items per message on every hop, and changes per commit of every engine, over the drain. */
-function printHops(before: Pages, after: Pages): void {
-  for (const service of services) {
-    const [from, to] = [before[service], after[service]];
-    for (const series of to.keys()) {
-      const hop = /^berth_items_per_message_sum\{(.*)\}$/.exec(series)?.[1];
-      if (hop === undefined) continue;
-      const items = (to.get(series) ?? 0) - (from.get(series) ?? 0);
-      const countSeries = series.replace("_sum{", "_count{");
-      const messages = (to.get(countSeries) ?? 0) - (from.get(countSeries) ?? 0);
-      if (messages > 0)
-        console.log(`  ${service} ${hop}: ${(items / messages).toFixed(1)} items per message (${messages} messages)`);
-    }
-    const commits = sumOf(to, "berth_engine_commits_total") - sumOf(from, "berth_engine_commits_total");
-    const changes = sumOf(to, "berth_engine_changes_total") - sumOf(from, "berth_engine_changes_total");
-    if (commits > 0)
-      console.log(`  ${service}: ${(changes / commits).toFixed(1)} changes per commit (${commits} commits)`);
-  }
-}
-
-function perSecond(count: number, tookMs: number): number {
-  return Math.round((count / tookMs) * 1_000);
+function states(set: registry.TaskSet | undefined): { [state: string]: number } {
+  return Object.fromEntries(Object.entries(set?.taskCounts ?? {}).map(([state, count]) => [state, Number(count)]));
 }

@@ -1,8 +1,12 @@
-import { benchDrain } from "./drain.js";
+import { benchDrain } from "./drain-report.js";
 import { benchGrpcLayer } from "./grpc-layer.js";
+import { benchLatency } from "./latency.js";
+import { benchRuns } from "./runs.js";
 
 const benches: Record<string, (args: readonly string[]) => Promise<void>> = {
   drain: benchDrain,
+  latency: benchLatency,
+  runs: benchRuns,
   "grpc-layer": benchGrpcLayer,
 };
 

@@ -128,9 +128,11 @@ export class Manager {
     }
   }
 
-  private async bid(from: string, session: string, bids: readonly Bid[]): Promise<Reply> {
+  /** As the stream of bids does: of a bid that merely stands nothing is said. */
+  private async bid(from: string, session: string, bids: readonly Bid[]): Promise<Reply | undefined> {
     for (const bid of bids) this.bidders.set(attemptKey(bid.task, bid.attempt), from);
-    return { kind: "bids", results: await this.pool.bid(session, bids) };
+    const results = (await this.pool.bid(session, bids)).filter(({ verdict }) => verdict !== "STANDING");
+    return results.length > 0 ? { kind: "bids", results } : undefined;
   }
 
   /** Tells whoever it concerns what became of a lease. */

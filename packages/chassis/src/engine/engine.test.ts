@@ -1,16 +1,26 @@
 import { describe, expect, it } from "vitest";
 import { ManualClock } from "../clock/index.js";
 import { silentLogger } from "../log/index.js";
-import { CommitRefused, type Core, Engine, type EngineStore, type Group, LeadLost, type Loaded } from "./index.js";
+import {
+  CommitRefused,
+  type Core,
+  type Decision,
+  Engine,
+  type EngineStore,
+  type Group,
+  LeadLost,
+  type Loaded,
+} from "./index.js";
 
-type Command = { key: string; value: number; final?: boolean };
+type Command = { key: string; value: number; final?: boolean; silent?: boolean };
 type Change = { key: string; value: number; final: boolean };
 type Row = Change;
 
 /** A core that keeps the last value of each key. */
 class Cells implements Core<Command, number, Change, Row> {
   readonly cells = new Map<string, Change>();
-  decide(command: Command) {
+  decide(command: Command): Decision<number, Change> {
+    if (command.silent) return { outcome: command.value, changes: [], silent: true };
     const change = { key: command.key, value: command.value, final: command.final ?? false };
     this.apply(change);
     return { outcome: command.value, changes: [change] };
@@ -107,6 +117,15 @@ describe("the engine", () => {
     );
     expect(answered).toEqual([1, 2, 3]);
     expect(disk.journal.map((group) => group.changes.length)).toEqual([3]);
+  });
+
+  it("commits nothing for a turn of silent decisions, and everything as soon as one of the turn isn't", async () => {
+    const { engine, disk } = await begin();
+    expect(await engine.submit({ key: "a", value: 1, silent: true })).toBe(1);
+    expect(disk.n).toBe(0);
+    await Promise.all([engine.submit({ key: "a", value: 2, silent: true }), engine.submit({ key: "b", value: 3 })]);
+    expect(disk.n).toBe(1);
+    expect(engine.figures).toMatchObject({ commits: 1, commands: 3, changes: 1 });
   });
 
   it("answers only after the commit, and tells listeners before that", async () => {

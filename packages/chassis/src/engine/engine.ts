@@ -221,14 +221,17 @@ export class Engine<Command, Outcome, Change, Row> {
     const outcomes: Outcome[] = [];
     const changes: Change[] = [];
     const n = this.currentN + 1;
+    let silent = true;
     for (const { command } of batch) {
       const decision = core.decide(command, now);
+      silent &&= decision.silent === true && decision.changes.length === 0;
       outcomes.push(decision.outcome);
       for (const change of decision.changes) {
         changes.push(change);
         this.markDirty(change, n);
       }
     }
+    if (silent) return this.answer(batch, outcomes);
     const { rows, keys, finals } = this.rowsToWrite(changes, n);
     // With the written rows gone from the dirty ones, the oldest left tells how far back a replay must begin.
     for (const key of keys) this.dirty.delete(key);
@@ -243,12 +246,16 @@ export class Engine<Command, Outcome, Change, Row> {
     if (!(await this.commitSurely(group))) return false;
     this.currentN = n;
     this.counted.commits++;
-    this.counted.commands += batch.length;
     this.counted.changes += changes.length;
     this.counted.rows += rows.length;
     for (const key of finals) core.written?.(key);
     if (changes.length > 0) for (const listener of this.listeners) listener({ n, wallMs: now.wallMs, changes });
+    this.answer(batch, outcomes);
+  }
+
+  private answer(batch: readonly Waiting<Command, Outcome>[], outcomes: readonly Outcome[]): void {
     this.waitingGroup = [];
+    this.counted.commands += batch.length;
     for (const [index, waiting] of batch.entries()) waiting.resolve(outcomes[index] as Outcome);
     return true;
   }

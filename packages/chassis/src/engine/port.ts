@@ -12,6 +12,11 @@ export interface Decision<Outcome, Change> {
   readonly outcome: Outcome;
   /** What changed, already applied to the state; each carries absolute values. */
   readonly changes: readonly Change[];
+  /**
+   * True where nothing changed and the outcome tells nobody anything: then there is nothing that has to wait for a commit. An answer to
+   * somebody, a refusal too, is never silent: that this process still leads must be sure before it leaves.
+   */
+  readonly silent?: boolean;
 }
 
 /** The rules of a service: a deterministic state machine without I/O, clock or chance. */

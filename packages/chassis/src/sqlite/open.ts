@@ -31,6 +31,9 @@ export function openSqlite(
     database.pragma(`synchronous = ${options.synchronous ?? "FULL"}`);
     database.pragma(`busy_timeout = ${busyTimeoutMs}`);
     database.pragma("foreign_keys = ON");
+    // Pages that many commits touch go from the log into the file once in 16 MiB, not in 4; and indexes of a busy day stay in memory.
+    database.pragma("wal_autocheckpoint = 4000");
+    database.pragma("cache_size = -16384");
     migrate(database, migrations, path);
     return database;
   } catch (error) {

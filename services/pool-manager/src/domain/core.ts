@@ -42,7 +42,7 @@ export class PoolCore implements Core<Command, unknown, Change, Row> {
     const turn: Turn = { now, changes: [] };
     const outcome = answer(this.state, turn, command);
     grantPass(this.state, turn);
-    return { outcome, changes: turn.changes };
+    return { outcome, changes: turn.changes, silent: isSilent(command, outcome) };
   }
 
   rowKey(change: Change): string | undefined {
@@ -56,6 +56,11 @@ export class PoolCore implements Core<Command, unknown, Change, Row> {
   written(key: string): void {
     rowWritten(this.state, key);
   }
+}
+
+/** Bids that only stand are answered when they are granted: until then their stream hears nothing. */
+function isSilent(command: Command, outcome: unknown): boolean {
+  return command.kind === "bids" && (outcome as AnswerOf<"bids">).every(({ verdict }) => verdict === "STANDING");
 }
 
 function answer(state: State, turn: Turn, command: Command): AnswerOf<CommandKind> {
