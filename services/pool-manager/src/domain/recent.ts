@@ -1,3 +1,4 @@
+import { Fifo } from "./fifo.js";
 import { attemptKey, type Lease, outcomeMark, type ReleaseReason } from "./lease.js";
 
 /** What is remembered of a released lease. */
@@ -38,6 +39,8 @@ export class Recent {
   readonly unwritten = new Map<string, Lease>();
   private readonly byId = new Map<string, Remembered>();
   private readonly byKey = new Map<string, Remembered>();
+  /** Lease ids in the order of release. */
+  private readonly order = new Fifo<string>();
   private readonly max: number;
   /** Releases and late results since the start: the number of the latest. */
   sequence = 0;
@@ -52,6 +55,7 @@ export class Recent {
   add(lease: Lease): void {
     const short = remember(lease, ++this.sequence);
     this.unwritten.set(lease.id, lease);
+    if (!this.byId.has(short.id)) this.order.push(short.id);
     this.byId.set(short.id, short);
     this.byKey.set(short.key, short);
   }
@@ -60,8 +64,9 @@ export class Recent {
   written(id: string): void {
     this.unwritten.delete(id);
     if (this.byId.size <= this.max) return;
-    const oldest = this.byId.values().next().value as Remembered;
+    const oldest = this.byId.get(this.order.peek() as string) as Remembered;
     if (this.unwritten.has(oldest.id)) return;
+    this.order.shift();
     this.byId.delete(oldest.id);
     this.byKey.delete(oldest.key);
     this.forgottenThrough = Math.max(this.forgottenThrough, oldest.sequence);

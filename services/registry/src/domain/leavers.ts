@@ -11,17 +11,22 @@ export class Leavers {
   /** Tasks that have left so far. */
   drops = 0;
   private readonly states = new Map<string, { readonly state: TaskState; readonly at: number }>();
-  /** Number of the latest leaving of each set, the latest last. */
+  /** Number of the latest leaving of each set. */
   private readonly sets = new Map<string, number>();
+  /** Who left, by the number of the leaving modulo the bound. Asking a map for its first key would step over all that were deleted. */
+  private readonly left: { readonly key: string; readonly set: string }[] = [];
 
   /** Notes that a task of a set left in a state. */
   add(key: string, set: string, state: TaskState): void {
-    this.states.delete(key);
-    this.states.set(key, { state, at: ++this.drops });
-    if (this.states.size > leaversMax) this.states.delete(this.states.keys().next().value as string);
-    this.sets.delete(set);
-    this.sets.set(set, this.drops);
-    if (this.sets.size > leaversMax) this.sets.delete(this.sets.keys().next().value as string);
+    const at = ++this.drops;
+    const place = at % leaversMax;
+    const oldest = this.left[place];
+    // What left again since is remembered under its later leaving.
+    if (oldest && this.states.get(oldest.key)?.at === at - leaversMax) this.states.delete(oldest.key);
+    if (oldest && this.sets.get(oldest.set) === at - leaversMax) this.sets.delete(oldest.set);
+    this.left[place] = { key, set };
+    this.states.set(key, { state, at });
+    this.sets.set(set, at);
   }
 
   /** Final state of a task that left after the reading; undefined if it didn't. */
