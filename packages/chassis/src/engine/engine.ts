@@ -231,7 +231,10 @@ export class Engine<Command, Outcome, Change, Row> {
         this.markDirty(change, n);
       }
     }
-    if (silent) return this.answer(batch, outcomes);
+    if (silent) {
+      this.answer(batch, outcomes);
+      return true;
+    }
     const { rows, keys, finals } = this.rowsToWrite(changes, n);
     // With the written rows gone from the dirty ones, the oldest left tells how far back a replay must begin.
     for (const key of keys) this.dirty.delete(key);
@@ -251,13 +254,13 @@ export class Engine<Command, Outcome, Change, Row> {
     for (const key of finals) core.written?.(key);
     if (changes.length > 0) for (const listener of this.listeners) listener({ n, wallMs: now.wallMs, changes });
     this.answer(batch, outcomes);
+    return true;
   }
 
   private answer(batch: readonly Waiting<Command, Outcome>[], outcomes: readonly Outcome[]): void {
     this.waitingGroup = [];
     this.counted.commands += batch.length;
     for (const [index, waiting] of batch.entries()) waiting.resolve(outcomes[index] as Outcome);
-    return true;
   }
 
   private markDirty(change: Change, n: number): void {
