@@ -1,5 +1,6 @@
 // Values of flags, checked: every problem names the flag, the value and the bound.
 import { bytes, cpu } from "@berth/chassis/config";
+import { limitPattern } from "@berth/chassis/grpc";
 import { duration } from "@berth/client/quantities";
 import type { z } from "zod";
 import { UsageError } from "./errors.js";
@@ -29,7 +30,9 @@ export function cpuFlag(flag: string, text: string): number {
 function quantity(flag: string, text: string, schema: z.ZodType<number>): number {
   const parsed = schema.safeParse(text);
   if (parsed.success) return parsed.data;
-  throw new UsageError(`${flag}: "${text}" ${parsed.error.issues[0]?.message ?? "isn't valid"}`);
+  const message = parsed.error.issues[0]?.message ?? "isn't valid";
+  // Where a bound is passed the message names the value itself.
+  throw new UsageError(message.startsWith('"') ? `${flag}: ${message}` : `${flag}: "${text}" ${message}`);
 }
 
 /** `NAME` or `NAME=WEIGHT`, any number of times. */
@@ -37,7 +40,11 @@ export function weightFlags(flag: string, texts: readonly string[]): Record<stri
   return Object.fromEntries(
     texts.map((text) => {
       const [name = "", weight] = text.split("=", 2);
-      return [name, weight === undefined ? 1 : wholeNumber(flag, weight, 1)];
+      if (!limitPattern.test(name) || name.includes(".."))
+        throw new UsageError(
+          `${flag}: "${name}" isn't a limit's name: write 1 to 127 lower-case letters, digits, '.', '_', ':' or '-', without '..'`,
+        );
+      return [name, weight === undefined ? 1 : wholeNumber(`${flag} ${name}`, weight, 1)];
     }),
   );
 }

@@ -39,7 +39,7 @@ export function findPlaces(
 export function clientOf(options: GlobalOptions, io: Io, telemetry?: Telemetry): BerthClient {
   const { environment } = io;
   const token =
-    options.tokenFile === undefined ? environment.BERTH_API_TOKEN : readFileSync(options.tokenFile, "utf8").trim();
+    options.tokenFile === undefined ? environment.BERTH_API_TOKEN : tokenOf(options.tokenFile);
   const addresses = {
     registry: options.registry ?? environment.BERTH_REGISTRY_ADDRESS,
     poolManager: options.poolManager ?? environment.BERTH_POOL_MANAGER_ADDRESS,
@@ -53,6 +53,15 @@ export function clientOf(options: GlobalOptions, io: Io, telemetry?: Telemetry):
     ...(token ? { token } : {}),
     ...(telemetry === undefined ? {} : { telemetry }),
   });
+}
+
+/** An empty file mustn't mean "no token given, look elsewhere". */
+function tokenOf(file: string): string {
+  const token = readFileSync(file, "utf8").trim();
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new UsageError(
+    `--token-file: ${file} ${token === "" ? "is empty" : "holds more than a token"}: it must hold the token alone, as the file \`token\` of the data folder does`,
+  );
 }
 
 /**

@@ -22,6 +22,8 @@ export function describeError(error: unknown): { message: string; exitCode: numb
       message: `${error.message} (\`berth up --ports free\`, \`--ports 51051\`, or \`ports\` in berth.yaml)`,
       exitCode: 1,
     };
+  if (isErrno(error) && error.code === "ENOSPC")
+    return { message: `the disk is full: free some space and try again (${error.message})`, exitCode: 1 };
   if (isFileError(error)) return { message: fileMessage(error), exitCode: 2 };
   return { message: error instanceof Error ? error.message : String(error), exitCode: 1 };
 }
@@ -40,7 +42,7 @@ function withHint(error: ReasonError): string {
   const hints: Partial<Record<ReasonError["reason"], string>> = {
     UNREACHABLE: "is Berth running? Start one with `berth up`, or say where it is with --data or --registry",
     NOT_FOUND: "`berth sets`, `berth tasks` and `berth status` show what there is",
-    NO_SPACE: "`berth tasks` and everything else that only reads goes on working meanwhile",
+    NO_SPACE: "`berth tasks` and everything else that only reads goes on as long as any space is left",
     NOT_READY: "it is starting or stopping; try again in a moment",
     QUEUE_FULL: "it has too much to do; try again in a moment",
   };
@@ -48,8 +50,12 @@ function withHint(error: ReasonError): string {
   return hint === undefined ? error.message : `${error.message}\n  ${hint}`;
 }
 
+function isErrno(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "code" in error;
+}
+
 function isFileError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && "code" in error && "path" in error;
+  return isErrno(error) && "path" in error;
 }
 
 function fileMessage(error: NodeJS.ErrnoException): string {
@@ -57,7 +63,8 @@ function fileMessage(error: NodeJS.ErrnoException): string {
     ENOENT: "there is no such file",
     EISDIR: "this is a folder, not a file",
     EACCES: "you may not read or write this",
-    ENOSPC: "the disk is full",
+    EEXIST: "there is a file of this name where a folder is needed",
+    ENOTDIR: "a part of this path is a file, not a folder",
   };
   return `${error.path}: ${words[error.code ?? ""] ?? error.message}`;
 }

@@ -37,6 +37,7 @@ export function duration(bounds: { min?: number; max?: number } = {}) {
   const error = "isn't a duration with its unit: write 500ms, 10s, 1m30s, 2h or 1d";
   return z
     .string({ error })
+    .regex(/^\s*(\d+(\.\d+)?(ms|s|m|h|d))+\s*$/, { error })
     .pipe(anyDuration({ min: 1, max: longestMs, ...bounds }) as unknown as z.ZodType<number, string>);
 }
 

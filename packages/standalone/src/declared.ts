@@ -1,9 +1,11 @@
 // Brings pools and limits of the file into Berth once. What is changed, or deleted, at run time afterwards isn't undone by a restart.
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseYaml, readText } from "@berth/chassis/config";
 import type { Logger } from "@berth/chassis/log";
 import type { BerthClient } from "@berth/client";
 import { pool } from "@berth/contracts";
+import { z } from "zod";
 import { applyPlan, describeStep, planCatalogue, type Step } from "./catalogue.js";
 import type { BerthConfig } from "./config.js";
 
@@ -17,7 +19,7 @@ export async function declareOnce(
   logger: Logger,
 ): Promise<void> {
   const path = join(dataFolder, fileName);
-  const before = new Set<string>(existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as string[]) : []);
+  const before = new Set(existsSync(path) ? parseYaml(readText(path), z.array(z.string()), path) : []);
   const { steps, impossible } = await planCatalogue(config, client);
   const fresh = steps.filter((step) => !before.has(keyOf(step)));
   await applyPlan(config, fresh, client, "from the file");

@@ -26,8 +26,10 @@ export function readYaml(text: string, source: string): YamlText {
   try {
     document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
     const wrong = [...document.errors, ...document.warnings];
+    // One missing quote or bracket is one problem: what the parser says of the same place afterwards only follows from it.
+    const places = wrong.filter((each, index) => wrong.findIndex(({ pos }) => pos[0] === each.pos[0]) === index);
     if (wrong.length > 0)
-      refused(wrong.map((each) => ({ source, ...at(each.pos[0]), path: "", message: sentence(each) })));
+      refused(places.map((each) => ({ source, ...at(each.pos[0]), path: "", message: sentence(each) })));
     value = document.toJS({ maxAliasCount: aliasCountMax }) ?? {};
   } catch (error) {
     if (error instanceof ConfigError) throw error;
@@ -39,13 +41,21 @@ export function readYaml(text: string, source: string): YamlText {
 function sentence(error: { code: string; message: string }): string {
   if (error.code === "DUPLICATE_KEY") return "this key is here twice; keep one";
   if (error.code === "MULTIPLE_DOCS") return "there is more than one document; keep one (remove what follows ---)";
+  if (isOverflow(error.message)) return tooDeep;
   return `broken YAML: ${error.message}`;
+}
+
+const tooDeep = "is nested too deeply: lists and mappings may stand some hundred deep in one another; write it flatter";
+
+/** The parser calls itself for each level, and reports the end of the stack as an error of the text. */
+function isOverflow(message: string): boolean {
+  return message.includes("call stack");
 }
 
 function overload(error: unknown): string {
   if (error instanceof ReferenceError)
     return `aliases (*name) repeat more than ${aliasCountMax} times what they stand for, or for nothing; write it out`;
-  if (error instanceof RangeError) return "nested too deeply";
+  if (error instanceof RangeError) return tooDeep;
   return `broken YAML: ${error instanceof Error ? error.message : String(error)}`;
 }
 

@@ -26,18 +26,22 @@ function read(path: string | 0, source: string): Buffer {
   }
 }
 
-/** The text of UTF-8 bytes, without a byte order mark. @throws ConfigError with line and column of the first byte that isn't UTF-8. */
+/** The text of UTF-8 bytes, without a byte order mark. @throws ConfigError with line and column of the first byte that isn't UTF-8, or that no text has. */
 export function decodeText(bytes: Buffer, source: string): string {
+  if (bytes.includes(0)) throw wrongByte(bytes, bytes.indexOf(0), source, "isn't text: is this the right file?");
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    const at = firstWrong(bytes);
-    const before = bytes.subarray(0, at).toString("utf8").split("\n");
-    const message = `byte 0x${bytes[at]?.toString(16)} isn't UTF-8: save the file as UTF-8`;
-    throw new ConfigError([
-      { source, line: before.length, column: (before.at(-1) ?? "").length + 1, path: "", message },
-    ]);
+    throw wrongByte(bytes, firstWrong(bytes), source, "isn't UTF-8: save the file as UTF-8");
   }
+}
+
+function wrongByte(bytes: Buffer, at: number, source: string, what: string): ConfigError {
+  const before = bytes.subarray(0, at).toString("utf8").split("\n");
+  const message = `byte 0x${bytes[at]?.toString(16).padStart(2, "0")} ${what}`;
+  return new ConfigError([
+    { source, line: before.length, column: (before.at(-1) ?? "").length + 1, path: "", message },
+  ]);
 }
 
 /** Where decoding and encoding again first changes something. */

@@ -4,6 +4,7 @@ import { Counter, Histogram, type Registry } from "prom-client";
 import type { Logger } from "../log/index.js";
 import type { Telemetry } from "../telemetry/index.js";
 import { ReasonError } from "./reasons.js";
+import { UnreadableRequest } from "./unreadable.js";
 
 /** What the middleware of a server needs. */
 export interface CallMiddlewareOptions {
@@ -30,6 +31,7 @@ export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware
     let status: Status = Status.OK;
     try {
       authorize(expected, service, method, context);
+      if (call.request instanceof UnreadableRequest) throw call.request.toError(method);
       if (call.responseStream) {
         const stream = linkedSignal(context.signal, stopping);
         try {

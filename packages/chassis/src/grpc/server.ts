@@ -9,6 +9,7 @@ import { callMiddleware } from "./call-middleware.js";
 import { Health } from "./health.js";
 import { serverChannelOptions } from "./options.js";
 import { Reflection } from "./reflection.js";
+import { readable } from "./unreadable.js";
 
 /** Settings of a server. */
 export interface GrpcServerOptions {
@@ -52,7 +53,7 @@ export class GrpcServer {
     definition: Service,
     implementation: ServiceImplementation<Service>,
   ): this {
-    this.server.add(definition, implementation);
+    this.server.add(readable(definition), implementation);
     this.health.addService(definition.fullName);
     this.reflection.addService(definition.fullName);
     return this;

@@ -1,5 +1,6 @@
 import { CommitRefused, LeadLost } from "../engine/port.js";
 import type { SqliteDatabase } from "./open.js";
+import { storeTrouble } from "./trouble.js";
 
 /** Where the leader row stands. */
 export interface LeadPosition {
@@ -97,10 +98,13 @@ export class SqliteLead {
   }
 }
 
-/** Turns an error of SQLite into what the engine understands: a broken constraint is a refusal, anything else is a doubt. */
-export function asCommitError(error: unknown): unknown {
+/**
+ * Turns an error of SQLite into what the engine understands: a broken constraint is a refusal, anything else is a doubt, in words
+ * that name the file at `path`.
+ */
+export function asCommitError(path: string, error: unknown): unknown {
   if (error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_CONSTRAINT")) {
     return new CommitRefused(error.message, { cause: error });
   }
-  return error;
+  return storeTrouble(path, error);
 }

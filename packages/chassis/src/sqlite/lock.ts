@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "libsql";
+import { storeTrouble } from "./trouble.js";
 
 /** A folder that belongs to this process. */
 export interface FolderLock {
@@ -22,14 +23,16 @@ export class FolderLocked extends Error {
 export function lockFolder(folder: string): FolderLock {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const holderFile = join(folder, "lock.pid");
-  const database = new Database(join(folder, "lock.db"));
+  const path = join(folder, "lock.db");
+  const database = new Database(path);
   try {
     database.pragma("busy_timeout = 0");
     database.pragma("locking_mode = EXCLUSIVE");
     database.exec("BEGIN EXCLUSIVE; CREATE TABLE IF NOT EXISTS held (id INTEGER); COMMIT; BEGIN EXCLUSIVE");
   } catch (error) {
     database.close();
-    if (!(error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY"))) throw error;
+    if (!(error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY")))
+      throw storeTrouble(path, error);
     throw new FolderLocked(
       `${folder} is in use by ${holderOf(holderFile)}: stop it first, or choose another data folder (one process at a time may have it)`,
     );

@@ -1,4 +1,6 @@
 import Database from "libsql";
+import { inTransaction } from "./transaction.js";
+import { storeTrouble } from "./trouble.js";
 
 /** An open SQLite database: `libsql`, which has better-sqlite3's interface. Everything is synchronous. */
 export type SqliteDatabase = Database.Database;
@@ -19,14 +21,16 @@ const busyTimeoutMs = 2_000;
  * and brings its schema up to date.
  *
  * @throws Error if the file was written by a newer version of the program; it is left untouched.
+ * @throws StoreUnusable naming the file if it is damaged, can't be opened or written.
  */
 export function openSqlite(
   path: string,
   migrations: readonly Migration[],
   options: { synchronous?: "FULL" | "NORMAL" } = {},
 ): SqliteDatabase {
-  const database = new Database(path);
+  const database = open(path);
   try {
+    refuseNewer(database, migrations, path);
     database.pragma("journal_mode = WAL");
     database.pragma(`synchronous = ${options.synchronous ?? "FULL"}`);
     database.pragma(`busy_timeout = ${busyTimeoutMs}`);
@@ -34,15 +38,23 @@ export function openSqlite(
     // Pages that many commits touch go from the log into the file once in 16 MiB, not in 4; and indexes of a busy day stay in memory.
     database.pragma("wal_autocheckpoint = 4000");
     database.pragma("cache_size = -16384");
-    migrate(database, migrations, path);
+    migrate(database, migrations);
     return database;
   } catch (error) {
     database.close();
-    throw error;
+    throw storeTrouble(path, error);
   }
 }
 
-function migrate(database: SqliteDatabase, migrations: readonly Migration[], path: string): void {
+function open(path: string): SqliteDatabase {
+  try {
+    return new Database(path);
+  } catch (error) {
+    throw storeTrouble(path, error);
+  }
+}
+
+function refuseNewer(database: SqliteDatabase, migrations: readonly Migration[], path: string): void {
   const newest = migrations.at(-1)?.version ?? 0;
   const version = userVersion(database);
   if (version > newest) {
@@ -50,12 +62,16 @@ function migrate(database: SqliteDatabase, migrations: readonly Migration[], pat
       `${path} has schema version ${version}, this program knows up to ${newest}: start a program at least as new as the one that wrote it`,
     );
   }
+}
+
+function migrate(database: SqliteDatabase, migrations: readonly Migration[]): void {
+  const version = userVersion(database);
   for (const migration of migrations) {
     if (migration.version <= version) continue;
-    database.transaction(() => {
+    inTransaction(database, () => {
       database.exec(migration.sql);
       database.pragma(`user_version = ${migration.version}`);
-    })();
+    });
   }
 }
 

@@ -37,7 +37,7 @@ describe("openSqlite", () => {
     try {
       database.exec("INSERT INTO one VALUES (1)");
     } catch (error) {
-      expect(asCommitError(error)).toBeInstanceOf(CommitRefused);
+      expect(asCommitError("a.db", error)).toBeInstanceOf(CommitRefused);
     }
     expect.assertions(1);
     database.close();

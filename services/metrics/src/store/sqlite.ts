@@ -1,4 +1,4 @@
-import { type Migration, openSqlite, type SqliteDatabase } from "@berth/chassis/sqlite";
+import { inTransaction, type Migration, openSqlite, type SqliteDatabase } from "@berth/chassis/sqlite";
 import { minuteMs, type Point, rawFrom, spanStart } from "../domain/roll-up.js";
 import type { Retention, Round, SampleStore } from "../engine/store.js";
 
@@ -75,7 +75,7 @@ export class SqliteSampleStore implements SampleStore {
     const wallMs = Math.round(round.wallMs);
     const minute = spanStart(wallMs, minuteMs);
     const { statements, retention } = this;
-    this.database.transaction(() => {
+    inTransaction(this.database, () => {
       for (const { limit, used, capacity } of round.limits) {
         statements.sample.run(limit, wallMs, used, capacity);
         statements.minute.run(minute, capacity, limit, minute, minute + minuteMs);
@@ -83,7 +83,7 @@ export class SqliteSampleStore implements SampleStore {
       statements.last.run(wallMs, round.revision, round.queueSize);
       statements.pruneSamples.run(wallMs - retention.rawMs, pruneMost);
       statements.pruneMinutes.run(wallMs - retention.minutesMs, pruneMost);
-    })();
+    });
   }
 
   async latest(): Promise<Round | undefined> {

@@ -1,5 +1,5 @@
 import { CommitRefused, type Group, LeadLost, type Loaded } from "@berth/chassis/engine";
-import { asCommitError, openSqlite, type SqliteDatabase, SqliteLead } from "@berth/chassis/sqlite";
+import { asCommitError, inTransaction, naming, openSqlite, type SqliteDatabase, SqliteLead } from "@berth/chassis/sqlite";
 import type { Change, Meta, Row } from "../domain/changes.js";
 import { attemptOfKey, type Lease } from "../domain/lease.js";
 import type { JournalPage, LeaseFilter, LimitChangeRow, PoolStore } from "../engine/ports.js";
@@ -83,26 +83,27 @@ export class SqlitePoolStore implements PoolStore {
   }
 
   async lead(holder: string): Promise<Loaded<Change, Row>> {
-    return this.database.transaction(() => {
+    const load = () => {
       const { epoch, n, replayFrom } = this.leader.take(holder);
       const groups = this.leader
         .from(replayFrom)
         .map((row) => ({ n: row.n, changes: JSON.parse(row.changes) as Change[] }));
       return { epoch, n, rows: this.liveRows(), groups };
-    })();
+    };
+    return naming(this.path, () => inTransaction(this.database, load));
   }
 
   async commit(group: Group<Change, Row>): Promise<void> {
     try {
-      this.database.transaction(() => {
+      inTransaction(this.database, () => {
         this.leader.move(group.epoch, group.n, group.replayFrom);
         if (group.changes.length > 0)
           this.leader.append(group.n, group.epoch, group.wallMs, JSON.stringify(group.changes));
         for (const row of group.rows) this.write(row, group.n);
-      })();
+      });
     } catch (error) {
       if (error instanceof LeadLost || error instanceof CommitRefused) throw error;
-      throw asCommitError(error);
+      throw asCommitError(this.path, error);
     }
   }
 

@@ -1,4 +1,4 @@
-import { type Migration, openSqlite, type SqliteDatabase } from "@berth/chassis/sqlite";
+import { inTransaction, type Migration, openSqlite, type SqliteDatabase } from "@berth/chassis/sqlite";
 
 /** A piece of output. */
 export interface LogPiece {
@@ -68,9 +68,9 @@ export class LogStore {
    * bytes are kept of an attempt: the first half of them from its beginning, the rest from its end.
    */
   append(pieces: readonly LogPiece[], limitOf: (key: string) => number): void {
-    this.database.transaction(() => {
+    inTransaction(this.database, () => {
       for (const piece of pieces) this.appendOne(piece, limitOf(piece.key));
-    })();
+    });
   }
 
   /** What is kept of an attempt; undefined if it never wrote. */
@@ -98,12 +98,12 @@ export class LogStore {
 
   /** Deletes the output of tasks. */
   remove(keys: readonly string[]): void {
-    this.database.transaction(() => {
+    inTransaction(this.database, () => {
       for (const key of keys) {
         this.statements.removePieces.run(key);
         this.statements.removeAttempts.run(key);
       }
-    })();
+    });
   }
 
   /** Closes the file. */

@@ -1,5 +1,5 @@
 import type { Group, Loaded } from "@berth/chassis/engine";
-import { asCommitError, openSqlite, type SqliteDatabase, SqliteLead } from "@berth/chassis/sqlite";
+import { asCommitError, inTransaction, naming, openSqlite, type SqliteDatabase, SqliteLead } from "@berth/chassis/sqlite";
 import type { Change, Filter, Row } from "../domain/commands.js";
 import type { RequestRecord, SetRecord } from "../domain/submission.js";
 import { isFinal, type TaskSnapshot, type TaskState } from "../domain/task.js";
@@ -19,9 +19,11 @@ export class SqliteRegistryStore implements RegistryStore {
   private readonly database: SqliteDatabase;
   private readonly lead_: SqliteLead;
   private readonly statements;
+  private readonly path: string;
   private closed = false;
 
   constructor(path: string) {
+    this.path = path;
     this.database = openSqlite(path, registryMigrations);
     this.lead_ = new SqliteLead(this.database);
     const prepare = (sql: string) => this.database.prepare(sql);
@@ -71,6 +73,10 @@ export class SqliteRegistryStore implements RegistryStore {
   }
 
   async lead(holder: string): Promise<Loaded<Change, Row>> {
+    return naming(this.path, () => this.load(holder));
+  }
+
+  private load(holder: string): Loaded<Change, Row> {
     const { epoch, n, replayFrom } = this.lead_.take(holder);
     const base = this.statements.base.get() as { revision: number; cursor: number; catalogue: string | null };
     const sets = (this.statements.liveSets.all() as { name: string }[])
@@ -93,9 +99,9 @@ export class SqliteRegistryStore implements RegistryStore {
 
   async commit(group: Group<Change, Row>): Promise<void> {
     try {
-      this.database.transaction(() => this.write(group)).immediate();
+      inTransaction(this.database, () => this.write(group));
     } catch (error) {
-      throw asCommitError(error);
+      throw asCommitError(this.path, error);
     }
   }
 
@@ -193,13 +199,13 @@ export class SqliteRegistryStore implements RegistryStore {
     requestsBeforeMs: number;
     max: number;
   }): Promise<string[]> {
-    return this.database.transaction(() => {
+    return inTransaction(this.database, () => {
       const ended = this.statements.ended.all(endedBeforeMs, max) as { ord: number; key: string }[];
       for (const { ord } of ended) this.statements.deleteTask.run(ord);
       this.statements.deleteRequests.run(requestsBeforeMs);
       this.statements.deleteSets.run(endedBeforeMs);
       return ended.map(({ key }) => key);
-    })();
+    });
   }
 
   private write({ epoch, n, wallMs, changes, rows, replayFrom }: Group<Change, Row>): void {
