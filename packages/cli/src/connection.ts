@@ -38,8 +38,7 @@ export function findPlaces(
 /** Makes a client. Nothing is sent yet. */
 export function clientOf(options: GlobalOptions, io: Io, telemetry?: Telemetry): BerthClient {
   const { environment } = io;
-  const token =
-    options.tokenFile === undefined ? environment.BERTH_API_TOKEN : tokenOf(options.tokenFile);
+  const token = options.tokenFile === undefined ? environment.BERTH_API_TOKEN : tokenOf(options.tokenFile);
   const addresses = {
     registry: options.registry ?? environment.BERTH_REGISTRY_ADDRESS,
     poolManager: options.poolManager ?? environment.BERTH_POOL_MANAGER_ADDRESS,

@@ -3,7 +3,7 @@ import { createChannel, createClient as createTypedClient, ReasonError } from "@
 import { noTelemetry, type Telemetry } from "@berth/chassis/telemetry";
 import { metrics, pool, registry, runner, scheduler } from "@berth/contracts";
 import { type EndpointOptions, type Endpoints, findEndpoints } from "./endpoints.js";
-import { partRequestId, type SubmitOptions, type Submitted, splitTasks } from "./submit.js";
+import { partRequestId, placedInWhole, type SubmitOptions, type Submitted, splitTasks } from "./submit.js";
 import { type TaskInput, taskSchema, toSpec } from "./taskfile/index.js";
 import { Tally, type WatchOptions, watchTasks } from "./watch.js";
 
@@ -32,7 +32,7 @@ export interface WaitOptions extends Pick<WatchOptions, "signal" | "onConnection
 export interface BerthClient {
   /** Where it sends to. */
   readonly endpoints: Endpoints;
-  /** Submits tasks into one set; see SubmitOptions. Up to 10,000 tasks and 4 MiB are taken all or none. */
+  /** Submits tasks into one set; see SubmitOptions. Up to 10,000 tasks and 4 MiB are taken all or none; more are checked all together, then taken in parts. */
   submit(tasks: readonly TaskInput[], options?: SubmitOptions): Promise<Submitted>;
   /** As submit, for specifications of the wire, such as parseTaskFile gives. */
   submitSpecs(tasks: readonly registry.TaskSpec[], options?: SubmitOptions): Promise<Submitted>;
@@ -110,6 +110,18 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
   const submitParts = async (specs: readonly registry.TaskSpec[], options: SubmitOptions): Promise<Submitted> => {
     const requestId = options.requestId ?? randomUUID();
     const parts = splitTasks(specs);
+    const signal = options.signal === undefined ? {} : { signal: options.signal };
+    // All of it is checked before any of it is taken.
+    if (parts.length > 1)
+      for (const part of parts) {
+        const check = tasks.submitTasks(
+          { set: options.set ?? "", displayName: options.displayName ?? "", tasks: part, validateOnly: true },
+          signal,
+        );
+        await check.catch((thrown: unknown) => {
+          throw placedInWhole(ReasonError.from(thrown), part, specs);
+        });
+      }
     let set = options.set ?? "";
     let taskCount = 0;
     let repeated = true;
@@ -121,9 +133,8 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
         tasks: part,
         requestId: partRequestId(requestId, index),
       };
-      const call = tasks.submitTasks(request, options.signal === undefined ? {} : { signal: options.signal });
-      const answer = await call.catch((thrown: unknown) => {
-        const error = ReasonError.from(thrown);
+      const answer = await tasks.submitTasks(request, signal).catch((thrown: unknown) => {
+        const error = placedInWhole(ReasonError.from(thrown), part, specs);
         if (index === 0) throw error;
         const state = `${taskCount} of ${specs.length} tasks were taken into set ${set} before`;
         throw new ReasonError(error.reason, `${error.message} (${state})`, { ...error.details, cause: thrown });

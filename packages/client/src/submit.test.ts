@@ -1,6 +1,7 @@
+import { ReasonError } from "@berth/chassis/grpc";
 import { registry } from "@berth/contracts";
 import { describe, expect, it } from "vitest";
-import { partRequestId, requestBytesMax, splitTasks } from "./submit.js";
+import { partRequestId, placedInWhole, requestBytesMax, splitTasks } from "./submit.js";
 
 const task = (id: string, needs: string[] = [], stdin = 0) =>
   registry.TaskSpec.fromPartial({
@@ -52,6 +53,22 @@ describe("splitting a submission", () => {
       task(`t${index}`, index === 0 ? ["t1"] : index === 1 ? ["t0"] : []),
     );
     expect(() => splitTasks(tasks)).toThrow("t0 needs t1 needs t0");
+  });
+});
+
+describe("more tasks than one request takes", () => {
+  const many = Array.from({ length: 10_001 }, (_, index) => task(`t${index}`));
+
+  it("have ids of their own before anything is sent", () =>
+    expect(() => splitTasks([...many, task("t7")])).toThrow('tasks[10001].id: "t7" is the id of tasks[7] too'));
+
+  it("are named in errors by their place in the whole, not in the part", () => {
+    const error = new ReasonError("INVALID_FIELD", "tasks[1].pool: none; tasks[0].id: none", {
+      fields: [{ field: "tasks[1].pool", description: "none" }],
+    });
+    const placed = placedInWhole(error, many.slice(10_000 - 1), many);
+    expect(placed.message).toBe("tasks[10000].pool: none; tasks[9999].id: none");
+    expect(placed.details.fields).toEqual([{ field: "tasks[10000].pool", description: "none" }]);
   });
 });
 

@@ -39,12 +39,13 @@ export interface Submitted {
 /**
  * Splits tasks into parts that each fit into one request. One part keeps the order given; several are ordered so that no task
  * needs one of a later part. Throws a ReasonError for a task that fits into no request, and for a circle if there is more
- * than one part (the registry finds it otherwise).
+ * than one part (the registry finds it otherwise), and then also for an id that two tasks have.
  */
 export function splitTasks(tasks: readonly registry.TaskSpec[]): registry.TaskSpec[][] {
   const sizes = new Map(tasks.map((task, index) => [task, sizeOf(task, index)]));
   const total = [...sizes.values()].reduce((sum, size) => sum + size, requestOverheadBytes);
   if (tasks.length <= requestTasksMax && total <= requestBytesMax) return [[...tasks]];
+  refuseDoubles(tasks);
   const ordered = inOrder(tasks);
   if (ordered.length < tasks.length) {
     const cycle = (findCycle(tasks) ?? []).join(" needs ");
@@ -64,6 +65,38 @@ export function splitTasks(tasks: readonly registry.TaskSpec[]): registry.TaskSp
     }
   }
   return parts;
+}
+
+function refuseDoubles(tasks: readonly registry.TaskSpec[]): void {
+  const places = new Map<string, number>();
+  for (const [index, { id }] of tasks.entries()) {
+    const first = places.get(id);
+    if (first !== undefined)
+      throw new ReasonError(
+        "INVALID_FIELD",
+        `tasks[${index}].id: "${id}" is the id of tasks[${first}] too: ids are unique in a set`,
+      );
+    places.set(id, index);
+  }
+}
+
+/** An error about a part speaks of the tasks by their places in it; this one by their places in the whole submission. */
+export function placedInWhole(
+  error: ReasonError,
+  part: readonly registry.TaskSpec[],
+  tasks: readonly registry.TaskSpec[],
+) {
+  const placed = (text: string) =>
+    text.replace(/\btasks\[(\d+)\]/g, (given, index: string) => {
+      const task = part[Number(index)];
+      return task === undefined ? given : `tasks[${tasks.indexOf(task)}]`;
+    });
+  const fields = error.details.fields?.map((each) => ({
+    field: placed(each.field),
+    description: placed(each.description),
+  }));
+  const details = { ...error.details, ...(fields === undefined ? {} : { fields }), cause: error };
+  return new ReasonError(error.reason, placed(error.message), details);
 }
 
 function sizeOf(task: registry.TaskSpec, index: number): number {

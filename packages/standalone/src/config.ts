@@ -10,6 +10,10 @@ const name = z.string().regex(/^(?!.*\.\.)[a-z0-9][a-z0-9._-]{0,62}$/, {
 const limitName = z.string().regex(/^(?!.*\.\.)[a-z0-9][a-z0-9._:-]{0,126}$/, {
   error: "isn't a limit's name: write 1 to 127 lower-case letters, digits, '.', '_', ':' or '-', without '..'",
 });
+const slot = z.string().regex(/^(?!.*\.\.)[a-zA-Z0-9/][a-zA-Z0-9/._-]{0,254}$/, {
+  error:
+    "isn't a slot: write 1 to 255 letters, digits, '/', '.', '_' or '-', beginning with a letter, digit or '/', without '..'",
+});
 const units = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const port = z.int().min(0).max(65_535);
 
@@ -22,11 +26,7 @@ const poolSchema = z.strictObject({
   maxConcurrency: z.int().min(0).max(1_000_000).describe("Most tasks at once."),
   cpu: cpu().optional().describe("Cores to give out; left out, CPU isn't counted."),
   memory: bytes().optional().describe("Memory to give out, such as 8GiB; left out, memory isn't counted."),
-  slots: z
-    .array(z.string().min(1).max(256))
-    .max(10_000)
-    .default([])
-    .describe("Named exclusive places; each task then holds one."),
+  slots: z.array(slot).max(10_000).default([]).describe("Named exclusive places; each task then holds one."),
   skills: z.array(name).max(64).default([]).describe("Skills that the pool offers."),
   paused: z.boolean().default(false).describe("True starts nothing in the pool."),
 });

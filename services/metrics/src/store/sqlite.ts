@@ -1,4 +1,4 @@
-import { inTransaction, type Migration, openSqlite, type SqliteDatabase } from "@berth/chassis/sqlite";
+import { inTransaction, type Migration, naming, openSqlite, type SqliteDatabase } from "@berth/chassis/sqlite";
 import { minuteMs, type Point, rawFrom, spanStart } from "../domain/roll-up.js";
 import type { Retention, Round, SampleStore } from "../engine/store.js";
 
@@ -43,8 +43,11 @@ export class SqliteSampleStore implements SampleStore {
   private readonly retention: Retention;
   private readonly statements;
 
+  private readonly path: string;
+
   /** Opens or creates the file. @throws Error if a newer version wrote it. */
   constructor(path: string, retention: Retention) {
+    this.path = path;
     this.database = openSqlite(path, migrations, { synchronous: "NORMAL" });
     this.retention = retention;
     const prepare = (sql: string) => this.database.prepare(sql);
@@ -75,7 +78,7 @@ export class SqliteSampleStore implements SampleStore {
     const wallMs = Math.round(round.wallMs);
     const minute = spanStart(wallMs, minuteMs);
     const { statements, retention } = this;
-    inTransaction(this.database, () => {
+    const write = () => {
       for (const { limit, used, capacity } of round.limits) {
         statements.sample.run(limit, wallMs, used, capacity);
         statements.minute.run(minute, capacity, limit, minute, minute + minuteMs);
@@ -83,7 +86,8 @@ export class SqliteSampleStore implements SampleStore {
       statements.last.run(wallMs, round.revision, round.queueSize);
       statements.pruneSamples.run(wallMs - retention.rawMs, pruneMost);
       statements.pruneMinutes.run(wallMs - retention.minutesMs, pruneMost);
-    });
+    };
+    naming(this.path, () => inTransaction(this.database, write));
   }
 
   async latest(): Promise<Round | undefined> {

@@ -1,5 +1,12 @@
 import { CommitRefused, type Group, LeadLost, type Loaded } from "@berth/chassis/engine";
-import { asCommitError, inTransaction, naming, openSqlite, type SqliteDatabase, SqliteLead } from "@berth/chassis/sqlite";
+import {
+  asCommitError,
+  inTransaction,
+  naming,
+  openSqlite,
+  type SqliteDatabase,
+  SqliteLead,
+} from "@berth/chassis/sqlite";
 import type { Change, Meta, Row } from "../domain/changes.js";
 import { attemptOfKey, type Lease } from "../domain/lease.js";
 import type { JournalPage, LeaseFilter, LimitChangeRow, PoolStore } from "../engine/ports.js";

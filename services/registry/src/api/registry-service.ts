@@ -44,6 +44,7 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
       // Beyond the bound only the count matters; the domain refuses by it.
       tasks: request.tasks.map(taskInput),
       requestId: request.requestId,
+      validateOnly: request.validateOnly,
       digest: createHash("sha256").update(wire.SubmitTasksRequest.encode(request).finish()).digest("hex"),
       traceParent: this.options.telemetry.activeTraceParent(),
     };

@@ -9,12 +9,15 @@ export const submitTasksMax = 10_000;
 /** Most ids of a cycle that are written out. */
 const cycleShown = 20;
 
-/** Everything that is wrong with a submission; `exists` says whether the set has a task of that id already. */
+/**
+ * Everything that is wrong with a submission; `exists` says whether the set has a task of that id already. Without it, ids and needs are
+ * only checked within the submission.
+ */
 export function checkSubmission(
   submission: Submission,
   catalogue: CatalogueIndex,
   defaults: SubmitDefaults,
-  exists: (id: string) => boolean,
+  exists: Exists | undefined,
 ): Violations {
   const found = new Violations();
   const { tasks, set } = submission;
@@ -41,13 +44,15 @@ export function checkSubmission(
   return found;
 }
 
-function checkNames(found: Violations, { tasks, set }: Submission, exists: (id: string) => boolean): void {
+type Exists = (id: string) => boolean;
+
+function checkNames(found: Violations, { tasks, set }: Submission, exists: Exists | undefined): void {
   const places = new Map<string, number>();
   tasks.forEach(({ id }, index) => {
     const first = places.get(id);
     if (first !== undefined)
       found.add(`tasks[${index}].id`, `${quote(id)} is the id of tasks[${first}] too: ids are unique in a set`);
-    else if (exists(id))
+    else if (exists?.(id))
       found.add(`tasks[${index}].id`, `set ${set} has a task ${quote(id)} already: choose another id, or another set`);
     if (first === undefined) places.set(id, index);
   });
@@ -58,8 +63,11 @@ function checkNames(found: Violations, { tasks, set }: Submission, exists: (id: 
       if (seen.has(need)) found.add(field, `${quote(need)} is named twice`);
       seen.add(need);
       if (need === id) found.add(field, `the task needs itself: ${id} -> ${id}`);
-      else if (!places.has(need) && !exists(need)) {
-        found.add(field, `there is no task ${quote(need)} in the submission or in its set`);
+      else if (exists && !places.has(need) && !exists(need)) {
+        found.add(
+          field,
+          `there is no task ${quote(need)} in the submission or in its set: submit that one too, or take the need away`,
+        );
       }
     });
   });

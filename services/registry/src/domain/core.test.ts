@@ -334,6 +334,28 @@ describe("late results", () => {
   });
 });
 
+describe("a submission that is only to be checked", () => {
+  const check = (bench: Bench, ...tasks: Parameters<typeof exampleTask>[]) =>
+    bench.do({
+      kind: "submit",
+      submission: exampleSubmission(
+        tasks.map((each) => exampleTask(...each)),
+        { validateOnly: true, requestId: "id-1" },
+      ),
+      facts: bench.facts(),
+    });
+
+  it("is told what is wrong with it", () =>
+    expect(check(new Bench(), ["a", [], { pool: "nope" }])).toMatchObject({ kind: "invalid", count: 1 }));
+
+  it("takes nothing, not even the request id, and leaves needs and ids to the set", () => {
+    const bench = new Bench();
+    expect(check(bench, ["a", ["of-an-earlier-part"]])).toMatchObject({ kind: "submitted", taskCount: 0 });
+    expect(bench.core.memory.tasks.size).toBe(0);
+    expect(bench.core.memory.requests.size).toBe(0);
+  });
+});
+
 describe("a submission with a request id", () => {
   it("is answered as before when repeated, and refused with other content", () => {
     const bench = new Bench();

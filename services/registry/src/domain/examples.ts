@@ -65,6 +65,7 @@ export function exampleSubmission(tasks: readonly TaskInput[], more: Partial<Sub
     displayName: "",
     tasks,
     requestId: "",
+    validateOnly: false,
     digest: "d",
     traceParent: "",
     ...more,

@@ -54,6 +54,8 @@ export interface Submission {
   readonly tasks: readonly TaskInput[];
   /** Empty for none. */
   readonly requestId: string;
+  /** True checks, and takes nothing. */
+  readonly validateOnly: boolean;
   /** Digest of the whole request. */
   readonly digest: string;
   readonly traceParent: string;

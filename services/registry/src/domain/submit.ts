@@ -12,6 +12,7 @@ export const requestMemoryMs = 24 * 3_600_000;
 /** Takes a submission, all or nothing. */
 export function submit(transition: Transition, submission: Submission, facts: SubmitFacts): Outcome {
   const { memory, now, settings } = transition;
+  if (submission.validateOnly) return validate(transition, submission);
   const earlier = memory.requests.get(submission.requestId) ?? facts.request;
   if (submission.requestId !== "" && earlier && now.wallMs - earlier.timeMs < requestMemoryMs)
     return repeat(submission, earlier);
@@ -21,14 +22,7 @@ export function submit(transition: Transition, submission: Submission, facts: Su
   // The set's counts were read with its record: they are out of date if one of its tasks has ended since.
   if (leavers.forgot(facts.drops) || (!memory.sets.has(set) && leavers.leftSet(set, facts.drops)))
     return { kind: "stale" };
-  if (!catalogue) {
-    return {
-      kind: "refused",
-      reason: "NOT_READY",
-      message:
-        "the pools and limits aren't known yet, because the pool-manager hasn't been reached since this data folder was made: try again",
-    };
-  }
+  if (!catalogue) return noCatalogue;
   const stateOf = (id: string): TaskState | undefined => {
     const key = taskKey(set, id);
     return memory.tasks.get(key)?.status.state ?? leavers.since(key, facts.drops) ?? facts.existing.get(id);
@@ -72,6 +66,21 @@ export function submit(transition: Transition, submission: Submission, facts: Su
     transition.changes.push({ kind: "request", record });
   }
   return { kind: "submitted", set, taskCount: taken.length, revision, repeated: false };
+}
+
+const noCatalogue: Outcome = {
+  kind: "refused",
+  reason: "NOT_READY",
+  message:
+    "the pools and limits aren't known yet, because the pool-manager hasn't been reached since this data folder was made: try again",
+};
+
+/** Checks what doesn't depend on what was taken before. */
+function validate({ memory, settings }: Transition, submission: Submission): Outcome {
+  if (!memory.catalogue) return noCatalogue;
+  const found = checkSubmission(submission, memory.catalogue, settings, undefined);
+  if (found.count > 0) return { kind: "invalid", violations: found.list, count: found.count };
+  return { kind: "submitted", set: submission.set, taskCount: 0, revision: memory.revision, repeated: false };
 }
 
 function repeat(submission: Submission, earlier: RequestRecord): Outcome {

@@ -1,5 +1,12 @@
 import type { Group, Loaded } from "@berth/chassis/engine";
-import { asCommitError, inTransaction, naming, openSqlite, type SqliteDatabase, SqliteLead } from "@berth/chassis/sqlite";
+import {
+  asCommitError,
+  inTransaction,
+  naming,
+  openSqlite,
+  type SqliteDatabase,
+  SqliteLead,
+} from "@berth/chassis/sqlite";
 import type { Change, Filter, Row } from "../domain/commands.js";
 import type { RequestRecord, SetRecord } from "../domain/submission.js";
 import { isFinal, type TaskSnapshot, type TaskState } from "../domain/task.js";

@@ -102,13 +102,18 @@ export interface SubmitTasksRequest {
    * ALREADY_EXISTS. Remembered for 24 hours.
    */
   requestId: string;
+  /**
+   * True only checks: fields, names, cycles, pools, limits and weights, but nothing that depends on the set's other tasks or on the
+   * request id. Takes nothing. For submissions that need several requests, so that the last isn't refused when the first is taken.
+   */
+  validateOnly: boolean;
 }
 
 /** What was submitted. */
 export interface SubmitTasksResponse {
   /** The set. */
   set: string;
-  /** Number of tasks taken. */
+  /** Number of tasks taken; 0 if the request asked only to check. */
   taskCount: number;
   /** True if this repeats an earlier answer. */
   repeatedRequest: boolean;
@@ -454,7 +459,7 @@ export interface TaskRun {
 }
 
 function createBaseSubmitTasksRequest(): SubmitTasksRequest {
-  return { set: "", displayName: "", tasks: [], requestId: "" };
+  return { set: "", displayName: "", tasks: [], requestId: "", validateOnly: false };
 }
 
 export const SubmitTasksRequest: MessageFns<SubmitTasksRequest> = {
@@ -470,6 +475,9 @@ export const SubmitTasksRequest: MessageFns<SubmitTasksRequest> = {
     }
     if (message.requestId !== "") {
       writer.uint32(34).string(message.requestId);
+    }
+    if (message.validateOnly !== false) {
+      writer.uint32(40).bool(message.validateOnly);
     }
     return writer;
   },
@@ -519,6 +527,14 @@ export const SubmitTasksRequest: MessageFns<SubmitTasksRequest> = {
             message.requestId = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -545,6 +561,11 @@ export const SubmitTasksRequest: MessageFns<SubmitTasksRequest> = {
         : isSet(object.request_id)
         ? globalThis.String(object.request_id)
         : "",
+      validateOnly: isSet(object.validateOnly)
+        ? globalThis.Boolean(object.validateOnly)
+        : isSet(object.validate_only)
+        ? globalThis.Boolean(object.validate_only)
+        : false,
     };
   },
 
@@ -562,6 +583,9 @@ export const SubmitTasksRequest: MessageFns<SubmitTasksRequest> = {
     if (message.requestId !== "") {
       obj.requestId = message.requestId;
     }
+    if (message.validateOnly !== false) {
+      obj.validateOnly = message.validateOnly;
+    }
     return obj;
   },
 
@@ -574,6 +598,7 @@ export const SubmitTasksRequest: MessageFns<SubmitTasksRequest> = {
     message.displayName = object.displayName ?? "";
     message.tasks = object.tasks?.map((e) => TaskSpec.fromPartial(e)) || [];
     message.requestId = object.requestId ?? "";
+    message.validateOnly = object.validateOnly ?? false;
     return message;
   },
 };
