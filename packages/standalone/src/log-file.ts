@@ -9,6 +9,8 @@ export class LogFile {
   readonly #bytesMax: number;
   #file: number | undefined;
   #bytes = 0;
+  /** True if the last line may have been written in part. */
+  #torn = false;
 
   /** Opens it for appending. Throws if that can't be done. */
   constructor(path: string, bytesMax = logFileBytesMax) {
@@ -22,7 +24,12 @@ export class LogFile {
     if (this.#file === undefined) return;
     try {
       if (this.#bytes > 0 && this.#bytes + line.length > this.#bytesMax) this.#putAside();
-      if (this.#file !== undefined) this.#bytes += writeSync(this.#file, line);
+      // A torn line ends first, so that this one stays readable.
+      const text = this.#torn ? `\n${line}` : line;
+      this.#torn = true;
+      const written = writeSync(this.#file, text);
+      this.#bytes += written;
+      this.#torn = written < Buffer.byteLength(text);
     } catch {
       // There is nowhere left to say it; what was lost is a log line.
     }

@@ -42,7 +42,8 @@ export function scratchFolder(): { path: string; remove(): void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
-const freePorts = {
+/** Every port a free one. */
+export const freePorts = {
   registry: 0,
   poolManager: 0,
   scheduler: 0,

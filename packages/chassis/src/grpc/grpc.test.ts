@@ -127,7 +127,7 @@ describe("a gRPC server and client", () => {
     const { port } = taken.address() as { port: number };
     const server = new GrpcServer({ logger: silentLogger, metrics: new Registry() });
     await expect(server.listen("127.0.0.1", port)).rejects.toThrow(
-      `port ${port} on 127.0.0.1 is in use by another process: stop it, or choose another port`,
+      `gRPC can't listen: 127.0.0.1:${port} is in use by another process: stop it (is a Berth running?), or choose another port`,
     );
     await server.stop();
     taken.close();

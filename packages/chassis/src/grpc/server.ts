@@ -69,9 +69,12 @@ export class GrpcServer {
       return await this.server.listen(`${host}:${port}`);
     } catch (error) {
       if (error instanceof Error && /EADDRINUSE|No address added/.test(error.message)) {
-        throw new PortInUse(`port ${port} on ${host} is in use by another process: stop it, or choose another port`, {
-          cause: error,
-        });
+        throw new PortInUse(
+          `gRPC can't listen: ${host}:${port} is in use by another process: stop it (is a Berth running?), or choose another port`,
+          {
+            cause: error,
+          },
+        );
       }
       throw error;
     }

@@ -142,7 +142,7 @@ describe("listening", () => {
     const { port } = await start();
     await expect(start({ port })).rejects.toMatchObject({
       code: "PORT_IN_USE",
-      message: `HTTP can't listen on 127.0.0.1:${port}: something else does already. Stop it (is a Berth running?) or choose another port.`,
+      message: `HTTP can't listen: 127.0.0.1:${port} is in use by another process: stop it (is a Berth running?), or choose another port`,
     });
   });
 

@@ -49,7 +49,7 @@ export class PortInUse extends Error {
 
   constructor(what: string, host: string, port: number) {
     super(
-      `${what} can't listen on ${host}:${port}: something else does already. Stop it (is a Berth running?) or choose another port.`,
+      `${what} can't listen: ${host}:${port} is in use by another process: stop it (is a Berth running?), or choose another port`,
     );
     this.port = port;
   }
