@@ -112,7 +112,7 @@ function send(
 
 function submission(count: number, stdinBytes = 0): Uint8Array {
   const stdin = Buffer.alloc(stdinBytes, "x");
-  const run = { kind: { $case: "command", value: { argv: ["true"] } }, stdin } as const;
+  const run = { kind: { $case: "command" as const, value: { argv: ["true"] } }, stdin };
   const tasks = Array.from({ length: count }, (_, index) => ({ id: `t${index}`, run }));
   return registry.SubmitTasksRequest.encode(
     registry.SubmitTasksRequest.fromPartial({ tasks, requestId: randomUUID() }),

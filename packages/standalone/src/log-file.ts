@@ -26,7 +26,6 @@ export class LogFile {
       if (this.#bytes > 0 && this.#bytes + line.length > this.#bytesMax) this.#putAside();
       // A torn line ends first, so that this one stays readable.
       const text = this.#torn ? `\n${line}` : line;
-      this.#torn = true;
       const written = writeSync(this.#file, text);
       this.#bytes += written;
       this.#torn = written < Buffer.byteLength(text);
