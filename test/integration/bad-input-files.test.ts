@@ -47,7 +47,7 @@ describe("a task file is refused, with file, line, field, value and bound, and n
     ["an alias bomb", ["a0: &a0 [x, x]", ...bomb].join("\n"), "aliases (*name) repeat more than 100 times"],
     ["10,000 levels", nested(10_000), "is nested too deeply"],
     ["two documents", "tasks: []\n---\ntasks: []", "there is more than one document; keep one"],
-    ["an unknown key", task("need: [b]"), ":2:25 tasks[0].need: is not known here; known are: id,", " needs,"],
+    ["an unknown key", task("need: [b]"), ":2:24 tasks[0].need: is not known here; known are: id,", " needs,"],
     ["a key twice", task("pool: a, pool: b"), "this key is here twice; keep one"],
     ["a wrong type", "tasks:\n- {id: a, run: 7}", ":2:16 tasks[0].run: 7 isn't a command: write a program"],
     ["an id twice", `${task("priority: 1")}- {id: a, run: x}`, 'tasks[1].id: "a" is the id of tasks[0] already'],

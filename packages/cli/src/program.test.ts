@@ -91,7 +91,7 @@ describe("wrong use", () => {
     [["tsks"], "unknown command"],
     [["tasks", "--sate", "failed"], "unknown option"],
     [["tasks", "--state", "broken"], "--state"],
-    [["tasks", "--limit", "0"], '--limit a: "0" is not a whole number from 1'],
+    [["tasks", "--limit", "0"], '--limit: "0" is not a whole number from 1'],
     [["submit"], "give a task file, or a command"],
     [["cancel"], "name tasks (SET/TASK) or a set"],
     [["retry"], "--failed"],
