@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { cpSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { accessSync, cpSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import Database from "libsql";
@@ -29,9 +29,11 @@ afterAll(async () => {
   folder.remove();
 });
 
-const files = ["registry.db", "registry-logs.db", "pool-manager.db", "metrics.sqlite"] as const;
+const files = ["registry.db", "registry-logs.db", "pool-manager.db", "metrics.db"] as const;
 
 function withDatabase(path: string, use: (database: Database.Database) => void): void {
+  // SQLite would make a missing one, and damage to a file that nobody reads proves nothing.
+  accessSync(path);
   const database = new Database(path);
   use(database);
   // What is in the write-ahead log only would hide damage to the file itself.
