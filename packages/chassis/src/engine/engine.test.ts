@@ -35,6 +35,7 @@ class Disk {
   epoch = 0;
   n = 0;
   replayFrom = 1;
+  holder = "";
   readonly rows = new Map<string, Row>();
   readonly journal: Group<Change, Row>[] = [];
   readonly faults: ("fails" | "unknown" | "refused")[] = [];
@@ -45,8 +46,10 @@ class DiskStore implements EngineStore<Change, Row> {
   constructor(disk: Disk) {
     this.disk = disk;
   }
-  async lead(): Promise<Loaded<Change, Row>> {
+  async lead(holder: string, seen = this.disk.epoch): Promise<Loaded<Change, Row>> {
+    if (seen !== this.disk.epoch) throw new LeadLost("elsewhere");
     this.disk.epoch++;
+    this.disk.holder = holder;
     const rows = [...this.disk.rows.values()].filter((row) => !row.final);
     return {
       epoch: this.disk.epoch,
@@ -68,7 +71,10 @@ class DiskStore implements EngineStore<Change, Row> {
     if (fault === "unknown") throw new Error("the connection broke");
   }
   async position() {
-    return { epoch: this.disk.epoch, n: this.disk.n };
+    return { epoch: this.disk.epoch, n: this.disk.n, holder: this.disk.holder };
+  }
+  async resign(epoch: number) {
+    if (epoch === this.disk.epoch) this.disk.holder = "";
   }
   async close() {}
 }

@@ -1,15 +1,9 @@
 import Database from "libsql";
+import { type Migration, stepsFrom } from "../engine/schema.js";
+import { backUp } from "./back-up.js";
 
 /** An open SQLite database: `libsql`, which has better-sqlite3's interface. Everything is synchronous. */
 export type SqliteDatabase = Database.Database;
-
-/** One step forward of a schema. */
-export interface Migration {
-  /** 1 and more, growing by one. */
-  readonly version: number;
-  /** Statements, run in one transaction. Never changed once released. */
-  readonly sql: string;
-}
 
 /** Milliseconds to wait for a lock that another connection of this process holds. */
 const busyTimeoutMs = 2_000;
@@ -18,7 +12,7 @@ const busyTimeoutMs = 2_000;
  * Opens a database file so that what is committed survives a power loss as far as the disk keeps its word (WAL, synchronous=FULL),
  * and brings its schema up to date.
  *
- * @throws Error if the file was written by a newer version of the program; it is left untouched.
+ * @throws SchemaTooNew if the file was written by a newer version of the program; it is left untouched.
  */
 export function openSqlite(
   path: string,
@@ -39,21 +33,17 @@ export function openSqlite(
   }
 }
 
+/** All steps in one transaction: the file is at the old version or at the newest, never between. */
 function migrate(database: SqliteDatabase, migrations: readonly Migration[], path: string): void {
-  const newest = migrations.at(-1)?.version ?? 0;
   const version = userVersion(database);
-  if (version > newest) {
-    throw new Error(
-      `${path} has schema version ${version}, this program knows up to ${newest}: start a program at least as new as the one that wrote it`,
-    );
-  }
-  for (const migration of migrations) {
-    if (migration.version <= version) continue;
-    database.transaction(() => {
-      database.exec(migration.sql);
-      database.pragma(`user_version = ${migration.version}`);
-    })();
-  }
+  const steps = stepsFrom(version, migrations, path);
+  const newest = steps.at(-1)?.version;
+  if (newest === undefined) return;
+  if (version > 0) backUp(database, path, `${path}.before-v${newest}`);
+  database.transaction(() => {
+    for (const { sql } of steps) database.exec(sql);
+    database.pragma(`user_version = ${newest}`);
+  })();
 }
 
 function userVersion(database: SqliteDatabase): number {

@@ -1,4 +1,5 @@
-import { type Migration, openSqlite, type SqliteDatabase } from "@berth/chassis/sqlite";
+import type { Migration } from "@berth/chassis/engine";
+import { openSqlite, type SqliteDatabase } from "@berth/chassis/sqlite";
 import { minuteMs, type Point, rawFrom, spanStart } from "../domain/roll-up.js";
 import type { Retention, Round, SampleStore } from "../engine/store.js";
 

@@ -1,4 +1,5 @@
-import { type Migration, openSqlite, type SqliteDatabase } from "@berth/chassis/sqlite";
+import type { Migration } from "@berth/chassis/engine";
+import { openSqlite, type SqliteDatabase } from "@berth/chassis/sqlite";
 
 /** A piece of output. */
 export interface LogPiece {

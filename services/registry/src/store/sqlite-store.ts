@@ -1,4 +1,4 @@
-import type { Group, Loaded } from "@berth/chassis/engine";
+import type { Group, Loaded, Position } from "@berth/chassis/engine";
 import { asCommitError, openSqlite, type SqliteDatabase, SqliteLead } from "@berth/chassis/sqlite";
 import type { Change, Filter, Row } from "../domain/commands.js";
 import type { RequestRecord, SetRecord } from "../domain/submission.js";
@@ -70,8 +70,8 @@ export class SqliteRegistryStore implements RegistryStore {
     };
   }
 
-  async lead(holder: string): Promise<Loaded<Change, Row>> {
-    const { epoch, n, replayFrom } = this.lead_.take(holder);
+  async lead(holder: string, seen?: number): Promise<Loaded<Change, Row>> {
+    const { epoch, n, replayFrom } = this.lead_.take(holder, seen);
     const base = this.statements.base.get() as { revision: number; cursor: number; catalogue: string | null };
     const sets = (this.statements.liveSets.all() as { name: string }[])
       .map(({ name }) => this.readSet(name))
@@ -99,8 +99,13 @@ export class SqliteRegistryStore implements RegistryStore {
     }
   }
 
-  async position(): Promise<{ epoch: number; n: number }> {
-    return this.lead_.position();
+  async position(): Promise<Position> {
+    const { epoch, n, holder } = this.lead_.position();
+    return { epoch, n, holder };
+  }
+
+  async resign(epoch: number): Promise<void> {
+    this.lead_.resign(epoch);
   }
 
   async close(): Promise<void> {
