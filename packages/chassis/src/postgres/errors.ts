@@ -58,7 +58,9 @@ export function placeText({ host, port, database }: Place): string {
 export function asUnusable(error: unknown, place: Place, schema: string): DatabaseUnusable {
   const { message, code } = asFields(error);
   const advice = adviceFor(code ?? "", message, place, schema);
-  return new DatabaseUnusable(`the database at ${placeText(place)} can't be used: ${advice}`, { cause: asDatabaseError(error) });
+  return new DatabaseUnusable(`the database at ${placeText(place)} can't be used: ${advice}`, {
+    cause: asDatabaseError(error),
+  });
 }
 
 function adviceFor(code: string, message: string, { host, port, database, user }: Place, schema: string): string {

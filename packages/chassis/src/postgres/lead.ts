@@ -123,7 +123,8 @@ export class PostgresLead {
   /** Reads the row. Waits for nobody. */
   async position(run: Run = (statement) => this.database.read(statement)): Promise<LeadPosition> {
     const [position] = await run<LeadPosition>({ text: `SELECT ${row} FROM leader WHERE id = 1` });
-    if (!position) throw new Error("the leader row is gone: somebody has deleted it, and with it what keeps two leaders apart");
+    if (!position)
+      throw new Error("the leader row is gone: somebody has deleted it, and with it what keeps two leaders apart");
     return { ...position, holder: fromColumn(position.holder) };
   }
 

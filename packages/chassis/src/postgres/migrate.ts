@@ -51,7 +51,9 @@ async function versionOf(client: pg.Client, schema: string): Promise<number> {
     values: [`${schema}.schema_migrations`],
   });
   if (!found?.there) return 0;
-  const [row] = await ask<{ version: number | null }>(client, { text: "SELECT max(version) AS version FROM schema_migrations" });
+  const [row] = await ask<{ version: number | null }>(client, {
+    text: "SELECT max(version) AS version FROM schema_migrations",
+  });
   return row?.version ?? 0;
 }
 

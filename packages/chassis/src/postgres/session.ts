@@ -94,7 +94,11 @@ export class Session {
 
 /** Runs a statement on a client. Rejects with the driver's error. */
 export async function ask<Row>(client: pg.ClientBase, { text, name, values }: Statement): Promise<Row[]> {
-  const result = await client.query({ text, ...(name !== undefined && { name }), ...(values && { values: [...values] }) });
+  const result = await client.query({
+    text,
+    ...(name !== undefined && { name }),
+    ...(values && { values: [...values] }),
+  });
   return result.rows as Row[];
 }
 

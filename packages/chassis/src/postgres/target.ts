@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type Secret, secret } from "../config/secret.js";
 
 /** Parameters of a URL that say how to reach the server. What a session is like is Berth's to say, and a URL would win over it. */
-const parameters = ["host", "sslmode", "sslrootcert", "sslcert", "sslkey"]
+const parameters = ["host", "sslmode", "sslrootcert", "sslcert", "sslkey"];
 const sslModes = ["disable", "no-verify", "verify-full"];
 const shape = "postgres://user:password@host:port/database";
 
@@ -54,4 +54,17 @@ export interface PostgresTarget {
   readonly schema: string;
   /** Name of the service, for `application_name`. */
   readonly service: string;
+}
+
+/** The settings of a service that say where its store is. */
+export interface DatabaseSettings {
+  /** Absent: SQLite in the data folder. */
+  readonly database?: Secret | undefined;
+  readonly databaseSchema: string;
+  readonly dataFolder: string;
+}
+
+/** The target that settings name; undefined for SQLite. */
+export function targetOf({ database, databaseSchema }: DatabaseSettings, service: string): PostgresTarget | undefined {
+  return database && { url: database, schema: databaseSchema, service };
 }

@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Secret } from "@berth/chassis/config";
+import { type PostgresServer, serversAvailable, startPostgres } from "@berth/testkit";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Retention, Round, SampleStore } from "../engine/store.js";
-import { Secret } from "@berth/chassis/config";
-import { type PostgresServer, serversAvailable, startPostgres } from "@berth/testkit";
 import { MemorySampleStore } from "./memory.js";
 import { PostgresSampleStore } from "./postgres.js";
 import { SqliteSampleStore } from "./sqlite.js";

@@ -1,13 +1,5 @@
 import type { Migration } from "@berth/chassis/engine";
-import {
-  columns,
-  fromColumn,
-  openPostgres,
-  type PostgresDatabase,
-  type PostgresTarget,
-  type Session,
-  toColumn,
-} from "@berth/chassis/postgres";
+import { columns, fromColumn, PostgresOpener, type PostgresTarget, toColumn } from "@berth/chassis/postgres";
 import { minuteMs, type Point, rawFrom, spanStart } from "../domain/roll-up.js";
 import type { Retention, Round, SampleStore } from "../engine/store.js";
 
@@ -49,20 +41,17 @@ const pruneMost = 5_000;
 const prune = (table: string) => `DELETE FROM ${table} WHERE (limit_name, wall_ms) IN
   (SELECT limit_name, wall_ms FROM ${table} WHERE wall_ms < $1 ORDER BY wall_ms LIMIT $2)`;
 
-interface Opened {
-  readonly database: PostgresDatabase;
-  readonly session: Session;
-}
-
 /** Keeps the history in one schema of a PostgreSQL database. Two processes may write the same rounds: the later one replaces the other's. */
 export class PostgresSampleStore implements SampleStore {
-  private readonly target: PostgresTarget;
   private readonly retention: Retention;
-  private opening: Promise<Opened> | undefined;
+  private readonly opener;
 
   /** The schema is opened, and made if it isn't there, at the first use. */
   constructor(target: PostgresTarget, retention: Retention) {
-    this.target = target;
+    this.opener = new PostgresOpener(target, migrations, (database) => ({
+      database,
+      session: database.session("samples"),
+    }));
     this.retention = retention;
   }
 
@@ -71,7 +60,7 @@ export class PostgresSampleStore implements SampleStore {
     const minute = spanStart(wallMs, minuteMs);
     const { rawMs, minutesMs } = this.retention;
     const limits = round.limits.map(({ limit }) => toColumn(limit));
-    const { session } = await this.opened();
+    const { session } = await this.opener.open();
     await session.transaction(async (run) => {
       await run({
         text: `INSERT INTO sample (limit_name, wall_ms, used, capacity)
@@ -108,7 +97,7 @@ export class PostgresSampleStore implements SampleStore {
   }
 
   async latest(): Promise<Round | undefined> {
-    const { database } = await this.opened();
+    const { database } = await this.opener.open();
     return database.snapshot(async (run) => {
       const [last] = await run<Omit<Round, "limits">>({
         text: `SELECT wall_ms AS "wallMs", revision, queue_size AS "queueSize" FROM last_round`,
@@ -123,7 +112,7 @@ export class PostgresSampleStore implements SampleStore {
   }
 
   async read(limit: string, fromMs: number, toMs: number, max: number): Promise<Point[]> {
-    const { database } = await this.opened();
+    const { database } = await this.opener.open();
     return database.snapshot(async (run) => {
       const [last] = await run<{ wallMs: number }>({ text: `SELECT wall_ms AS "wallMs" FROM last_round` });
       if (!last) return [];
@@ -134,26 +123,16 @@ export class PostgresSampleStore implements SampleStore {
           UNION ALL
           SELECT wall_ms, used::double precision, 1, used, capacity FROM sample WHERE limit_name = $1 AND wall_ms >= $4 AND wall_ms < $5
           ORDER BY 1 LIMIT $6`,
-        values: [toColumn(limit), ...[fromMs, Math.min(toMs, border), Math.max(fromMs, border), toMs].map(Math.ceil), max],
+        values: [
+          toColumn(limit),
+          ...[fromMs, Math.min(toMs, border), Math.max(fromMs, border), toMs].map(Math.ceil),
+          max,
+        ],
       });
     });
   }
 
-  async close(): Promise<void> {
-    const opening = this.opening;
-    this.opening = undefined;
-    await (await opening?.catch(() => undefined))?.database.close();
-  }
-
-  /** What failed to open is tried again by the next call. */
-  private opened(): Promise<Opened> {
-    this.opening ??= openPostgres(this.target, migrations).then(
-      (database) => ({ database, session: database.session("samples") }),
-      (error: unknown) => {
-        this.opening = undefined;
-        throw error;
-      },
-    );
-    return this.opening;
+  close(): Promise<void> {
+    return this.opener.close();
   }
 }

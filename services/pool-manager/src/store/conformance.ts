@@ -197,7 +197,10 @@ export function storeConformance(name: string, create: () => StoreFixture | Prom
 
     it("takes 10,000 rows in one commit", async () => {
       await store.lead("a");
-      const rows = Array.from({ length: 10_000 }, (_, index): Row => ({ t: "lease", lease: released(index + 1, index + 1) }));
+      const rows = Array.from(
+        { length: 10_000 },
+        (_, index): Row => ({ t: "lease", lease: released(index + 1, index + 1) }),
+      );
       await store.commit(group(1, 1, { rows }));
       expect(await store.listFinished({}, 9_000, 3)).toEqual([8_999, 8_998, 8_997].map((at) => released(at, at)));
     });

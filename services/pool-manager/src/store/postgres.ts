@@ -1,9 +1,8 @@
 import type { Group, Loaded, Position } from "@berth/chassis/engine";
 import {
   fromColumn,
-  openPostgres,
-  type PostgresDatabase,
   PostgresLead,
+  PostgresOpener,
   type PostgresTarget,
   type Run,
   toColumn,
@@ -18,23 +17,20 @@ import { replayOccupying } from "./replay.js";
 
 type Body = { readonly body: string };
 
-interface Opened {
-  readonly database: PostgresDatabase;
-  readonly leader: PostgresLead;
-}
-
 /** The store in one schema of a PostgreSQL database. */
 export class PostgresPoolStore implements PoolStore {
-  private readonly target: PostgresTarget;
-  private opening: Promise<Opened> | undefined;
+  private readonly opener;
 
   /** The schema is opened, and made if it isn't there, at the first use. */
   constructor(target: PostgresTarget) {
-    this.target = target;
+    this.opener = new PostgresOpener(target, postgresMigrations, (database) => ({
+      database,
+      leader: new PostgresLead(database),
+    }));
   }
 
   async lead(holder: string, seen?: number): Promise<Loaded<Change, Row>> {
-    const { leader } = await this.opened();
+    const { leader } = await this.opener.open();
     await leader.take(holder, seen);
     return leader.load(async (run, { epoch, n, replayFrom }) => {
       const groups = (await leader.from(replayFrom, run)).map(({ n, changes }) => ({ n, changes: changesOf(changes) }));
@@ -43,25 +39,22 @@ export class PostgresPoolStore implements PoolStore {
   }
 
   async commit(group: Group<Change, Row>): Promise<void> {
-    const { leader } = await this.opened();
+    const { leader } = await this.opener.open();
     const changes = group.changes.length > 0 ? JSON.stringify(group.changes) : undefined;
     await leader.commit(group, changes, { ...commitStatement, values: valuesOf(group.rows) });
   }
 
   async position(): Promise<Position> {
-    const { epoch, n, holder } = await (await this.opened()).leader.position();
+    const { epoch, n, holder } = await (await this.opener.open()).leader.position();
     return { epoch, n, holder };
   }
 
   async resign(epoch: number): Promise<void> {
-    await (await this.opened()).leader.resign(epoch);
+    await (await this.opener.open()).leader.resign(epoch);
   }
 
-  async close(): Promise<void> {
-    const opening = this.opening;
-    this.opening = undefined;
-    const opened = await opening?.catch(() => undefined);
-    await opened?.database.close();
+  close(): Promise<void> {
+    return this.opener.close();
   }
 
   async finishedByKeys(keys: readonly string[]): Promise<Lease[]> {
@@ -99,7 +92,7 @@ export class PostgresPoolStore implements PoolStore {
   }
 
   async listLimitChanges(limit: string, beforeId: number, max: number): Promise<LimitChangeRow[]> {
-    const { database } = await this.opened();
+    const { database } = await this.opener.open();
     const rows = await database.read<Body & { revision: number }>({
       text: "SELECT body, revision FROM limit_change WHERE id < $1 AND ($2 = '' OR limit_name = $2) ORDER BY id DESC LIMIT $3",
       values: [beforeId, toColumn(limit), max],
@@ -108,17 +101,19 @@ export class PostgresPoolStore implements PoolStore {
   }
 
   async journalAfter(n: number, max: number): Promise<JournalPage> {
-    const { database, leader } = await this.opened();
+    const { database, leader } = await this.opener.open();
     return database.snapshot(async (run) => {
       const rows = await leader.from(n + 1, run, max + 1);
-      const groups = rows.slice(0, max).map((row) => ({ n: row.n, wallMs: row.wallMs, changes: changesOf(row.changes) }));
+      const groups = rows
+        .slice(0, max)
+        .map((row) => ({ n: row.n, wallMs: row.wallMs, changes: changesOf(row.changes) }));
       const [first] = await run<{ n: number | null }>({ text: "SELECT min(n) AS n FROM journal" });
       return { groups, firstN: first?.n ?? (await leader.position(run)).n + 1, more: rows.length > max };
     });
   }
 
   async occupying(): Promise<{ n: number; leases: readonly Lease[] }> {
-    const { database, leader } = await this.opened();
+    const { database, leader } = await this.opener.open();
     return database.snapshot(async (run) => {
       const { n, replayFrom } = await leader.position(run);
       const groups = (await leader.from(replayFrom, run)).map(({ changes }) => changesOf(changes));
@@ -127,7 +122,7 @@ export class PostgresPoolStore implements PoolStore {
   }
 
   async prune(bounds: { journalBelow: number; endedBeforeMs: number; max: number }): Promise<number> {
-    const { leader } = await this.opened();
+    const { leader } = await this.opener.open();
     const [gone] = await leader.aside<{ count: number }>(
       `WITH
         led AS (SELECT replay_from FROM leader WHERE id = 1 AND epoch = $1 FOR SHARE),
@@ -163,19 +158,7 @@ export class PostgresPoolStore implements PoolStore {
   }
 
   private async leases(text: string, values: readonly unknown[]): Promise<Lease[]> {
-    return bodies<Lease>(await (await this.opened()).database.read<Body>({ text, values }));
-  }
-
-  /** What failed to open is tried again by the next call. */
-  private opened(): Promise<Opened> {
-    this.opening ??= openPostgres(this.target, postgresMigrations).then(
-      (database) => ({ database, leader: new PostgresLead(database) }),
-      (error: unknown) => {
-        this.opening = undefined;
-        throw error;
-      },
-    );
-    return this.opening;
+    return bodies<Lease>(await (await this.opener.open()).database.read<Body>({ text, values }));
   }
 }
 

@@ -43,8 +43,8 @@ export class LogApi implements wire.LogServiceImplementation {
   async getLogs({ task, attempt: asked }: wire.GetLogsRequest): Promise<wire.GetLogsResponse> {
     const snapshot = await this.find(task);
     const attempt = asked || snapshot.status.attempt;
-    const totals = this.logs.store.totals(task, attempt);
-    const pieces = this.logs.store.read(task, attempt, 0, Number.MAX_SAFE_INTEGER);
+    const totals = await this.logs.store.totals(task, attempt);
+    const pieces = await this.logs.store.read(task, attempt, 0, Number.MAX_SAFE_INTEGER);
     return {
       attempt,
       chunks: pieces.map((piece) => ({
@@ -73,7 +73,7 @@ export class LogApi implements wire.LogServiceImplementation {
     try {
       while (!context.signal.aborted) {
         woken = new AbortController();
-        const pieces = this.logs.store.read(task, attempt, offset, readMax);
+        const pieces = await this.logs.store.read(task, attempt, offset, readMax);
         if (pieces.length > 0) {
           const last = pieces[pieces.length - 1] as (typeof pieces)[number];
           offset = last.offset + last.data.length;

@@ -6,7 +6,7 @@ import { isFinal, type TaskSnapshot, type TaskState } from "../domain/task.js";
 import type { RegistryStore } from "../engine/store.js";
 import { decodeTask, encodeBody, encodeHeader } from "./codec.js";
 import { decodeChanges, encodeChanges, revisionAfter } from "./journal.js";
-import { registryMigrations } from "./schema.js";
+import { registryMigrations } from "./sqlite-schema.js";
 
 type TaskRow = Parameters<typeof decodeTask>[0];
 
