@@ -27,7 +27,7 @@ export function connectionConfig(target: PostgresTarget, purpose: string, timeou
     connectionString: target.url.reveal(),
     application_name: `berth ${target.service} ${purpose}`,
     // Durability isn't a matter of the server's mood: what was acknowledged must survive.
-    options: `-c search_path=${target.schema} -c synchronous_commit=on -c jit=off`,
+    options: `-c search_path=${quoted(target.schema)} -c synchronous_commit=on -c jit=off`,
     statement_timeout: timeouts.statementMs,
     lock_timeout: timeouts.lockMs,
     idle_in_transaction_session_timeout: timeouts.idleInTransactionMs,
@@ -37,6 +37,11 @@ export function connectionConfig(target: PostgresTarget, purpose: string, timeou
     ...(timeouts.statementMs === 0 ? {} : { query_timeout: timeouts.statementMs + graceMs }),
     types: { getTypeParser },
   };
+}
+
+/** A name for SQL, whatever word it is. The setting `databaseSchema` lets no quote in. */
+export function quoted(schema: string): string {
+  return `"${schema}"`;
 }
 
 /** Where a connection leads. */

@@ -79,7 +79,7 @@ function adviceFor(code: string, message: string, { host, port, database, user }
     case "3D000":
       return `there is no database ${database}. Make it (CREATE DATABASE "${database}" OWNER "${user}"), or correct the name in \`database\``;
     case "42501":
-      return `the user ${user} lacks a right (${message}). Make the schema for it (CREATE SCHEMA ${schema} AUTHORIZATION "${user}"), or give it the right to (GRANT CREATE ON DATABASE "${database}" TO "${user}")`;
+      return `the user ${user} lacks a right (${message}). Make the schema for it (CREATE SCHEMA "${schema}" AUTHORIZATION "${user}"), or give it the right to (GRANT CREATE ON DATABASE "${database}" TO "${user}")`;
     case "53300":
       return `it has no connection left (${message}). Raise its max_connections; a service takes up to 7`;
     case "57P03":

@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { type Migration, stepsFrom } from "../engine/schema.js";
+import { quoted } from "./connect.js";
 import { DatabaseUnusable, type Place, placeText } from "./errors.js";
 import { ask } from "./session.js";
 
@@ -21,8 +22,11 @@ export async function migrate(
   await checkServer(client, place);
   const where = `the schema ${schema} of ${placeText(place)}`;
   if (stepsFrom(await versionOf(client, schema), migrations, where).length === 0) return;
+  // A lock of the session, taken before the transaction: only the beginning of one lets the server forget what it remembers of tables that
+  // weren't there when it last looked. It ends with the connection, which ends if we stop in between.
+  await client.query("SET idle_session_timeout = '10s'");
+  await ask(client, { text: "SELECT pg_advisory_lock(hashtextextended($1, 0))", values: [`berth ${schema}`] });
   await client.query("BEGIN");
-  await ask(client, { text: "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", values: [`berth ${schema}`] });
   const version = await versionOf(client, schema);
   const steps = stepsFrom(version, migrations, where);
   if (version === 0) await makeSchema(client, schema);
@@ -48,7 +52,7 @@ async function checkServer(client: pg.Client, place: Place): Promise<void> {
 async function versionOf(client: pg.Client, schema: string): Promise<number> {
   const [found] = await ask<{ there: boolean }>(client, {
     text: "SELECT to_regclass($1) IS NOT NULL AS there",
-    values: [`${schema}.schema_migrations`],
+    values: [`${quoted(schema)}.schema_migrations`],
   });
   if (!found?.there) return 0;
   const [row] = await ask<{ version: number | null }>(client, {
@@ -61,9 +65,9 @@ async function versionOf(client: pg.Client, schema: string): Promise<number> {
 async function makeSchema(client: pg.Client, schema: string): Promise<void> {
   const [found] = await ask<{ there: boolean }>(client, {
     text: "SELECT to_regnamespace($1) IS NOT NULL AS there",
-    values: [schema],
+    values: [quoted(schema)],
   });
-  if (!found?.there) await client.query(`CREATE SCHEMA ${schema}`);
+  if (!found?.there) await client.query(`CREATE SCHEMA ${quoted(schema)}`);
   await client.query(
     "CREATE TABLE IF NOT EXISTS schema_migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())",
   );
