@@ -79,7 +79,18 @@ class DiskStore implements EngineStore<Change, Row> {
   async close() {}
 }
 
-async function begin(disk = new Disk(), extra: { checkpointAfterGroups?: number; maxQueuedCommands?: number } = {}) {
+interface Extra {
+  readonly checkpointAfterGroups?: number;
+  readonly maxQueuedCommands?: number;
+}
+
+async function begin(disk = new Disk(), extra: Extra = {}) {
+  const made = unstarted(disk, extra);
+  await made.engine.start();
+  return made;
+}
+
+function unstarted(disk = new Disk(), extra: Extra = {}) {
   const clock = new ManualClock();
   const core = new Cells();
   const failures: Error[] = [];
@@ -97,7 +108,6 @@ async function begin(disk = new Disk(), extra: { checkpointAfterGroups?: number;
     onFailed,
     ...extra,
   });
-  await engine.start();
   return { clock, core, disk, engine, failures };
 }
 
@@ -198,5 +208,37 @@ describe("the engine", () => {
     for (let value = 1; value <= 10; value++) await engine.submit({ key: `short${value}`, value, final: true });
     expect(disk.rows.get("long")?.value).toBe(1);
     expect(disk.replayFrom).toBe(disk.n + 1);
+  });
+
+  it("takes over from the epoch that was seen; if another one was quicker, it may be started again", async () => {
+    const disk = new Disk();
+    disk.epoch = 7;
+    const { engine } = unstarted(disk);
+    await expect(engine.start(6)).rejects.toThrow(LeadLost);
+    expect(engine.state).toBe("new");
+    await engine.start(7);
+    expect(engine.epoch).toBe(8);
+    expect(disk.holder).toBe("test");
+  });
+
+  it("gives its leadership up when it stops, unless another one has it", async () => {
+    const { engine, disk } = await begin();
+    await engine.stop();
+    expect(disk).toMatchObject({ epoch: 1, holder: "" });
+    const again = await begin(disk);
+    disk.epoch++;
+    disk.holder = "another";
+    await again.engine.stop();
+    expect(disk.holder).toBe("another");
+  });
+
+  it("doesn't begin to lead once it was stopped", async () => {
+    const { engine, failures } = unstarted();
+    const starting = engine.start();
+    await engine.stop();
+    await starting;
+    expect(engine.state).toBe("stopped");
+    await expect(engine.submit({ key: "a", value: 1 })).rejects.toMatchObject({ reason: "NOT_READY" });
+    expect(failures).toEqual([]);
   });
 });

@@ -11,14 +11,14 @@ import type { SqliteDatabase } from "./open.js";
 export function backUp(database: SqliteDatabase, from: string, to: string): void {
   const partial = `${to}.partial`;
   try {
-    rmSync(partial, { force: true });
+    rmSync(partial, { force: true, recursive: true });
     database.prepare("VACUUM INTO ?").run(partial);
     // VACUUM INTO doesn't wait for the disk.
     sync(partial);
     renameSync(partial, to);
     sync(dirname(to));
   } catch (error) {
-    rmSync(partial, { force: true });
+    rmSync(partial, { force: true, recursive: true });
     const why = error instanceof Error ? error.message : String(error);
     throw new Error(
       `${from} must be migrated, and couldn't be copied to ${to} before: ${why}. Nothing was changed; make room for the copy and start again`,
