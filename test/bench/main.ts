@@ -1,9 +1,11 @@
 import { benchDrain } from "./drain.js";
 import { benchGrpcLayer } from "./grpc-layer.js";
+import { benchStore } from "./store.js";
 
 const benches: Record<string, (args: readonly string[]) => Promise<void>> = {
   drain: benchDrain,
   "grpc-layer": benchGrpcLayer,
+  store: benchStore,
 };
 
 const [name = "", ...args] = process.argv.slice(2);
