@@ -96,6 +96,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
       if (started) return;
       started = true;
       store = options.store ?? openStore(config, retentionOf(config));
+      // Read once, so that a store that can't be opened keeps the process from starting rather than every round from being kept.
+      await store.latest();
       sampler = new Sampler({ source, store, clock, logger, intervalMs: config.sampleInterval });
       const token = config.token?.reveal();
       server = new GrpcServer({ logger, metrics: own, telemetry, ...(token === undefined ? {} : { token }) });

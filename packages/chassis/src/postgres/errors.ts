@@ -22,16 +22,21 @@ export class DatabaseError extends Error {
 export function asDatabaseError(error: unknown): DatabaseError {
   if (error instanceof DatabaseError) return error;
   const { message, code, table, constraint } = asFields(error);
+  // Too long for the driver to send: as deterministic as what the server itself says to it.
+  if (error instanceof RangeError) return new DatabaseError(`PostgreSQL: ${message}`, tooLarge);
   const where = [table && `table ${table}`, constraint && `constraint ${constraint}`].filter(Boolean).join(", ");
   return new DatabaseError(`PostgreSQL: ${message}${where === "" ? "" : ` (${where})`}`, code ?? "");
 }
 
+const tooLarge = "54000";
+
 /**
- * An error of a commit as the engine understands it. The classes 23 (a broken constraint) and 22 (a value that its column can't hold, which
- * SQLite's strict tables count as a broken constraint) are the content's fault and come again however often it is sent. All else is a doubt.
+ * An error of a commit as the engine understands it. The classes 23 (a broken constraint), 22 (a value that its column can't hold, which
+ * SQLite's strict tables count as a broken constraint) and 54 (more than fits) are the content's fault and come again however often it is
+ * sent. All else is a doubt.
  */
 export function asCommitError(error: unknown): unknown {
-  return error instanceof DatabaseError && /^2[23]/.test(error.code)
+  return error instanceof DatabaseError && /^(22|23|54)/.test(error.code)
     ? new CommitRefused(error.message, { cause: error })
     : error;
 }
