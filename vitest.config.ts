@@ -1,7 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 // Tests run from source: the "@berth/source" condition of every package's exports points at src/.
-const conditions = ["@berth/source", "node", "import", "default"];
+// "import" and "default" are added where they belong; named here, they would apply to `require` inside packages too.
+const conditions = ["@berth/source", "node"];
 const fromSource = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 
 export default defineConfig({

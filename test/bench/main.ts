@@ -2,12 +2,14 @@ import { benchDrain } from "./drain-report.js";
 import { benchGrpcLayer } from "./grpc-layer.js";
 import { benchLatency } from "./latency.js";
 import { benchRuns } from "./runs.js";
+import { benchStore } from "./store.js";
 
 const benches: Record<string, (args: readonly string[]) => Promise<void>> = {
   drain: benchDrain,
   latency: benchLatency,
   runs: benchRuns,
   "grpc-layer": benchGrpcLayer,
+  store: benchStore,
 };
 
 const [name = "", ...args] = process.argv.slice(2);

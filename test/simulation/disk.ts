@@ -1,4 +1,4 @@
-import type { EngineStore, Group, Loaded } from "@berth/chassis/engine";
+import type { EngineStore, Group, Loaded, Position } from "@berth/chassis/engine";
 import type { Change, Row } from "@berth/pool-manager/internal/domain/changes";
 import { attemptKey, type Lease } from "@berth/pool-manager/internal/domain/lease";
 import type { JournalPage, LimitChangeRow, PoolStore } from "@berth/pool-manager/internal/engine/ports";
@@ -63,8 +63,8 @@ export class SimulatedStore implements PoolStore {
     this.memory = new MemoryStore(disk.held);
   }
 
-  lead(_holder: string): ReturnType<EngineStore<Change, Row>["lead"]> {
-    return this.call("lead", false, (): Promise<Loaded<Change, Row>> => this.memory.lead());
+  lead(holder: string, seen?: number): ReturnType<EngineStore<Change, Row>["lead"]> {
+    return this.call("lead", false, (): Promise<Loaded<Change, Row>> => this.memory.lead(holder, seen));
   }
 
   commit(group: Committed): Promise<void> {
@@ -82,8 +82,12 @@ export class SimulatedStore implements PoolStore {
     this.disk.onCommitted(group, this.process.name);
   }
 
-  position(): Promise<{ epoch: number; n: number }> {
+  position(): Promise<Position> {
     return this.call("position", false, () => this.memory.position());
+  }
+
+  resign(epoch: number): Promise<void> {
+    return this.call("resign", false, () => this.memory.resign(epoch));
   }
 
   async close(): Promise<void> {}

@@ -1,4 +1,5 @@
 import { duration, secret } from "@berth/chassis/config";
+import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
 
 const port = z.int().min(0).max(65_535);
@@ -16,8 +17,12 @@ export const metricsConfigSchema = z.strictObject({
   poolManagerAddress: z.string().min(3).default("127.0.0.1:50052"),
   /** The scheduler, host:port. */
   schedulerAddress: z.string().min(3).default("127.0.0.1:50053"),
-  /** Folder of `metrics.db`. */
+  /** Folder of `metrics.db`, where there is no database. */
   dataFolder: z.string().min(1).default("data"),
+  /** `postgres://user:password@host:port/database`; absent: SQLite in the data folder. */
+  database: databaseUrl().optional(),
+  /** Schema in the database. */
+  databaseSchema: databaseSchema("metrics"),
   /** Token that callers of mutations must bring; there are none yet. */
   token: secret().optional(),
   /** Time between two rounds of samples. */

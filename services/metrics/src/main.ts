@@ -45,4 +45,6 @@ logger.info(`settings:\n${describeConfig(config)}`);
 const telemetry = await startTelemetry({ service: `berth-${name}`, environment: process.env, logger });
 const tracing: Component = { start: async () => {}, stop: () => telemetry.stop() };
 const service = createMetrics({ config, clock: systemClock, logger, telemetry });
-await runProcess({ name, logger, components: [tracing, lockOf(config.dataFolder), service] });
+// With a database the folder holds nothing.
+const lock = config.database ? [] : [lockOf(config.dataFolder)];
+await runProcess({ name, logger, components: [tracing, ...lock, service] });

@@ -1,5 +1,3 @@
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import type { Clock } from "@berth/chassis/clock";
 import { createChannel, GrpcServer } from "@berth/chassis/grpc";
 import { type HttpServer, type RouteHandler, startHttp } from "@berth/chassis/http";
@@ -14,8 +12,8 @@ import { statusSource } from "./api/status-source.js";
 import type { MetricsConfig } from "./config.js";
 import { familiesOf } from "./domain/families.js";
 import { Sampler } from "./engine/sampler.js";
-import type { SampleStore } from "./engine/store.js";
-import { SqliteSampleStore } from "./store/sqlite.js";
+import type { Retention, SampleStore } from "./engine/store.js";
+import { openStore } from "./store/open.js";
 
 /** What the metrics service is made of. */
 export interface MetricsOptions {
@@ -24,7 +22,7 @@ export interface MetricsOptions {
   readonly logger: Logger;
   /** Default: off. */
   readonly telemetry?: Telemetry;
-  /** Where the history is kept. Default: `metrics.db` in the data folder, whose lock the caller holds. */
+  /** Where the history is kept. Default: as the settings say; without a database the caller holds the lock of the data folder. */
   readonly store?: SampleStore;
   /** Further HTTP paths, matched exactly. */
   readonly routes?: Readonly<Record<string, RouteHandler>>;
@@ -97,7 +95,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     async start() {
       if (started) return;
       started = true;
-      store = options.store ?? openStore(config);
+      store = options.store ?? openStore(config, retentionOf(config));
+      // Read once, so that a store that can't be opened keeps the process from starting rather than every round from being kept.
+      await store.latest();
       sampler = new Sampler({ source, store, clock, logger, intervalMs: config.sampleInterval });
       const token = config.token?.reveal();
       server = new GrpcServer({ logger, metrics: own, telemetry, ...(token === undefined ? {} : { token }) });
@@ -131,10 +131,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   }
 }
 
-function openStore({ dataFolder, keepSamples, keepMinutes }: MetricsConfig): SampleStore {
-  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
-  return new SqliteSampleStore(join(dataFolder, "metrics.db"), {
-    rawMs: keepSamples,
-    minutesMs: Math.max(keepSamples, keepMinutes),
-  });
+/** History of both kinds; minutes are kept no shorter than what they are made of. */
+function retentionOf({ keepSamples, keepMinutes }: MetricsConfig): Retention {
+  return { rawMs: keepSamples, minutesMs: Math.max(keepSamples, keepMinutes) };
 }

@@ -1,4 +1,5 @@
 import { secret } from "@berth/chassis/config";
+import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
 import type { LimitSpec, PoolSpec } from "./domain/catalogue.js";
 import { plainLimit, unitsMax } from "./domain/limits.js";
@@ -37,6 +38,10 @@ export const poolManagerConfig = z
     port: z.number().int().min(0).max(65_535).default(50_052),
     httpPort: z.number().int().min(0).max(65_535).default(9_152),
     dataFolder: z.string().min(1).default("data/pool-manager"),
+    /** `postgres://user:password@host:port/database`; absent: SQLite in the data folder. */
+    database: databaseUrl().optional(),
+    /** Schema in the database. */
+    databaseSchema: databaseSchema("pool_manager"),
     /** Token that mutations must bring. */
     token: secret().optional(),
     globalCapacity: units.default(10),

@@ -8,4 +8,5 @@ export type { PoolStore } from "./engine/ports.js";
 export { PoolEngine, type PoolEngineOptions } from "./engine/service.js";
 export { createPoolManager, type PoolManager, type PoolManagerOptions } from "./service.js";
 export { type CommitHooks, MemoryDisk, MemoryStore } from "./store/memory.js";
+export { openStore } from "./store/open.js";
 export { SqlitePoolStore } from "./store/sqlite.js";

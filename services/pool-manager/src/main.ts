@@ -54,7 +54,8 @@ await runProcess({
   logger,
   components: (onFailed) => [
     tracing,
-    lockOf(config.dataFolder),
+    // With a database the folder holds nothing, and a standby may wait beside the leader.
+    ...(config.database ? [] : [lockOf(config.dataFolder)]),
     createPoolManager({ config, clock: systemClock, logger, telemetry, bus, dataId, onFailed }),
   ],
 });

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { Bus } from "@berth/chassis/bus";
 import type { Clock } from "@berth/chassis/clock";
 import { GrpcServer } from "@berth/chassis/grpc";
@@ -19,7 +18,7 @@ import { Dispatcher } from "./engine/dispatcher.js";
 import type { PoolStore } from "./engine/ports.js";
 import { PoolEngine } from "./engine/service.js";
 import { PoolBus } from "./events/bus.js";
-import { SqlitePoolStore } from "./store/sqlite.js";
+import { openStore } from "./store/open.js";
 
 /** What a pool-manager is made of. */
 export interface PoolManagerOptions {
@@ -33,13 +32,13 @@ export interface PoolManagerOptions {
   readonly metrics?: Registry;
   /** Random hexadecimal text, used where the data are new. */
   readonly dataId: string;
-  /** Default: SQLite in `pool-manager.db` of the data folder. */
+  /** Default: as the settings say. */
   readonly store?: PoolStore;
   /** Called once when the service can't go on: the process must exit. */
   readonly onFailed: (error: Error) => void;
 }
 
-/** A pool-manager. The caller holds the lock of the data folder. */
+/** A pool-manager. Without a database the caller holds the lock of the data folder. */
 export interface PoolManager extends Component {
   /** Ports that it listens on, once started. */
   readonly ports: { readonly grpc: number; readonly http: number };
@@ -57,7 +56,7 @@ export function createPoolManager(options: PoolManagerOptions): PoolManager {
   const metrics = options.metrics ?? new Registry();
   const ports = { grpc: 0, http: 0 };
   const engine = new PoolEngine({
-    store: options.store ?? new SqlitePoolStore(join(config.dataFolder, "pool-manager.db")),
+    store: options.store ?? openStore(config),
     settings: {
       ttlMs: config.heartbeatTimeoutMs,
       lateWaitMs: config.lateWaitMs,

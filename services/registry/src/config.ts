@@ -1,4 +1,5 @@
 import { bytes, duration, secret } from "@berth/chassis/config";
+import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
 
 const port = z.number().int().min(0).max(65_535);
@@ -11,8 +12,12 @@ export const registryConfigSchema = z.strictObject({
   port: port.default(50_051),
   /** Port of /healthz, /readyz and /metrics; 0 takes a free one. */
   httpPort: port.default(9_151),
-  /** Folder of registry.db and registry-logs.db. Its lock is the caller's business. */
+  /** Folder of registry.db and registry-logs.db, where there is no database. Its lock is the caller's business. */
   dataFolder: z.string().min(1).default("data/registry"),
+  /** `postgres://user:password@host:port/database`; absent: SQLite in the data folder. */
+  database: databaseUrl().optional(),
+  /** Schema in the database. */
+  databaseSchema: databaseSchema("registry"),
   /** The pool-manager's gRPC address. */
   poolManagerAddress: z.string().min(1).default("127.0.0.1:50052"),
   /** Pool of tasks that name neither pool nor skill. */

@@ -49,7 +49,8 @@ const tracing: Component = { start: async () => {}, stop: () => telemetry.stop()
 const bus = new InProcessBus({ clock: systemClock, logger, telemetry });
 const components = (onFailed: (error: Error) => void): Component[] => [
   tracing,
-  lockOf(config.dataFolder),
+  // With a database the folder holds nothing, and a standby may wait beside the leader.
+  ...(config.database ? [] : [lockOf(config.dataFolder)]),
   createRegistry({ config, clock: systemClock, logger, telemetry, bus, onFailed }),
 ];
 await runProcess({ name, logger, components });

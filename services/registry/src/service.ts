@@ -1,6 +1,4 @@
-import { mkdirSync } from "node:fs";
 import { statfs } from "node:fs/promises";
-import { join } from "node:path";
 import type { Bus, Subscription } from "@berth/chassis/bus";
 import type { Clock } from "@berth/chassis/clock";
 import { createChannel, GrpcServer, ReasonError } from "@berth/chassis/grpc";
@@ -23,8 +21,7 @@ import { Registry } from "./engine/registry.js";
 import { Forbidder, Ticker } from "./engine/todo.js";
 import { FinishTracer } from "./engine/tracing.js";
 import { subscribeLeaseHints } from "./events/lease-hint.js";
-import { LogStore } from "./store/log-store.js";
-import { SqliteRegistryStore } from "./store/sqlite-store.js";
+import { openStores, type RegistryStores } from "./store/open.js";
 
 /** What the registry service is made of. */
 export interface RegistryServiceOptions {
@@ -34,6 +31,8 @@ export interface RegistryServiceOptions {
   readonly bus: Bus;
   /** Default: off. */
   readonly telemetry?: Telemetry;
+  /** Where it keeps what it keeps. Default: as the settings say. Closed when the service stops. */
+  readonly stores?: RegistryStores;
   /** Called once when the engine has failed: the process must exit. */
   readonly onFailed: (error: Error) => void;
 }
@@ -72,6 +71,8 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
   };
 
   const checkSpace = async (): Promise<void> => {
+    // The database's disk isn't ours to look at; what it can't take stalls the engine, which says so.
+    if (config.database) return;
     const { bavail, bsize } = await statfs(config.dataFolder);
     const free = bavail * bsize;
     if (free >= config.freeSpaceMin) return;
@@ -83,13 +84,11 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
   };
 
   async function start(): Promise<void> {
-    mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 });
     const channel = createChannel(config.poolManagerAddress);
     parts.unshift({ stop: () => channel.close() });
     const pools = poolClient(channel, token, (events) => note("lease_event", events));
-    const logStore = new LogStore(join(config.dataFolder, "registry-logs.db"));
+    const { store, logs: logStore } = options.stores ?? openStores(config);
     parts.unshift({ stop: () => logStore.close() });
-    const store = new SqliteRegistryStore(join(config.dataFolder, "registry.db"));
     const { maxAttempts, backoff, multiplier, maxBackoff } = config.retry;
     const settings = {
       pool: config.defaultPool,

@@ -29,16 +29,18 @@ export class Secret {
   }
 }
 
-/** A setting that is kept as a {@link Secret}; a problem with it doesn't repeat the value. */
-export function secret(): z.ZodPipe<z.ZodUnknown, z.ZodTransform<Secret, unknown>> {
+/**
+ * A setting that is kept as a {@link Secret}; a problem with it doesn't repeat the value. `problemOf` says what is wrong with a text, in words
+ * that follow the setting's name and don't repeat the value either.
+ */
+export function secret(
+  problemOf: (text: string) => string | undefined = () => undefined,
+): z.ZodPipe<z.ZodUnknown, z.ZodTransform<Secret, unknown>> {
   return z.unknown().transform((given, context) => {
-    if (typeof given === "string" && given !== "") return new Secret(given);
+    const problem = typeof given === "string" && given !== "" ? problemOf(given) : "must be a text that isn't empty";
+    if (problem === undefined) return new Secret(given as string);
     // No input in the issue: messages show that.
-    context.issues.push({
-      code: "custom",
-      message: "must be a text that isn't empty (the value isn't shown)",
-      input: undefined,
-    });
+    context.issues.push({ code: "custom", message: `${problem} (the value isn't shown)`, input: undefined });
     return z.NEVER;
   });
 }

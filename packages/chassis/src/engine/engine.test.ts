@@ -45,6 +45,7 @@ class Disk {
   epoch = 0;
   n = 0;
   replayFrom = 1;
+  holder = "";
   readonly rows = new Map<string, Row>();
   readonly journal: Group<Change, Row>[] = [];
   readonly faults: ("fails" | "unknown" | "refused")[] = [];
@@ -55,8 +56,10 @@ class DiskStore implements EngineStore<Change, Row> {
   constructor(disk: Disk) {
     this.disk = disk;
   }
-  async lead(): Promise<Loaded<Change, Row>> {
+  async lead(holder: string, seen = this.disk.epoch): Promise<Loaded<Change, Row>> {
+    if (seen !== this.disk.epoch) throw new LeadLost("elsewhere");
     this.disk.epoch++;
+    this.disk.holder = holder;
     const rows = [...this.disk.rows.values()].filter((row) => !row.final);
     return {
       epoch: this.disk.epoch,
@@ -78,15 +81,27 @@ class DiskStore implements EngineStore<Change, Row> {
     if (fault === "unknown") throw new Error("the connection broke");
   }
   async position() {
-    return { epoch: this.disk.epoch, n: this.disk.n };
+    return { epoch: this.disk.epoch, n: this.disk.n, holder: this.disk.holder };
+  }
+  async resign(epoch: number) {
+    if (epoch === this.disk.epoch) this.disk.holder = "";
   }
   async close() {}
 }
 
-async function begin(
-  disk = new Disk(),
-  extra: { checkpointAfterGroups?: number; maxQueuedCommands?: number; maxGroupCommands?: number } = {},
-) {
+interface Extra {
+  readonly checkpointAfterGroups?: number;
+  readonly maxQueuedCommands?: number;
+  readonly maxGroupCommands?: number;
+}
+
+async function begin(disk = new Disk(), extra: Extra = {}) {
+  const made = unstarted(disk, extra);
+  await made.engine.start();
+  return made;
+}
+
+function unstarted(disk = new Disk(), extra: Extra = {}) {
   const clock = new ManualClock();
   const core = new Cells();
   const failures: Error[] = [];
@@ -104,7 +119,6 @@ async function begin(
     onFailed,
     ...extra,
   });
-  await engine.start();
   return { clock, core, disk, engine, failures };
 }
 
@@ -284,5 +298,37 @@ describe("the engine", () => {
     for (let value = 1; value <= 10; value++) await engine.submit({ key: `short${value}`, value, final: true });
     expect(disk.rows.get("long")?.value).toBe(1);
     expect(disk.replayFrom).toBe(disk.n + 1);
+  });
+
+  it("takes over from the epoch that was seen; if another one was quicker, it may be started again", async () => {
+    const disk = new Disk();
+    disk.epoch = 7;
+    const { engine } = unstarted(disk);
+    await expect(engine.start(6)).rejects.toThrow(LeadLost);
+    expect(engine.state).toBe("new");
+    await engine.start(7);
+    expect(engine.epoch).toBe(8);
+    expect(disk.holder).toBe("test");
+  });
+
+  it("gives its leadership up when it stops, unless another one has it", async () => {
+    const { engine, disk } = await begin();
+    await engine.stop();
+    expect(disk).toMatchObject({ epoch: 1, holder: "" });
+    const again = await begin(disk);
+    disk.epoch++;
+    disk.holder = "another";
+    await again.engine.stop();
+    expect(disk.holder).toBe("another");
+  });
+
+  it("doesn't begin to lead once it was stopped", async () => {
+    const { engine, failures } = unstarted();
+    const starting = engine.start();
+    await engine.stop();
+    await starting;
+    expect(engine.state).toBe("stopped");
+    await expect(engine.submit({ key: "a", value: 1 })).rejects.toMatchObject({ reason: "NOT_READY" });
+    expect(failures).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@ import { type Clock, delay, type Timer } from "../clock/index.js";
 import { ReasonError } from "../grpc/reasons.js";
 import type { Logger } from "../log/index.js";
 import { DirtyRows } from "./dirty.js";
-import { CommitRefused, type Core, type EngineStore, type Group, LeadLost } from "./port.js";
+import { CommitRefused, type Core, type EngineStore, type Group, LeadLost, type Loaded } from "./port.js";
 
 /** Where an engine stands; see the README of the chassis. */
 export type EngineState = "new" | "loading" | "running" | "stalled" | "failed" | "stopped";
@@ -29,8 +29,10 @@ export interface EngineOptions<Command, Outcome, Change, Row> {
   readonly clock: Clock;
   /** Where to log. */
   readonly logger: Logger;
-  /** Name of the service, written into the leader row and into errors. */
+  /** Name of the service, for logs and errors. */
   readonly name: string;
+  /** Who this process is, for the leader row; default `name`. */
+  readonly holder?: string;
   /** Called once when the engine fails: the process must exit. */
   readonly onFailed: (error: Error) => void;
   /** Most commands that wait; default 10,000. */
@@ -75,6 +77,7 @@ export class Engine<Command, Outcome, Change, Row> {
       checkpointAfterGroups: 512,
       checkpointRowsMax: 200,
       holdMs: 5_000,
+      holder: options.name,
       ...options,
     };
   }
@@ -99,13 +102,23 @@ export class Engine<Command, Outcome, Change, Row> {
     return { ...this.counted, queued: this.queue.length };
   }
 
-  /** Takes the leadership, loads and replays. Ready for commands when it resolves. */
-  async start(): Promise<void> {
+  /**
+   * Takes the leadership, loads and replays. Ready for commands when it resolves. A standby gives the epoch that it has `seen` stand still;
+   * rejects with {@link LeadLost} if another process was quicker, and may then be started again.
+   */
+  async start(seen?: number): Promise<void> {
     if (this.current !== "new") return;
     this.current = "loading";
-    const { store, core, load, name, clock, logger } = this.options;
+    const { store, core, load, name, holder, clock, logger } = this.options;
     const beganMs = clock.monoMs();
-    const loaded = await store.lead(name);
+    let loaded: Loaded<Change, Row>;
+    try {
+      loaded = await store.lead(holder, seen);
+    } catch (error) {
+      // Nothing was taken in yet, so this engine is as good as new.
+      if (this.current === "loading") this.current = "new";
+      throw error;
+    }
     // Stopped meanwhile: nothing is decided any more, and the store is closed.
     if (this.current !== "loading") return;
     load(loaded.rows);
@@ -141,7 +154,10 @@ export class Engine<Command, Outcome, Change, Row> {
     return () => void this.listeners.delete(listener);
   }
 
-  /** Answers what waits, then closes the store. A commit that stalls is tried for `holdMs` more, then given up. Safe to call twice. */
+  /**
+   * Answers what waits, gives the leadership up, then closes the store. A commit that stalls is tried for `holdMs` more, then given up. Safe to
+   * call twice.
+   */
   stop(): Promise<void> {
     this.stopped ??= this.stopOnce();
     return this.stopped;
@@ -159,7 +175,19 @@ export class Engine<Command, Outcome, Change, Row> {
     await this.flight;
     this.holdTimer?.cancel();
     this.refuseWaiting();
+    await this.resign();
     await this.options.store.close();
+  }
+
+  /** A successor that is told needn't wait. One that isn't waits; so nothing depends on this. */
+  private async resign(): Promise<void> {
+    const { store, logger, name } = this.options;
+    if (this.currentEpoch === 0) return;
+    try {
+      await store.resign(this.currentEpoch);
+    } catch (error) {
+      logger.warn({ err: error }, `${name} couldn't give its leadership up; a standby will wait for it in vain`);
+    }
   }
 
   private refusal(): ReasonError | undefined {

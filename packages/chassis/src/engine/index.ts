@@ -8,4 +8,6 @@ export {
   LeadLost,
   type Loaded,
   type Now,
+  type Position,
 } from "./port.js";
+export { type Migration, SchemaTooNew, stepsFrom } from "./schema.js";

@@ -61,18 +61,33 @@ export interface Loaded<Change, Row> {
   readonly groups: readonly { readonly n: number; readonly changes: readonly Change[] }[];
 }
 
+/** Where the leader row stands. */
+export interface Position {
+  /** Grows with every leader; never goes back, and the row is never deleted. */
+  readonly epoch: number;
+  /** Number of the last commit. */
+  readonly n: number;
+  /** Who leads, as it called itself; empty before the first leader and after one that has resigned. */
+  readonly holder: string;
+}
+
 /** What an engine needs of a store. */
 export interface EngineStore<Change, Row> {
-  /** Takes the leadership: moves the leader row to the next epoch, then reads what is live. */
-  lead(holder: string): Promise<Loaded<Change, Row>>;
+  /**
+   * Takes the leadership: moves the leader row to the next epoch, then reads what is live. With `seen`, only if the row still stands at that
+   * epoch, so that of several standbys one takes over. Throws {@link LeadLost} otherwise.
+   */
+  lead(holder: string, seen?: number): Promise<Loaded<Change, Row>>;
   /**
    * Commits a group in one transaction that begins by moving the leader row from (epoch, n - 1) to (epoch, n).
    * Throws {@link LeadLost} if the row stands elsewhere and {@link CommitRefused} if the store refuses the content.
    * After any other error the fate of the group is unknown.
    */
   commit(group: Group<Change, Row>): Promise<void>;
-  /** Reads the leader row. */
-  position(): Promise<{ readonly epoch: number; readonly n: number }>;
+  /** Reads the leader row, without waiting for whoever is about to move it. */
+  position(): Promise<Position>;
+  /** Empties the holder, so that a standby needn't wait; the epoch stays. Changes nothing if the row stands at another epoch. */
+  resign(epoch: number): Promise<void>;
   /** Closes the store. Safe to call twice. */
   close(): Promise<void>;
 }

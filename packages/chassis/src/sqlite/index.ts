@@ -1,5 +1,5 @@
 export { asCommitError, type JournalRow, type LeadPosition, SqliteLead } from "./lead.js";
 export { type FolderLock, FolderLocked, lockFolder } from "./lock.js";
-export { type Migration, openSqlite, type SqliteDatabase } from "./open.js";
+export { openSqlite, type SqliteDatabase } from "./open.js";
 export { inTransaction } from "./transaction.js";
 export { naming, StoreUnusable } from "./trouble.js";

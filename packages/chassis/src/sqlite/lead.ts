@@ -1,13 +1,9 @@
-import { CommitRefused, LeadLost } from "../engine/port.js";
+import { CommitRefused, LeadLost, type Position } from "../engine/port.js";
 import type { SqliteDatabase } from "./open.js";
 import { storeTrouble } from "./trouble.js";
 
-/** Where the leader row stands. */
-export interface LeadPosition {
-  /** Grows with every leader; never goes back, and the row is never deleted. */
-  readonly epoch: number;
-  /** Number of the last commit. */
-  readonly n: number;
+/** The leader row. */
+export interface LeadPosition extends Position {
   /** Oldest commit that a replay needs. */
   readonly replayFrom: number;
 }
@@ -47,10 +43,11 @@ export class SqliteLead {
   constructor(database: SqliteDatabase) {
     this.statements = {
       take: database.prepare(
-        "UPDATE leader SET epoch = epoch + 1, holder = ? WHERE id = 1 RETURNING epoch, n, replay_from AS replayFrom",
+        "UPDATE leader SET epoch = epoch + 1, holder = ?1 WHERE id = 1 AND epoch = coalesce(?2, epoch) RETURNING epoch, n, holder, replay_from AS replayFrom",
       ),
+      resign: database.prepare("UPDATE leader SET holder = '' WHERE id = 1 AND epoch = ?"),
       move: database.prepare("UPDATE leader SET n = ?, replay_from = ? WHERE id = 1 AND epoch = ? AND n = ?"),
-      position: database.prepare("SELECT epoch, n, replay_from AS replayFrom FROM leader WHERE id = 1"),
+      position: database.prepare("SELECT epoch, n, holder, replay_from AS replayFrom FROM leader WHERE id = 1"),
       append: database.prepare("INSERT INTO journal (n, epoch, wall_ms, changes) VALUES (?, ?, ?, ?)"),
       from: database.prepare("SELECT n, wall_ms AS wallMs, changes FROM journal WHERE n >= ? ORDER BY n LIMIT ?"),
       first: database.prepare("SELECT min(n) AS n FROM journal"),
@@ -58,9 +55,17 @@ export class SqliteLead {
     };
   }
 
-  /** Takes the leadership: the epoch grows by one, the number of the last commit stays. */
-  take(holder: string): LeadPosition {
-    return this.statements.take.get(holder) as LeadPosition;
+  /** Takes the leadership: the epoch grows by one, the number of the last commit stays. @throws LeadLost if the epoch isn't `seen`. */
+  take(holder: string, seen?: number): LeadPosition {
+    const taken = this.statements.take.get(holder, seen ?? null) as LeadPosition | undefined;
+    if (taken) return taken;
+    const { epoch, holder: other } = this.position();
+    throw new LeadLost(`the leader row is at epoch ${epoch} (${other}), no longer at ${seen}`);
+  }
+
+  /** Empties the holder, if the row is at this epoch. */
+  resign(epoch: number): void {
+    this.statements.resign.run(epoch);
   }
 
   /** Moves the row from (epoch, n - 1) to (epoch, n). @throws LeadLost if it stands elsewhere. */

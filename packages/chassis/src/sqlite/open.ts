@@ -1,17 +1,11 @@
 import Database from "libsql";
+import { type Migration, stepsFrom } from "../engine/schema.js";
+import { backUp } from "./back-up.js";
 import { inTransaction } from "./transaction.js";
 import { storeTrouble } from "./trouble.js";
 
 /** An open SQLite database: `libsql`, which has better-sqlite3's interface. Everything is synchronous. */
 export type SqliteDatabase = Database.Database;
-
-/** One step forward of a schema. */
-export interface Migration {
-  /** 1 and more, growing by one. */
-  readonly version: number;
-  /** Statements, run in one transaction. Never changed once released. */
-  readonly sql: string;
-}
 
 /** Milliseconds to wait for a lock that another connection of this process holds. */
 const busyTimeoutMs = 2_000;
@@ -20,7 +14,7 @@ const busyTimeoutMs = 2_000;
  * Opens a database file so that what is committed survives a power loss as far as the disk keeps its word (WAL, synchronous=FULL),
  * and brings its schema up to date.
  *
- * @throws Error if the file was written by a newer version of the program; it is left untouched.
+ * @throws SchemaTooNew if the file was written by a newer version of the program; it is left untouched.
  * @throws StoreUnusable naming the file if it is damaged, can't be opened or written.
  */
 export function openSqlite(
@@ -30,7 +24,9 @@ export function openSqlite(
 ): SqliteDatabase {
   const database = open(path);
   try {
-    refuseNewer(database, migrations, path);
+    // Nothing is written into a file of a newer program.
+    const version = userVersion(database);
+    const steps = stepsFrom(version, migrations, path);
     database.pragma("journal_mode = WAL");
     database.pragma(`synchronous = ${options.synchronous ?? "FULL"}`);
     database.pragma(`busy_timeout = ${busyTimeoutMs}`);
@@ -38,7 +34,7 @@ export function openSqlite(
     // Pages that many commits touch go from the log into the file once in 16 MiB, not in 4; and indexes of a busy day stay in memory.
     database.pragma("wal_autocheckpoint = 4000");
     database.pragma("cache_size = -16384");
-    migrate(database, migrations);
+    migrate(database, steps, version, path);
     return database;
   } catch (error) {
     database.close();
@@ -54,25 +50,15 @@ function open(path: string): SqliteDatabase {
   }
 }
 
-function refuseNewer(database: SqliteDatabase, migrations: readonly Migration[], path: string): void {
-  const newest = migrations.at(-1)?.version ?? 0;
-  const version = userVersion(database);
-  if (version > newest) {
-    throw new Error(
-      `${path} has schema version ${version}, this program knows up to ${newest}: start a program at least as new as the one that wrote it`,
-    );
-  }
-}
-
-function migrate(database: SqliteDatabase, migrations: readonly Migration[]): void {
-  const version = userVersion(database);
-  for (const migration of migrations) {
-    if (migration.version <= version) continue;
-    inTransaction(database, () => {
-      database.exec(migration.sql);
-      database.pragma(`user_version = ${migration.version}`);
-    });
-  }
+/** All steps in one transaction: the file is at the old version or at the newest, never between. */
+function migrate(database: SqliteDatabase, steps: readonly Migration[], version: number, path: string): void {
+  const newest = steps.at(-1)?.version;
+  if (newest === undefined) return;
+  if (version > 0) backUp(database, path, `${path}.before-v${newest}`);
+  inTransaction(database, () => {
+    for (const { sql } of steps) database.exec(sql);
+    database.pragma(`user_version = ${newest}`);
+  });
 }
 
 function userVersion(database: SqliteDatabase): number {

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { CommitRefused, LeadLost } from "../engine/index.js";
+import { CommitRefused, LeadLost, SchemaTooNew } from "../engine/index.js";
 import { asCommitError, lockFolder, openSqlite, SqliteLead } from "./index.js";
 
 let folder = "";
@@ -27,7 +27,69 @@ describe("openSqlite", () => {
   it("refuses a file of a newer program and leaves it as it is", () => {
     const path = join(folder, "a.db");
     openSqlite(path, [...schema, { version: 2, sql: "CREATE TABLE more (id INTEGER)" }]).close();
+    expect(() => openSqlite(path, schema)).toThrow(SchemaTooNew);
     expect(() => openSqlite(path, schema)).toThrow(/schema version 2, this program knows up to 1/);
+  });
+
+  describe("when it has to migrate what is there", () => {
+    const path = () => join(folder, "a.db");
+    const newer = [
+      ...schema,
+      { version: 2, sql: "CREATE TABLE two (id INTEGER)" },
+      { version: 3, sql: "UPDATE leader SET holder = 'migrated'" },
+    ];
+    const files = () => readdirSync(folder).filter((name) => name.includes("before"));
+    beforeEach(() => {
+      const database = openSqlite(path(), schema);
+      expect(new SqliteLead(database).take("before")).toMatchObject({ epoch: 1 });
+      database.close();
+    });
+
+    it("keeps a copy from before, which the older program opens", () => {
+      const migrated = openSqlite(path(), newer);
+      expect(new SqliteLead(migrated).position().holder).toBe("migrated");
+      migrated.close();
+      expect(files()).toEqual(["a.db.before-v3"]);
+      const before = openSqlite(join(folder, "a.db.before-v3"), schema);
+      expect(new SqliteLead(before).position()).toMatchObject({ epoch: 1, holder: "before" });
+      before.close();
+    });
+
+    it("takes all steps or none, and the next attempt copies anew", () => {
+      const broken = [...newer.slice(0, 2), { version: 3, sql: "CREATE TABLE broken (" }];
+      expect(() => openSqlite(path(), broken)).toThrow(/syntax|incomplete/);
+      const older = openSqlite(path(), schema);
+      expect(new SqliteLead(older).take("after")).toMatchObject({ epoch: 2 });
+      older.close();
+      openSqlite(path(), newer).close();
+      const before = openSqlite(join(folder, "a.db.before-v3"), schema);
+      expect(new SqliteLead(before).position()).toMatchObject({ epoch: 2, holder: "after" });
+      before.close();
+    });
+
+    it("changes nothing if the copy can't be made, and says what to do", () => {
+      mkdirSync(join(folder, "a.db.before-v3"));
+      expect(() => openSqlite(path(), newer)).toThrow(
+        /couldn't be copied to .*a\.db\.before-v3 .*Nothing was changed; make room/,
+      );
+      expect(files()).toEqual(["a.db.before-v3"]);
+      const older = openSqlite(path(), schema);
+      expect(new SqliteLead(older).position().holder).toBe("before");
+      older.close();
+    });
+
+    it("takes over what a copy that was broken off has left", () => {
+      writeFileSync(join(folder, "a.db.before-v3.partial"), "half a copy");
+      openSqlite(path(), newer).close();
+      expect(files()).toEqual(["a.db.before-v3"]);
+    });
+  });
+
+  it("makes no copy where nothing is migrated", () => {
+    const path = join(folder, "a.db");
+    openSqlite(path, schema).close();
+    openSqlite(path, schema).close();
+    expect(readdirSync(folder).filter((name) => name.includes("before"))).toEqual([]);
   });
 
   it("turns a broken constraint into a refusal", () => {
@@ -54,6 +116,19 @@ describe("the leader row", () => {
     expect(lead.take("second")).toMatchObject({ epoch: 2, n: 1 });
     expect(() => lead.move(1, 2, 1)).toThrow(/at \(2, 1\), not at \(1, 1\)/);
     lead.move(2, 2, 1);
+    database.close();
+  });
+
+  it("is taken from the epoch that was seen, and emptied by its holder only", () => {
+    const database = openSqlite(join(folder, "a.db"), schema);
+    const lead = new SqliteLead(database);
+    lead.take("first");
+    expect(lead.take("second", 1)).toMatchObject({ epoch: 2 });
+    expect(() => lead.take("third", 1)).toThrow(/at epoch 2 \(second\), no longer at 1/);
+    lead.resign(1);
+    expect(lead.position().holder).toBe("second");
+    lead.resign(2);
+    expect(lead.position()).toMatchObject({ epoch: 2, holder: "" });
     database.close();
   });
 });

@@ -1,19 +1,38 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Secret } from "@berth/chassis/config";
+import { type PostgresServer, serversAvailable, startPostgres } from "@berth/testkit";
 import fc from "fast-check";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Retention, Round, SampleStore } from "../engine/store.js";
 import { MemorySampleStore } from "./memory.js";
+import { PostgresSampleStore } from "./postgres.js";
 import { SqliteSampleStore } from "./sqlite.js";
 
 const folder = mkdtempSync(join(tmpdir(), "berth-metrics-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const available = serversAvailable().postgres;
+let server: PostgresServer | undefined;
+beforeAll(async () => {
+  if (available) server = await startPostgres({ folder });
+}, 60_000);
+afterAll(async () => {
+  await server?.stop({ immediate: true });
+  rmSync(folder, { recursive: true, force: true });
+});
 
-let files = 0;
+let opened = 0;
 const stores: Record<string, (retention: Retention) => SampleStore> = {
   memory: (retention) => new MemorySampleStore(retention),
-  SQLite: (retention) => new SqliteSampleStore(join(folder, `${files++}.sqlite`), retention),
+  SQLite: (retention) => new SqliteSampleStore(join(folder, `${opened++}.sqlite`), retention),
+  // Needs its programs on this machine.
+  ...(available && {
+    PostgreSQL: (retention) =>
+      new PostgresSampleStore(
+        { url: new Secret(server?.url ?? ""), schema: `metrics_${opened++}`, service: "metrics" },
+        retention,
+      ),
+  }),
 };
 const retention = { rawMs: 120_000, minutesMs: 600_000 };
 const always = Number.MAX_SAFE_INTEGER;
@@ -22,7 +41,7 @@ function round(wallMs: number, used: number, more: Partial<Round> = {}): Round {
   return { wallMs, revision: wallMs, queueSize: used, limits: [{ limit: "global", used, capacity: 10 }], ...more };
 }
 
-describe.each(Object.entries(stores))("the sample store in %s", (_, open) => {
+describe.each(Object.entries(stores))("the sample store in %s", { timeout: 60_000 }, (_, open) => {
   it("gives the last round back", async () => {
     const store = open(retention);
     expect(await store.latest()).toBeUndefined();
@@ -58,6 +77,18 @@ describe.each(Object.entries(stores))("the sample store in %s", (_, open) => {
     await store.close();
   });
 
+  it("adds up amounts whose sum is beyond what a number counts exactly", async () => {
+    const store = open(retention);
+    const used = Number.MAX_SAFE_INTEGER;
+    const limits = [{ limit: "\\ ' \" \u{1F600}", used, capacity: used }];
+    for (const wallMs of [0, 20_000, 40_000, 200_000]) await store.append(round(wallMs, 0, { limits }));
+    const [minute] = await store.read("\\ ' \" \u{1F600}", 0, always, 10);
+    expect(minute).toMatchObject({ samples: 3, usedMax: used, capacity: used });
+    expect((minute?.usedSum ?? 0) / (3 * used)).toBeCloseTo(1, 12);
+    expect(await store.latest()).toMatchObject({ limits });
+    await store.close();
+  });
+
   it("keeps minutes where single samples are too old, and forgets minutes in their turn", async () => {
     const store = open(retention);
     for (let wallMs = 0; wallMs <= 300_000; wallMs += 20_000) await store.append(round(wallMs, wallMs / 20_000));
@@ -78,7 +109,7 @@ describe.each(Object.entries(stores))("the sample store in %s", (_, open) => {
   });
 });
 
-describe("both sample stores", () => {
+describe("the sample stores", { timeout: 120_000 }, () => {
   it("answer alike after any rounds", async () => {
     const step = fc.record({
       gapMs: fc.integer({ min: 0, max: 90_000 }),
@@ -88,16 +119,18 @@ describe("both sample stores", () => {
     const rounds = fc.array(step, { minLength: 1, maxLength: 40 });
     await fc.assert(
       fc.asyncProperty(rounds, fc.nat(900_000), async (steps, fromMs) => {
-        const both = Object.values(stores).map((open) => open(retention));
+        const all = Object.values(stores).map((open) => open(retention));
         let wallMs = 1_000_000;
         for (const { gapMs, used, limit } of steps) {
           wallMs += gapMs;
-          for (const store of both)
+          for (const store of all)
             await store.append({ wallMs, revision: 1, queueSize: 0, limits: [{ limit, used, capacity: used + 1 }] });
         }
-        const [first, second] = await Promise.all(both.map((store) => store.read("a", 1_000_000 + fromMs, always, 30)));
-        expect(second).toEqual(first);
-        for (const store of both) await store.close();
+        const [first, ...others] = await Promise.all(
+          all.map((store) => store.read("a", 1_000_000 + fromMs, always, 30)),
+        );
+        expect(others).toEqual(others.map(() => first));
+        for (const store of all) await store.close();
       }),
       { numRuns: 25 },
     );

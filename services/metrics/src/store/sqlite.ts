@@ -1,4 +1,5 @@
-import { inTransaction, type Migration, naming, openSqlite, type SqliteDatabase } from "@berth/chassis/sqlite";
+import type { Migration } from "@berth/chassis/engine";
+import { inTransaction, naming, openSqlite, type SqliteDatabase } from "@berth/chassis/sqlite";
 import { minuteMs, type Point, rawFrom, spanStart } from "../domain/roll-up.js";
 import type { Retention, Round, SampleStore } from "../engine/store.js";
 

@@ -11,28 +11,45 @@ export interface StoreFixture {
   /** Opens a store on the same data. */
   open(): PoolStore;
   /** Throws the data away. */
-  dispose(): void;
+  dispose(): void | Promise<void>;
 }
 
 /** What every store must do; run over each of them. */
-export function storeConformance(name: string, create: () => StoreFixture): void {
+export function storeConformance(name: string, create: () => StoreFixture | Promise<StoreFixture>): void {
   describe(`the ${name} store`, () => {
     let fixture: StoreFixture;
     let store: PoolStore;
-    beforeEach(() => {
-      fixture = create();
+    beforeEach(async () => {
+      fixture = await create();
       store = fixture.open();
     });
     afterEach(async () => {
       await store.close();
-      fixture.dispose();
+      await fixture.dispose();
     });
 
     it("leads with an epoch that only grows, and keeps the number of the last commit", async () => {
       expect(await store.lead("a")).toMatchObject({ epoch: 1, n: 0, groups: [] });
       await store.commit(group(1, 1, {}));
       expect(await store.lead("b")).toMatchObject({ epoch: 2, n: 1 });
-      expect(await store.position()).toEqual({ epoch: 2, n: 1 });
+      expect(await store.position()).toEqual({ epoch: 2, n: 1, holder: "b" });
+    });
+
+    it("lets one of several take over from an epoch that they have seen", async () => {
+      await store.lead("a");
+      await store.lead("b", 1);
+      await expect(store.lead("c", 1)).rejects.toThrow(LeadLost);
+      expect(await store.position()).toMatchObject({ epoch: 2, holder: "b" });
+    });
+
+    it("has no holder once the leader has resigned; one that isn't leader any more can't resign", async () => {
+      await store.lead("a");
+      await store.lead("b");
+      await store.resign(1);
+      expect(await store.position()).toMatchObject({ holder: "b" });
+      await store.resign(2);
+      expect(await store.position()).toEqual({ epoch: 2, n: 0, holder: "" });
+      expect(await store.lead("c", 2)).toMatchObject({ epoch: 3 });
     });
 
     it.each([
@@ -150,6 +167,42 @@ export function storeConformance(name: string, create: () => StoreFixture): void
         [2, 1],
       ]);
       expect((await store.listLimitChanges("x", 3, 10)).map(({ id }) => id)).toEqual([1]);
+    });
+
+    it("keeps every character and every exact number", async () => {
+      await store.lead("a");
+      // Names hold no NUL (the API refuses it), what people and programs write may.
+      const text = `\\0 \\ " ' $1 {} \n \u2028 \u{1F600} \uFFFD \u{10FFFF}`;
+      const odd: Lease = {
+        ...released(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
+        slot: text,
+        runner: text,
+        tenant: text,
+        revokeReason: `a\0${text}`,
+        weights: [[text, Number.MAX_SAFE_INTEGER]],
+      };
+      const rows: Row[] = [
+        { t: "lease", lease: odd },
+        { t: "tombstone", key: text, wallMs: 7 },
+        { t: "limit", name: text, limit: plainLimit(text, Number.MAX_SAFE_INTEGER) },
+      ];
+      await store.commit(group(1, 1, { rows, changes: [{ k: "lease", e: "RELEASED", l: odd }], replayFrom: 1 }));
+      const all = Number.MAX_SAFE_INTEGER + 1;
+      expect(await store.listFinished({ runner: text, slot: text, limit: text }, all, 10)).toEqual([odd]);
+      expect(await store.listFinished({ limit: `${text} ` }, all, 10)).toEqual([]);
+      const loaded = await store.lead("b");
+      expect(loaded.groups).toEqual([{ n: 1, changes: [{ k: "lease", e: "RELEASED", l: odd }] }]);
+      expect(loaded.rows).toEqual(expect.arrayContaining(rows.slice(1)));
+    });
+
+    it("takes 10,000 rows in one commit", async () => {
+      await store.lead("a");
+      const rows = Array.from(
+        { length: 10_000 },
+        (_, index): Row => ({ t: "lease", lease: released(index + 1, index + 1) }),
+      );
+      await store.commit(group(1, 1, { rows }));
+      expect(await store.listFinished({}, 9_000, 3)).toEqual([8_999, 8_998, 8_997].map((at) => released(at, at)));
     });
 
     it("reads the journal in order and prunes only what nobody needs", async () => {

@@ -1,4 +1,4 @@
-import { type Group, LeadLost, type Loaded } from "@berth/chassis/engine";
+import { type Group, LeadLost, type Loaded, type Position } from "@berth/chassis/engine";
 import type { Change, Meta, Row } from "../domain/changes.js";
 import { attemptKey, type Lease } from "../domain/lease.js";
 import type { JournalPage, LeaseFilter, LimitChangeRow, PoolStore } from "../engine/ports.js";
@@ -9,6 +9,7 @@ export class MemoryDisk {
   epoch = 0;
   n = 0;
   replayFrom = 1;
+  holder = "";
   readonly rows = new Map<string, string>();
   readonly journal = new Map<number, { wallMs: number; changes: string }>();
   readonly revisions = new Map<string, number>();
@@ -30,9 +31,12 @@ export class MemoryStore implements PoolStore {
     this.hooks = hooks;
   }
 
-  async lead(): Promise<Loaded<Change, Row>> {
+  async lead(holder: string, seen?: number): Promise<Loaded<Change, Row>> {
     const { disk } = this;
+    if (seen !== undefined && seen !== disk.epoch)
+      throw new LeadLost(`the leader row is at epoch ${disk.epoch} (${disk.holder}), no longer at ${seen}`);
     disk.epoch++;
+    disk.holder = holder;
     const all = this.rows();
     const finished = all.flatMap((row) => (row.t === "lease" && row.lease.state === "RELEASED" ? [row.lease] : []));
     const meta = all.find((row) => row.t === "meta")?.meta ?? emptyMeta;
@@ -59,8 +63,12 @@ export class MemoryStore implements PoolStore {
     await this.hooks.after?.(group);
   }
 
-  async position(): Promise<{ epoch: number; n: number }> {
-    return { epoch: this.disk.epoch, n: this.disk.n };
+  async position(): Promise<Position> {
+    return { epoch: this.disk.epoch, n: this.disk.n, holder: this.disk.holder };
+  }
+
+  async resign(epoch: number): Promise<void> {
+    if (epoch === this.disk.epoch) this.disk.holder = "";
   }
 
   async close(): Promise<void> {}

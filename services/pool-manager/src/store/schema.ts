@@ -1,4 +1,5 @@
-import { type Migration, SqliteLead } from "@berth/chassis/sqlite";
+import type { Migration } from "@berth/chassis/engine";
+import { SqliteLead } from "@berth/chassis/sqlite";
 
 /** The schema, forward only. A released version is never changed. */
 export const migrations: readonly Migration[] = [

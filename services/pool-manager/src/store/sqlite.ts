@@ -1,4 +1,4 @@
-import { CommitRefused, type Group, LeadLost, type Loaded } from "@berth/chassis/engine";
+import { CommitRefused, type Group, LeadLost, type Loaded, type Position } from "@berth/chassis/engine";
 import {
   asCommitError,
   inTransaction,
@@ -7,10 +7,10 @@ import {
   type SqliteDatabase,
   SqliteLead,
 } from "@berth/chassis/sqlite";
-import type { Change, Meta, Row } from "../domain/changes.js";
+import type { Change, Row } from "../domain/changes.js";
 import { attemptOfKey, type Lease } from "../domain/lease.js";
 import type { JournalPage, LeaseFilter, LimitChangeRow, PoolStore } from "../engine/ports.js";
-import { emptyMeta, startsOf } from "./memory.js";
+import { liveRows, ratesOf, startRows } from "./live-rows.js";
 import { replayOccupying } from "./replay.js";
 import { migrations } from "./schema.js";
 
@@ -53,7 +53,9 @@ function openFile(path: string) {
       ),
       config: database.prepare("SELECT kind, name, body FROM config"),
       tombstones: database.prepare("SELECT key, wall_ms AS wallMs FROM tombstone"),
-      recentGrants: database.prepare("SELECT body FROM lease WHERE grant_ms >= ? ORDER BY token"),
+      recentGrants: database.prepare(
+        "SELECT body FROM lease WHERE grant_ms >= (SELECT max(grant_ms) FROM lease) - ? ORDER BY token",
+      ),
       changes: database.prepare(
         "SELECT body, revision FROM limit_change WHERE id < ?1 AND (?2 = '' OR limit_name = ?2) ORDER BY id DESC LIMIT ?3",
       ),
@@ -89,9 +91,9 @@ export class SqlitePoolStore implements PoolStore {
     return this.file;
   }
 
-  async lead(holder: string): Promise<Loaded<Change, Row>> {
+  async lead(holder: string, seen?: number): Promise<Loaded<Change, Row>> {
     const load = () => {
-      const { epoch, n, replayFrom } = this.leader.take(holder);
+      const { epoch, n, replayFrom } = this.leader.take(holder, seen);
       const groups = this.leader
         .from(replayFrom)
         .map((row) => ({ n: row.n, changes: JSON.parse(row.changes) as Change[] }));
@@ -114,9 +116,13 @@ export class SqlitePoolStore implements PoolStore {
     }
   }
 
-  async position(): Promise<{ epoch: number; n: number }> {
-    const { epoch, n } = this.leader.position();
-    return { epoch, n };
+  async position(): Promise<Position> {
+    const { epoch, n, holder } = this.leader.position();
+    return { epoch, n, holder };
+  }
+
+  async resign(epoch: number): Promise<void> {
+    this.leader.resign(epoch);
   }
 
   async close(): Promise<void> {
@@ -181,36 +187,16 @@ export class SqlitePoolStore implements PoolStore {
   }
 
   private liveRows(): Row[] {
-    const rows: Row[] = leases(this.statements.live.all() as Body[]).map((lease) => ({ t: "lease", lease }));
-    let meta: Meta = emptyMeta;
-    let longestMs = 0;
-    const rated = new Set<string>();
-    for (const { body } of this.statements.config.all() as Body[]) {
-      const row = JSON.parse(body) as Row;
-      if (row.t === "meta") meta = row.meta;
-      else rows.push(row);
-      if (row.t !== "limit" || !row.limit || row.limit.rate === 0) continue;
-      rated.add(row.name);
-      longestMs = Math.max(longestMs, row.limit.ratePeriodMs);
-    }
-    for (const { key, wallMs } of this.statements.tombstones.all() as { key: string; wallMs: number }[])
-      rows.push({ t: "tombstone", key, wallMs });
-    if (rated.size > 0) {
-      const newest =
-        (this.database.prepare("SELECT max(grant_ms) AS ms FROM lease").get() as { ms: number | null }).ms ?? 0;
-      for (const lease of leases(this.statements.recentGrants.all(newest - longestMs) as Body[]))
-        rows.push(...startsOf(lease, rated));
-    }
-    const totals = this.statements.totals.get() as { granted: number | null; released: number | null };
-    rows.push({
-      t: "meta",
-      meta: {
-        ...meta,
-        granted: Math.max(meta.granted, totals.granted ?? 0),
-        released: Math.max(meta.released, totals.released ?? 0),
-      },
+    const config = (this.statements.config.all() as Body[]).map(({ body }) => JSON.parse(body) as Row);
+    const rows = liveRows({
+      leases: leases(this.statements.live.all() as Body[]),
+      config,
+      tombstones: this.statements.tombstones.all() as { key: string; wallMs: number }[],
+      totals: this.statements.totals.get() as { granted: number | null; released: number | null },
     });
-    return rows;
+    const { limits, longestMs } = ratesOf(config);
+    if (limits.size === 0) return rows;
+    return [...rows, ...startRows(leases(this.statements.recentGrants.all(longestMs) as Body[]), limits)];
   }
 
   private write(row: Row, n: number): void {

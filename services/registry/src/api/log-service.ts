@@ -53,12 +53,12 @@ export class LogApi implements wire.LogServiceImplementation {
         "NOT_FOUND",
         `${task} has no attempt ${attempt}: ${snapshot.status.attempt} were made so far`,
       );
-    const totals = this.logs.store.totals(task, attempt);
+    const totals = await this.logs.store.totals(task, attempt);
     const max = Math.min(answerBytes.most, Number(maxBytes) || answerBytes.usual);
     const chunks: wire.LogChunk[] = [];
     let nextOffset = 0;
     for (let [offset, bytes] = [Number(fromOffset), 0]; nextOffset === 0; ) {
-      const pieces = this.logs.store.read(task, attempt, offset, readMax);
+      const pieces = await this.logs.store.read(task, attempt, offset, readMax);
       for (const piece of pieces) {
         if (chunks.length > 0 && bytes + piece.data.length > max) {
           nextOffset = piece.offset;
@@ -95,7 +95,7 @@ export class LogApi implements wire.LogServiceImplementation {
     try {
       while (!context.signal.aborted) {
         woken = new AbortController();
-        const pieces = this.logs.store.read(task, attempt, offset, readMax);
+        const pieces = await this.logs.store.read(task, attempt, offset, readMax);
         if (pieces.length > 0) {
           const last = pieces[pieces.length - 1] as (typeof pieces)[number];
           offset = last.offset + last.data.length;

@@ -1,35 +1,56 @@
 import type { TaskSnapshot } from "../domain/task.js";
 import type { Registry } from "./registry.js";
 
-/** A piece of output with the token of the lease that it was written under. */
-export interface TokenPiece {
+/** A piece of output. */
+export interface LogPiece {
   readonly key: string;
   readonly attempt: number;
   readonly offset: number;
   readonly data: Uint8Array;
   readonly stderr: boolean;
+}
+
+/** A piece with the token of the lease that it was written under. */
+export interface TokenPiece extends LogPiece {
   /** 0 where the sender has none. */
   readonly token: number;
 }
 
-/** What is needed of the store of output. */
-export interface LogPort {
-  append(pieces: readonly TokenPiece[], limitOf: (key: string) => number): void;
-  totals(key: string, attempt: number): { readonly nextOffset: number; readonly keptBytes: number } | undefined;
-  read(key: string, attempt: number, fromOffset: number, max: number): Omit<TokenPiece, "token">[];
-  remove(keys: readonly string[]): void;
+/** What is kept of one attempt's output. */
+export interface LogTotals {
+  /** Offset behind the last byte that came. */
+  readonly nextOffset: number;
+  /** Bytes that are kept. */
+  readonly keptBytes: number;
+}
+
+/** Keeps head and tail of each attempt's output. */
+export interface LogStore {
+  /**
+   * Appends pieces, oldest first within their attempt; all or nothing. A repeat, or the part of a piece that came before, is cut away. `limitOf`
+   * says how many bytes are kept of an attempt: the first half of them from its beginning, the rest from its end.
+   */
+  append(pieces: readonly LogPiece[], limitOf: (key: string) => number): Promise<void>;
+  /** What is kept of an attempt; undefined if it never wrote. */
+  totals(key: string, attempt: number): Promise<LogTotals | undefined>;
+  /** Pieces from an offset on, in order. */
+  read(key: string, attempt: number, fromOffset: number, max: number): Promise<LogPiece[]>;
+  /** Deletes the output of tasks. */
+  remove(keys: readonly string[]): Promise<void>;
+  /** Closes the store. Safe to call twice. */
+  close(): Promise<void>;
 }
 
 /** Takes output, refuses that of stale leases, and tells who watches. */
 export class Logs {
-  readonly store: LogPort;
+  readonly store: LogStore;
   /** Pieces that came with a stale token, or for a task that isn't there. */
   staleCount = 0;
   private readonly registry: Registry;
   private readonly limitBytes: number;
   private readonly listeners = new Map<string, Set<() => void>>();
 
-  constructor(registry: Registry, store: LogPort, limitBytes: number) {
+  constructor(registry: Registry, store: LogStore, limitBytes: number) {
     this.registry = registry;
     this.store = store;
     this.limitBytes = limitBytes;
@@ -41,7 +62,7 @@ export class Logs {
     const valid = pieces.filter((piece) => this.isValid(piece, tasks.get(piece.key)));
     this.staleCount += pieces.length - valid.length;
     if (valid.length === 0) return;
-    this.store.append(valid, (key) => tasks.get(key)?.header.logLimitBytes || this.limitBytes);
+    await this.store.append(valid, (key) => tasks.get(key)?.header.logLimitBytes || this.limitBytes);
     for (const key of new Set(valid.map((piece) => piece.key)))
       for (const wake of this.listeners.get(key) ?? []) wake();
   }

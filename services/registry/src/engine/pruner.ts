@@ -1,7 +1,7 @@
 import { type Clock, delay } from "@berth/chassis/clock";
 import type { Logger } from "@berth/chassis/log";
 import { requestMemoryMs } from "../domain/submit.js";
-import type { LogPort } from "./logs.js";
+import type { LogStore } from "./logs.js";
 import type { RegistryStore } from "./store.js";
 
 /** Tasks that go at once: a transaction of a few milliseconds. */
@@ -14,7 +14,7 @@ export class Pruner {
   private running: Promise<void> | undefined;
   private readonly options: {
     readonly store: RegistryStore;
-    readonly logs: LogPort;
+    readonly logs: LogStore;
     readonly clock: Clock;
     readonly logger: Logger;
     readonly retentionMs: number;
@@ -44,7 +44,7 @@ export class Pruner {
       requestsBeforeMs: nowMs - requestMemoryMs,
       max: batchMax,
     });
-    if (keys.length > 0) logs.remove(keys);
+    if (keys.length > 0) await logs.remove(keys);
     return keys.length;
   }
 

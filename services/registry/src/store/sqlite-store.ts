@@ -1,4 +1,4 @@
-import type { Group, Loaded } from "@berth/chassis/engine";
+import type { Group, Loaded, Position } from "@berth/chassis/engine";
 import {
   asCommitError,
   inTransaction,
@@ -13,7 +13,7 @@ import { isFinal, type TaskSnapshot, type TaskState } from "../domain/task.js";
 import type { RegistryStore } from "../engine/store.js";
 import { decodeTask, encodeBody, encodeHeader } from "./codec.js";
 import { decodeChanges, encodeChanges, revisionAfter } from "./journal.js";
-import { registryMigrations } from "./schema.js";
+import { registryMigrations } from "./sqlite-schema.js";
 
 type TaskRow = Parameters<typeof decodeTask>[0];
 
@@ -79,12 +79,12 @@ export class SqliteRegistryStore implements RegistryStore {
     };
   }
 
-  async lead(holder: string): Promise<Loaded<Change, Row>> {
-    return naming(this.path, () => this.load(holder));
+  async lead(holder: string, seen?: number): Promise<Loaded<Change, Row>> {
+    return naming(this.path, () => this.load(holder, seen));
   }
 
-  private load(holder: string): Loaded<Change, Row> {
-    const { epoch, n, replayFrom } = this.lead_.take(holder);
+  private load(holder: string, seen: number | undefined): Loaded<Change, Row> {
+    const { epoch, n, replayFrom } = this.lead_.take(holder, seen);
     const base = this.statements.base.get() as { revision: number; cursor: number; catalogue: string | null };
     const sets = (this.statements.liveSets.all() as { name: string }[])
       .map(({ name }) => this.readSet(name))
@@ -112,8 +112,13 @@ export class SqliteRegistryStore implements RegistryStore {
     }
   }
 
-  async position(): Promise<{ epoch: number; n: number }> {
-    return this.lead_.position();
+  async position(): Promise<Position> {
+    const { epoch, n, holder } = this.lead_.position();
+    return { epoch, n, holder };
+  }
+
+  async resign(epoch: number): Promise<void> {
+    this.lead_.resign(epoch);
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,5 @@
-import { type Migration, SqliteLead } from "@berth/chassis/sqlite";
+import type { Migration } from "@berth/chassis/engine";
+import { SqliteLead } from "@berth/chassis/sqlite";
 
 /**
  * Schema of `registry.db`. Released steps are never changed. Each index costs every task two to four microseconds a write, so those on history
