@@ -1,4 +1,4 @@
-import { bytes, duration, secret } from "@berth/chassis/config";
+import { addresses, bytes, duration, secret } from "@berth/chassis/config";
 import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
 
@@ -18,8 +18,8 @@ export const registryConfigSchema = z.strictObject({
   database: databaseUrl().optional(),
   /** Schema in the database. */
   databaseSchema: databaseSchema("registry"),
-  /** The pool-manager's gRPC address. */
-  poolManagerAddress: z.string().min(1).default("127.0.0.1:50052"),
+  /** The pool-manager's gRPC address; with standbys all of them, with commas. */
+  poolManagerAddress: addresses().default("127.0.0.1:50052"),
   /** Pool of tasks that name neither pool nor skill. */
   defaultPool: z.string().min(1).default("default"),
   /** What applies to tasks that don't say. */

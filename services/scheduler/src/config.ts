@@ -1,4 +1,4 @@
-import { bytes, duration, secret } from "@berth/chassis/config";
+import { addresses, bytes, duration, secret } from "@berth/chassis/config";
 import { z } from "zod";
 import { policies } from "./domain/policy.js";
 
@@ -12,10 +12,10 @@ export const schedulerConfigSchema = z.strictObject({
   port: port.default(50_053),
   /** HTTP port for metrics and health; 0 takes a free one. */
   httpPort: port.default(9_153),
-  /** The registry, host:port. */
-  registryAddress: z.string().min(3).default("127.0.0.1:50051"),
-  /** The pool-manager, host:port. */
-  poolManagerAddress: z.string().min(3).default("127.0.0.1:50052"),
+  /** The registry, host:port; with standbys all of them, with commas. */
+  registryAddress: addresses().default("127.0.0.1:50051"),
+  /** The pool-manager, likewise. */
+  poolManagerAddress: addresses().default("127.0.0.1:50052"),
   /** Token for mutations: asked of callers, and sent to the other services. Absent: none. */
   token: secret().optional(),
   /** Order of trial. */
