@@ -1,3 +1,4 @@
+import { busSettings } from "@berth/chassis/bus";
 import { addresses, bytes, duration, secret } from "@berth/chassis/config";
 import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
@@ -39,6 +40,9 @@ export const registryConfigSchema = z.strictObject({
   logLimit: bytes({ min: 1_024, max: 16 * 1024 * 1024 }).default(1024 * 1024),
   /** Free space of the data folder below which submissions are refused. */
   freeSpaceMin: bytes().default(64 * 1024 * 1024),
+  /** A standby takes over when the leader has been silent for so long; the same in all processes of the service. Needs a database. */
+  takeover: duration({ min: 1_000, max: 600_000 }).default(5_000),
+  ...busSettings,
   /** Token that mutations must bring, and that is brought to the pool-manager. */
   token: secret().optional(),
   /** Least level that is logged. */

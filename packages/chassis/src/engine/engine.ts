@@ -47,8 +47,11 @@ export interface EngineOptions<Command, Outcome, Change, Row> {
   readonly holdMs?: number;
 }
 
+/** A command that changes and asks nothing: it is there for the commit. */
+const confirmation = Symbol("confirmation");
+
 interface Waiting<Command, Outcome> {
-  readonly command: Command;
+  readonly command: Command | typeof confirmation;
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: Error) => void;
 }
@@ -66,6 +69,7 @@ export class Engine<Command, Outcome, Change, Row> {
   private current: EngineState = "new";
   private currentEpoch = 0;
   private currentN = 0;
+  private sentMs = Number.NEGATIVE_INFINITY;
   private flight: Promise<void> | undefined;
   private waitingGroup: readonly Waiting<Command, Outcome>[] = [];
 
@@ -94,6 +98,11 @@ export class Engine<Command, Outcome, Change, Row> {
   /** Number of the last commit. */
   get n(): number {
     return this.currentN;
+  }
+
+  /** Interval clock when the last commit that went through was begun; never before the first. */
+  get confirmedMs(): number {
+    return this.sentMs;
   }
 
   /** Figures since the start, and the commands that wait now. */
@@ -129,6 +138,7 @@ export class Engine<Command, Outcome, Change, Row> {
     }
     this.currentEpoch = loaded.epoch;
     this.currentN = loaded.n;
+    this.sentMs = beganMs;
     this.current = "running";
     const tookMs = Math.round(clock.monoMs() - beganMs);
     logger.info(
@@ -139,6 +149,15 @@ export class Engine<Command, Outcome, Change, Row> {
 
   /** Decides a command and resolves with its outcome after the commit that it rests on. */
   submit(command: Command): Promise<Outcome> {
+    return this.enqueue(command);
+  }
+
+  /** Settles after a commit of this epoch that was begun after this call; an empty one if there is nothing else to commit. */
+  async confirm(): Promise<void> {
+    await this.enqueue(confirmation);
+  }
+
+  private enqueue(command: Command | typeof confirmation): Promise<Outcome> {
     const refusal = this.refusal();
     if (refusal) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
@@ -238,6 +257,10 @@ export class Engine<Command, Outcome, Change, Row> {
     const changes: Change[] = [];
     const n = this.currentN + 1;
     for (const { command } of batch) {
+      if (command === confirmation) {
+        outcomes.push(undefined as Outcome);
+        continue;
+      }
       const decision = core.decide(command, now);
       outcomes.push(decision.outcome);
       for (const change of decision.changes) {
@@ -258,6 +281,7 @@ export class Engine<Command, Outcome, Change, Row> {
     };
     if (!(await this.commitSurely(group))) return;
     this.currentN = n;
+    this.sentMs = now.monoMs;
     this.counted.commits++;
     this.counted.commands += batch.length;
     this.counted.changes += changes.length;

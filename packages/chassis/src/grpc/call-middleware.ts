@@ -11,6 +11,8 @@ export interface CallMiddlewareOptions {
   readonly metrics: Registry;
   readonly token: string | undefined;
   readonly telemetry: Telemetry;
+  /** Lets an answer leave, or rejects. */
+  readonly fence: (() => Promise<void> | undefined) | undefined;
   /** Aborts when the server stops: streams then end. */
   readonly stopping: AbortSignal;
 }
@@ -30,17 +32,29 @@ export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware
     let status: Status = Status.OK;
     try {
       authorize(expected, service, method, context);
+      const fence = service.startsWith("grpc.") ? undefined : options.fence;
       if (call.responseStream) {
         const stream = linkedSignal(context.signal, stopping);
         try {
-          return yield* call.next(call.request, { ...context, signal: stream.signal });
+          const messages = call.next(call.request, { ...context, signal: stream.signal });
+          if (!fence) return yield* messages;
+          for await (const message of messages) {
+            await fence();
+            yield message;
+          }
+          return;
         } finally {
           stream.release();
         }
       }
-      if (call.requestStream || !telemetry.enabled) return yield* call.next(call.request, context);
+      if (call.requestStream || !telemetry.enabled) {
+        const answer = yield* call.next(call.request, context);
+        await fence?.();
+        return answer;
+      }
       return await traced(telemetry, service, method, context, async () => {
         const step = await call.next(call.request, context).next();
+        await fence?.();
         return step.value as never;
       });
     } catch (error) {
