@@ -1,4 +1,5 @@
 import { addresses, bytes, duration, secret } from "@berth/chassis/config";
+import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
 import { policies } from "./domain/policy.js";
 
@@ -16,6 +17,15 @@ export const schedulerConfigSchema = z.strictObject({
   registryAddress: addresses().default("127.0.0.1:50051"),
   /** The pool-manager, likewise. */
   poolManagerAddress: addresses().default("127.0.0.1:50052"),
+  /**
+   * `postgres://user:password@host:port/database`, for the leader row that lets this process have standbys. Absent: it has none, and nothing
+   * else is kept anywhere.
+   */
+  database: databaseUrl().optional(),
+  /** Schema in the database. */
+  databaseSchema: databaseSchema("scheduler"),
+  /** A standby takes over when the leader has been silent for so long; the same in all processes of the service. Needs a database. */
+  takeover: duration({ min: 1_000, max: 600_000 }).default(5_000),
   /** Token for mutations: asked of callers, and sent to the other services. Absent: none. */
   token: secret().optional(),
   /** Order of trial. */
