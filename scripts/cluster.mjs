@@ -36,20 +36,22 @@ spawnSync(process.execPath, [join(root, "scripts/install-servers.mjs")], { stdio
 const { serversAvailable, startCluster } = await import("../packages/testkit/dist/index.js");
 const { nats, postgres } = serversAvailable();
 if (!nats || !postgres) {
-  say(`${[nats ? "" : "nats-server", postgres ? "" : "PostgreSQL"].filter(Boolean).join(" and ")} can't be had on this machine`);
+  say(
+    `${[nats ? "" : "nats-server", postgres ? "" : "PostgreSQL"].filter(Boolean).join(" and ")} can't be had on this machine`,
+  );
   process.exit(1);
 }
 
 const folder = values.folder === undefined ? mkdtempSync(join(tmpdir(), "berth-cluster-")) : resolve(values.folder);
 let cluster;
-let ending;
-const end = (code) => {
-  ending ??= (async () => {
-    say("stopping");
-    await cluster?.stop();
-    if (values.folder === undefined) rmSync(folder, { recursive: true, force: true });
-    process.exit(code);
-  })();
+let ending = false;
+const end = async (code) => {
+  if (ending) return;
+  ending = true;
+  say("stopping");
+  await cluster?.stop();
+  if (values.folder === undefined) rmSync(folder, { recursive: true, force: true });
+  process.exit(code);
 };
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => end(0));
 
@@ -72,12 +74,16 @@ const where = [
 const environment = { ...process.env, BERTH_API_TOKEN: cluster.token };
 const berth = (args, stdio) =>
   new Promise((done) => {
-    const child = spawn(process.execPath, ["packages/cli/dist/main.js", ...args, ...where], { env: environment, stdio });
+    const child = spawn(process.execPath, ["packages/cli/dist/main.js", ...args, ...where], {
+      env: environment,
+      stdio,
+    });
     child.once("exit", (code) => done(code ?? 1));
   });
 if ((await berth(["apply", "examples/berth.yaml"], ["ignore", 2, 2])) !== 0) end(1);
 say(`nats-server ${cluster.nats.url}, PostgreSQL 127.0.0.1:${cluster.postgres.port}, folder ${folder}`);
-for (const { part, grpc, http } of cluster.members) say(`  ${part.name.padEnd(15)} gRPC ${grpc}  ${http}/metrics  process ${part.pid}`);
+for (const { part, grpc, http } of cluster.members)
+  say(`  ${part.name.padEnd(15)} gRPC ${grpc}  ${http}/metrics  process ${part.pid}`);
 for (const part of cluster.runners) say(`  ${part.name.padEnd(15)} process ${part.pid}`);
 say(`from another terminal: BERTH_API_TOKEN=${cluster.token} npx berth status ${where.join(" ")}`);
 if (values.demo) {

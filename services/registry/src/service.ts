@@ -135,7 +135,13 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
     logStore: RegistryStores["logs"],
   ): Promise<void> {
     const logs = new Logs(core, logStore, config.logLimit);
-    const lease = new LeaseFollower({ registry: core, pools, clock, logger, tracer: new FinishTracer(core, telemetry) });
+    const lease = new LeaseFollower({
+      registry: core,
+      pools,
+      clock,
+      logger,
+      tracer: new FinishTracer(core, telemetry),
+    });
     follower = lease;
     const catalogue = new CatalogueFollower({ registry: core, pools, clock, logger });
     const forbidder = new Forbidder({ registry: core, pools, clock, logger });

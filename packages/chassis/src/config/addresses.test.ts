@@ -18,6 +18,8 @@ describe("addresses", () => {
 
   it.each(["", "localhost", "a:0", "a:65536", "http://a:1", "a:1,,b:2", "a:1,b", "::1:80"])("refuses %j", (text) => {
     expect(() => parseAddresses(text)).toThrow(/isn't an address.*host:port/);
-    expect(() => checkValue({ at: text }, z.strictObject({ at: addresses() }), "settings")).toThrow(/at: .*isn't an address/);
+    expect(() => checkValue({ at: text }, z.strictObject({ at: addresses() }), "settings")).toThrow(
+      /at: .*isn't an address/,
+    );
   });
 });

@@ -66,7 +66,11 @@ export async function runService<Schema extends z.ZodObject>(program: ServicePro
   });
 }
 
-function configured<Schema extends z.ZodObject>({ name, about, schema }: ServiceProgram<Schema>): Readonly<z.output<Schema>> {
+function configured<Schema extends z.ZodObject>({
+  name,
+  about,
+  schema,
+}: ServiceProgram<Schema>): Readonly<z.output<Schema>> {
   try {
     const { flags, config, help } = readCommandLine(process.argv.slice(2), schema);
     if (help) {

@@ -44,7 +44,12 @@ export function runner(options: RunnerOptions, io: Io): Promise<number> {
     const { addresses, token } = client.endpoints;
     const logger = createLogger({ service: "runner", level: "warn" });
     const telemetry = await startTelemetry({ service: "berth-runner", environment: io.environment, logger });
-    const broadcast = await openBus(bus, { clock: systemClock, logger, telemetry, name: `berth runner ${process.pid}` });
+    const broadcast = await openBus(bus, {
+      clock: systemClock,
+      logger,
+      telemetry,
+      name: `berth runner ${process.pid}`,
+    });
     const runner = createRunner({
       bus: broadcast,
       dataFolder: options.folder,

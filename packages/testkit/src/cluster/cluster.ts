@@ -29,6 +29,8 @@ export interface ClusterOptions {
   readonly settings?: Partial<Record<ServiceName, Readonly<Record<string, string>>>>;
   /** Variables for all processes. */
   readonly environment?: NodeJS.ProcessEnv;
+  /** Variables for the runners. */
+  readonly runnerEnvironment?: NodeJS.ProcessEnv;
   /** A part that dies is started again, as docker would, after this long; undefined leaves it dead. Default: 500 ms. */
   readonly restartMs?: number | undefined;
   /** Hears of parts that died. */
@@ -79,7 +81,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       .filter((each) => each.service === service)
       .map(({ grpc }) => `127.0.0.1:${grpc}`)
       .join(",");
-  const common = { ...process.env, ...options.environment };
+  // Settings of somebody's shell aren't meant for these.
+  const outer = Object.entries(process.env).filter(([name]) => !name.startsWith("BERTH_"));
+  const common = { ...Object.fromEntries(outer), ...options.environment };
   const secrets = { BERTH_TOKEN: token, BERTH_DATABASE: postgres.url };
   const settingsOf = (service: ServiceName): Record<string, string> => ({
     ...(service === "registry" || service === "pool-manager" ? { "--bus": nats.url } : {}),
@@ -101,7 +105,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const where = ["--registry", address("registry"), "--pool-manager", address("pool-manager")];
     const args = [join(root, "packages/cli/dist/main.js"), "runner", ...flags, ...where];
     args.push("--scheduler", address("scheduler"), ...pools.flatMap((pool) => ["--pool", pool]));
-    return new Part(name, args, { ...common, BERTH_API_TOKEN: token }, join(folder, `${name}.log`));
+    return new Part(
+      name,
+      args,
+      { ...common, ...options.runnerEnvironment, BERTH_API_TOKEN: token },
+      join(folder, `${name}.log`),
+    );
   });
   const cluster = new RunningCluster({ nats, postgres, members, runners: runnerParts, token, address });
   const all = [...members.map(({ part }) => part), ...runnerParts];

@@ -1,6 +1,18 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { appendFileSync } from "node:fs";
 
+const started = new Set<ChildProcess>();
+let watching = false;
+
+/** Nothing outlives us, however many parts there are: one listener for all. */
+function stopAllAtExit(): void {
+  if (watching) return;
+  watching = true;
+  process.once("exit", () => {
+    for (const child of started) child.kill("SIGKILL");
+  });
+}
+
 /** A part of a cluster: a process that can be stopped, killed, frozen, and started again. */
 export class Part {
   readonly name: string;
@@ -27,6 +39,7 @@ export class Part {
   /** Starts it; does nothing while it runs. */
   start(): void {
     if (this.child) return;
+    stopAllAtExit();
     // A group of its own: Ctrl-C in a terminal reaches whoever started us, who stops things in order.
     const child = spawn(process.execPath, this.args, {
       env: this.environment,
@@ -36,11 +49,10 @@ export class Part {
     this.child = child;
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk: Buffer) => appendFileSync(this.log, chunk));
-    const atExit = (): void => void child.kill("SIGKILL");
-    process.once("exit", atExit);
+    started.add(child);
     this.ended = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
-        process.removeListener("exit", atExit);
+        started.delete(child);
         const asked = this.child !== child;
         if (!asked) this.child = undefined;
         resolve();

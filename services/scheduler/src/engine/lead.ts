@@ -21,5 +21,10 @@ export interface LeadOptions {
 
 /** An engine whose commits are all empty: with it the scheduler is led by the same rules as the services that have something to keep. */
 export function leadEngine(options: LeadOptions): Engine<never, never, never, never> {
-  return new Engine<never, never, never, never>({ ...options, core: nothing, load: () => undefined, name: "scheduler" });
+  return new Engine<never, never, never, never>({
+    ...options,
+    core: nothing,
+    load: () => undefined,
+    name: "scheduler",
+  });
 }
