@@ -80,7 +80,7 @@ const berth = (args, stdio) =>
     });
     child.once("exit", (code) => done(code ?? 1));
   });
-if ((await berth(["apply", "examples/berth.yaml"], ["ignore", 2, 2])) !== 0) end(1);
+if ((await berth(["apply", "examples/berth.yaml"], ["ignore", 2, 2])) !== 0) await end(1);
 say(`nats-server ${cluster.nats.url}, PostgreSQL 127.0.0.1:${cluster.postgres.port}, folder ${folder}`);
 for (const { part, grpc, http } of cluster.members)
   say(`  ${part.name.padEnd(15)} gRPC ${grpc}  ${http}/metrics  process ${part.pid}`);
@@ -88,5 +88,5 @@ for (const part of cluster.runners) say(`  ${part.name.padEnd(15)} process ${par
 say(`from another terminal: BERTH_API_TOKEN=${cluster.token} npx berth status ${where.join(" ")}`);
 if (values.demo) {
   const code = await berth(["run", "examples/demo.yaml"], ["ignore", 1, 2]);
-  if (values.once) end(code);
+  if (values.once) await end(code);
 }
