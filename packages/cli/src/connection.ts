@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
 import { resolve } from "node:path";
+import { type Address, parseAddresses } from "@berth/chassis/config";
 import { startTelemetry, type Telemetry } from "@berth/chassis/telemetry";
 import { type BerthClient, createClient } from "@berth/client";
 import { UsageError } from "./errors.js";
@@ -90,20 +91,32 @@ export async function withClient<T>(
 
 const probeMs = 5_000;
 
-function probe(address: string, refused: string): Promise<void> {
-  const at = address.lastIndexOf(":");
-  const port = Number(address.slice(at + 1));
-  if (at < 1 || !Number.isInteger(port) || port < 1 || port > 65_535)
-    throw new UsageError(`"${address}" is not an address: write host:port, such as 127.0.0.1:50051`);
+/** Resolves when one of the addresses takes a connection. */
+async function probe(text: string, refused: string): Promise<void> {
+  let places: readonly Address[];
+  try {
+    places = parseAddresses(text);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+  try {
+    await Promise.any(places.map(knock));
+  } catch (error) {
+    const silent = (error as AggregateError).errors.includes("silent");
+    throw new UsageError(silent ? `${text} doesn't answer within ${probeMs / 1_000} s` : refused, 1);
+  }
+}
+
+function knock({ host, port }: Address): Promise<void> {
   return new Promise((done, fail) => {
-    const socket = connectSocket({ host: address.slice(0, at).replace(/^\[|\]$/g, ""), port, timeout: probeMs });
-    const end = (error?: Error) => {
+    const socket = connectSocket({ host, port, timeout: probeMs });
+    const end = (problem?: "silent" | "refused") => {
       socket.destroy();
-      if (error === undefined) done();
-      else fail(error);
+      if (problem === undefined) done();
+      else fail(problem);
     };
     socket.once("connect", () => end());
-    socket.once("timeout", () => end(new UsageError(`${address} doesn't answer within ${probeMs / 1_000} s`, 1)));
-    socket.once("error", () => end(new UsageError(refused, 1)));
+    socket.once("timeout", () => end("silent"));
+    socket.once("error", () => end("refused"));
   });
 }

@@ -177,7 +177,9 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
       .addOption(several("--label <name=value>", "label that tasks may ask for"))
       .option("--id <id>", "id of the runner (default: made once, kept in its folder)")
       .option("--folder <folder>", "where it keeps its id and its spool", "./berth-runner")
-      .option("--secrets <folder>", "folder with a file for each secret"),
+      .option("--secrets <folder>", "folder with a file for each secret")
+      .option("--bus <url>", "nats://host:port on which completions are broadcast too (BERTH_BUS; default: none)")
+      .option("--bus-prefix <name>", "as the services have it (BERTH_BUS_PREFIX; default: berth)"),
     "berth runner --pool default --capacity 4",
   ).action(act(async (options: never) => (await import("./commands/runner.js")).runner(options, io)));
 

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { parseYaml, readText } from "@berth/chassis/config";
 import { z } from "zod";
 
-/** gRPC addresses, `host:port`. */
+/** gRPC addresses, `host:port`; those of a service with standbys all, with commas, in the order of trial. */
 export interface Addresses {
   readonly registry: string;
   readonly poolManager: string;

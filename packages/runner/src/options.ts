@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { Bus } from "@berth/chassis/bus";
 import type { Clock } from "@berth/chassis/clock";
+import { parseAddresses } from "@berth/chassis/config";
 import type { Logger } from "@berth/chassis/log";
 import type { Telemetry } from "@berth/chassis/telemetry";
 import type { LogSettings } from "./output/sender.js";
@@ -12,7 +13,7 @@ import type { LogSettings } from "./output/sender.js";
 export interface RunnerOptions {
   /** Folder of the runner's own: id, spool, groups. One process at a time may have it. Created if it isn't there. */
   readonly dataFolder: string;
-  /** Address of the pool-manager, `host:port`. */
+  /** Address of the pool-manager, `host:port`; several with commas, as those of a standby. Likewise below. */
   readonly poolManagerAddress: string;
   /** Address of the scheduler. Without it, work comes only by `accept`. */
   readonly schedulerAddress?: string;
@@ -65,6 +66,8 @@ export function checkOptions({
   labels = {},
   dataFolder,
   poolManagerAddress,
+  schedulerAddress,
+  registryAddress,
 }: RunnerOptions): void {
   const problems: string[] = [];
   const name = (field: string, value: string): void => {
@@ -72,8 +75,13 @@ export function checkOptions({
       problems.push(`${field}: ${JSON.stringify(value)} must match [a-z0-9][a-z0-9._-]{0,62} without ".."`);
   };
   if (dataFolder === "") problems.push("dataFolder: is empty; name a folder that belongs to this runner alone");
-  if (!/^.+:\d+$/.test(poolManagerAddress))
-    problems.push(`poolManagerAddress: ${JSON.stringify(poolManagerAddress)} must be host:port`);
+  for (const [field, address] of Object.entries({ poolManagerAddress, schedulerAddress, registryAddress })) {
+    try {
+      if (address !== undefined) parseAddresses(address);
+    } catch (error) {
+      problems.push(`${field}: ${(error as Error).message}`);
+    }
+  }
   if (id !== undefined) name("id", id);
   for (const [index, pool] of pools.entries()) name(`pools[${index}]`, pool);
   if (pools.length > 64) problems.push(`pools: has ${pools.length}; at most 64`);

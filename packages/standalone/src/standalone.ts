@@ -154,8 +154,7 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
           retentionMs: defaults.keepFinished,
         }),
       });
-      // It has led and loaded when its start resolves.
-      const ready = () => ({ ready: made.engine.engine.state === "running", checks: {} });
+      const ready = () => made.ready();
       return { ...lifecycleOf(made), port: () => made.ports.grpc, httpPort: () => made.ports.http, ready };
     }),
     atStart(async () => {

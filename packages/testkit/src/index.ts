@@ -1,4 +1,13 @@
 // Real servers for tests. See README.md.
+export {
+  type Cluster,
+  type ClusterOptions,
+  type Member,
+  type ServiceName,
+  serviceNames,
+  startCluster,
+} from "./cluster/cluster.js";
+export { Part } from "./cluster/process.js";
 export { type ServersAvailable, serversAvailable } from "./find.js";
 export { type NatsServer, type ServerOptions, startNats } from "./nats.js";
 export { freePort } from "./port.js";

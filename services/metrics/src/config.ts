@@ -1,4 +1,4 @@
-import { duration, secret } from "@berth/chassis/config";
+import { addresses, duration, secret } from "@berth/chassis/config";
 import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
 
@@ -13,10 +13,10 @@ export const metricsConfigSchema = z.strictObject({
   port: port.default(50_054),
   /** HTTP port for metrics and health; 0 takes a free one. */
   httpPort: port.default(9_154),
-  /** The pool-manager, host:port. */
-  poolManagerAddress: z.string().min(3).default("127.0.0.1:50052"),
-  /** The scheduler, host:port. */
-  schedulerAddress: z.string().min(3).default("127.0.0.1:50053"),
+  /** The pool-manager, host:port; with standbys all of them, with commas. */
+  poolManagerAddress: addresses().default("127.0.0.1:50052"),
+  /** The scheduler, likewise. */
+  schedulerAddress: addresses().default("127.0.0.1:50053"),
   /** Folder of `metrics.db`, where there is no database. */
   dataFolder: z.string().min(1).default("data"),
   /** `postgres://user:password@host:port/database`; absent: SQLite in the data folder. */

@@ -1,4 +1,5 @@
-import { secret } from "@berth/chassis/config";
+import { busSettings } from "@berth/chassis/bus";
+import { duration, secret } from "@berth/chassis/config";
 import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
 import type { LimitSpec, PoolSpec } from "./domain/catalogue.js";
@@ -42,6 +43,9 @@ export const poolManagerConfig = z
     database: databaseUrl().optional(),
     /** Schema in the database. */
     databaseSchema: databaseSchema("pool_manager"),
+    /** A standby takes over when the leader has been silent for so long; the same in all processes of the service. Needs a database. */
+    takeover: duration({ min: 1_000, max: 600_000 }).default(5_000),
+    ...busSettings,
     /** Token that mutations must bring. */
     token: secret().optional(),
     globalCapacity: units.default(10),
@@ -62,6 +66,8 @@ export const poolManagerConfig = z
       .min(60_000)
       .max(3_650 * dayMs)
       .default(30 * dayMs),
+    /** Least level that is logged. */
+    logLevel: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   })
   .refine((config) => runnerTtlMs(config) > 0, {
     path: ["heartbeatTimeoutMs"],

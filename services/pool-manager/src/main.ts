@@ -1,61 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { InProcessBus } from "@berth/chassis/bus";
-import { systemClock } from "@berth/chassis/clock";
-import { ConfigError, describeConfig, loadConfig } from "@berth/chassis/config";
-import { type Component, runProcess } from "@berth/chassis/lifecycle";
-import { createLogger } from "@berth/chassis/log";
-import { type FolderLock, lockFolder } from "@berth/chassis/sqlite";
-import { startTelemetry } from "@berth/chassis/telemetry";
-import { type PoolManagerConfig, poolManagerConfig } from "./config.js";
+import { runService } from "@berth/chassis/service";
+import { poolManagerConfig } from "./config.js";
 import { createPoolManager } from "./service.js";
 
-// Runs the pool-manager as a process. Settings come from BERTH_* variables and from the YAML file that BERTH_POOL_MANAGER_FILE names.
-const name = "pool-manager";
-const logger = createLogger({ service: name, level: process.env.BERTH_LOG_LEVEL ?? "info" });
-
-function configured(): PoolManagerConfig {
-  try {
-    const file = process.env.BERTH_POOL_MANAGER_FILE;
-    const allow = ["BERTH_POOL_MANAGER_FILE", "BERTH_LOG_LEVEL"];
-    return loadConfig({
-      schema: poolManagerConfig,
-      environment: process.env,
-      allow,
-      ...(file !== undefined && { file }),
-    });
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exit(2);
-  }
-}
-
-function lockOf(folder: string): Component {
-  let lock: FolderLock | undefined;
-  return {
-    async start() {
-      lock = lockFolder(folder);
-    },
-    async stop() {
-      lock?.release();
-    },
-  };
-}
-
-const config = configured();
-logger.info(`settings:\n${describeConfig(config)}`);
-const telemetry = await startTelemetry({ service: `berth-${name}`, environment: process.env, logger });
-const tracing: Component = { start: async () => {}, stop: () => telemetry.stop() };
-// Without a bus between processes the lease stream and the journal carry everything.
-const bus = new InProcessBus({ clock: systemClock, logger, telemetry });
-const dataId = randomBytes(4).toString("hex");
-await runProcess({
-  name,
-  logger,
-  components: (onFailed) => [
-    tracing,
-    // With a database the folder holds nothing, and a standby may wait beside the leader.
-    ...(config.database ? [] : [lockOf(config.dataFolder)]),
-    createPoolManager({ config, clock: systemClock, logger, telemetry, bus, dataId, onFailed }),
-  ],
+await runService({
+  name: "pool-manager",
+  about: "keeps pools, limits and leases; decides what may run now, and where",
+  schema: poolManagerConfig,
+  create: (parts) => createPoolManager({ ...parts, dataId: randomBytes(4).toString("hex") }),
 });

@@ -1,7 +1,9 @@
+import { hostname } from "node:os";
 import type { Bus } from "@berth/chassis/bus";
 import type { Clock } from "@berth/chassis/clock";
+import { Leadership } from "@berth/chassis/engine";
 import { GrpcServer } from "@berth/chassis/grpc";
-import { itemsPerMessage, startHttp } from "@berth/chassis/http";
+import { busCheck, exportDependencies, itemsPerMessage, startHttp, storeCheck } from "@berth/chassis/http";
 import type { Component } from "@berth/chassis/lifecycle";
 import type { Logger } from "@berth/chassis/log";
 import type { Telemetry } from "@berth/chassis/telemetry";
@@ -46,6 +48,8 @@ export interface PoolManager extends Component {
   readonly engine: PoolEngine;
   /** Its metrics. */
   readonly metrics: Registry;
+  /** Whether it can do its work, as `/readyz` says it. */
+  ready(): { ready: boolean; checks: Record<string, string> };
   /** Brings every gauge up to date, from one snapshot. */
   refreshMetrics(): Promise<void>;
 }
@@ -55,8 +59,10 @@ export function createPoolManager(options: PoolManagerOptions): PoolManager {
   const { config, clock, logger, bus, telemetry, dataId, onFailed } = options;
   const metrics = options.metrics ?? new Registry();
   const ports = { grpc: 0, http: 0 };
+  const store = options.store ?? openStore(config);
   const engine = new PoolEngine({
-    store: options.store ?? openStore(config),
+    store,
+    holder: `${hostname()} process ${process.pid}`,
     settings: {
       ttlMs: config.heartbeatTimeoutMs,
       lateWaitMs: config.lateWaitMs,
@@ -78,9 +84,20 @@ export function createPoolManager(options: PoolManagerOptions): PoolManager {
   engine.onCommit((commit) => dispatcher.committed(commit));
   const poolBus = new PoolBus(engine, bus, logger);
   const refreshMetrics = registerMetrics(metrics, engine, () => ({ monoMs: clock.monoMs(), wallMs: clock.wallMs() }));
+  const leadership = new Leadership({
+    name: "pool-manager",
+    leader: engine,
+    store,
+    takeover: config.database && { takeoverMs: config.takeover },
+    clock,
+    logger,
+    metrics,
+    onFailed,
+  });
   const server = new GrpcServer({
     logger,
     metrics,
+    fence: () => leadership.fence(),
     ...(config.token !== undefined && { token: config.token.reveal() }),
     ...(telemetry && { telemetry }),
   })
@@ -90,31 +107,41 @@ export function createPoolManager(options: PoolManagerOptions): PoolManager {
     .add(runner.LeaseServiceDefinition, new LeaseApi(engine, runnerTtlMs(config), itemsPerMessage(metrics)));
   let http: Awaited<ReturnType<typeof startHttp>> | undefined;
   let serving = false;
+  const dependencies = () => ({ store: storeCheck(engine.engine.state), bus: busCheck(bus) });
+  exportDependencies(metrics, dependencies);
+  const ready = () => ({
+    ready: serving && engine.engine.state === "running",
+    checks: {
+      engine: engine.engine.state === "running" ? "ok" : engine.engine.state,
+      leadership: leadership.check,
+      ...dependencies(),
+    },
+  });
 
   return {
     ports,
     engine,
     metrics,
     refreshMetrics,
+    ready,
     async start() {
-      await engine.start();
-      await poolBus.start();
-      ports.grpc = await server.listen(config.host, config.port);
-      const ready = () => ({
-        ready: serving && engine.engine.state === "running",
-        checks: { engine: engine.engine.state },
-      });
       http = await startHttp({
         host: config.host,
         port: config.httpPort,
         logger,
         metrics,
         ready,
-        beforeMetrics: refreshMetrics,
+        // A standby has no figures of its own.
+        beforeMetrics: async () => (leadership.check === "ok" ? refreshMetrics() : undefined),
       });
       ports.http = http.port;
-      serving = true;
-      server.setServing(true);
+      await leadership.start(async () => {
+        poolBus.start();
+        ports.grpc = await server.listen(config.host, config.port);
+        serving = true;
+        server.setServing(true);
+        logger.info({ port: ports.grpc, httpPort: ports.http }, "the pool-manager listens");
+      });
     },
     async drain() {
       serving = false;
@@ -122,6 +149,7 @@ export function createPoolManager(options: PoolManagerOptions): PoolManager {
     },
     async stop() {
       serving = false;
+      await leadership.stop();
       await server.stop();
       await poolBus.stop();
       await http?.stop();

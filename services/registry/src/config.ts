@@ -1,4 +1,5 @@
-import { bytes, duration, secret } from "@berth/chassis/config";
+import { busSettings } from "@berth/chassis/bus";
+import { addresses, bytes, duration, secret } from "@berth/chassis/config";
 import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
 
@@ -18,8 +19,8 @@ export const registryConfigSchema = z.strictObject({
   database: databaseUrl().optional(),
   /** Schema in the database. */
   databaseSchema: databaseSchema("registry"),
-  /** The pool-manager's gRPC address. */
-  poolManagerAddress: z.string().min(1).default("127.0.0.1:50052"),
+  /** The pool-manager's gRPC address; with standbys all of them, with commas. */
+  poolManagerAddress: addresses().default("127.0.0.1:50052"),
   /** Pool of tasks that name neither pool nor skill. */
   defaultPool: z.string().min(1).default("default"),
   /** What applies to tasks that don't say. */
@@ -39,6 +40,9 @@ export const registryConfigSchema = z.strictObject({
   logLimit: bytes({ min: 1_024, max: 16 * 1024 * 1024 }).default(1024 * 1024),
   /** Free space of the data folder below which submissions are refused. */
   freeSpaceMin: bytes().default(64 * 1024 * 1024),
+  /** A standby takes over when the leader has been silent for so long; the same in all processes of the service. Needs a database. */
+  takeover: duration({ min: 1_000, max: 600_000 }).default(5_000),
+  ...busSettings,
   /** Token that mutations must bring, and that is brought to the pool-manager. */
   token: secret().optional(),
   /** Least level that is logged. */

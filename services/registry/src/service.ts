@@ -1,8 +1,17 @@
 import { statfs } from "node:fs/promises";
-import type { Bus, Subscription } from "@berth/chassis/bus";
+import { hostname } from "node:os";
+import type { Bus } from "@berth/chassis/bus";
 import type { Clock } from "@berth/chassis/clock";
+import { Leadership } from "@berth/chassis/engine";
 import { createChannel, GrpcServer, ReasonError } from "@berth/chassis/grpc";
-import { type HttpServer, itemsPerMessage, startHttp } from "@berth/chassis/http";
+import {
+  busCheck,
+  exportDependencies,
+  type HttpServer,
+  itemsPerMessage,
+  startHttp,
+  storeCheck,
+} from "@berth/chassis/http";
 import type { Component } from "@berth/chassis/lifecycle";
 import type { Logger } from "@berth/chassis/log";
 import { noTelemetry, type Telemetry } from "@berth/chassis/telemetry";
@@ -16,6 +25,7 @@ import type { RegistryConfig } from "./config.js";
 import { exportFigures, type Hop } from "./engine/figures.js";
 import { CatalogueFollower, LeaseFollower } from "./engine/follower.js";
 import { Logs } from "./engine/logs.js";
+import type { PoolsPort } from "./engine/pools.js";
 import { Pruner } from "./engine/pruner.js";
 import { Registry } from "./engine/registry.js";
 import { Forbidder, Ticker } from "./engine/todo.js";
@@ -47,7 +57,10 @@ export interface RegistryService extends Component {
   ready(): { ready: boolean; checks: Record<string, string> };
 }
 
-/** Composes the registry. `start` resolves when it has loaded and listens; the pool-manager may come later. */
+/**
+ * Composes the registry. `start` resolves when it has loaded and listens; with a database, when it waits as a standby, which it leaves by
+ * itself. The pool-manager may come later.
+ */
 export function createRegistry(options: RegistryServiceOptions): RegistryService {
   const { config, clock, logger, bus, telemetry = noTelemetry, onFailed } = options;
   const token = config.token?.reveal();
@@ -55,18 +68,26 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
   const note = itemsPerMessage<Hop>(metrics);
   const parts: { stop(): unknown }[] = [];
   let registry: Registry | undefined;
+  let leadership: Leadership | undefined;
+  let follower: LeaseFollower | undefined;
   let http: HttpServer | undefined;
-  let server: GrpcServer | undefined;
   let port = 0;
+  let listens = false;
   let started: Promise<void> | undefined;
   let stopped: Promise<void> | undefined;
 
+  const dependencies = (): Record<string, string> => ({
+    store: storeCheck(registry?.state ?? "new"),
+    "pool-manager": follower?.up ? "ok" : "doesn't answer; results wait there",
+    bus: busCheck(bus),
+  });
   const ready = (): { ready: boolean; checks: Record<string, string> } => {
     const engine = registry?.state ?? "new";
     const catalogue = registry?.core.memory.catalogue ? "ok" : "pools and limits aren't known yet";
+    const leads = leadership?.check ?? "not started yet";
     return {
-      ready: !stopped && engine === "running",
-      checks: { engine: engine === "running" ? "ok" : engine, catalogue },
+      ready: !stopped && listens && engine === "running",
+      checks: { engine: engine === "running" ? "ok" : engine, leadership: leads, catalogue, ...dependencies() },
     };
   };
 
@@ -95,45 +116,64 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
       retry: { maxAttempts, backoffMs: backoff, multiplier, maxBackoffMs: maxBackoff },
       runnerLossLimit: config.runnerLossLimit,
     };
-    const core = new Registry({ store, settings, clock, logger, pools, onFailed });
+    const holder = `${hostname()} process ${process.pid}`;
+    const core = new Registry({ store, settings, clock, logger, pools, onFailed, holder });
     registry = core;
     parts.unshift(core);
-    await core.start();
+    leadership = new Leadership({
+      name: "registry",
+      leader: core,
+      store,
+      takeover: config.database && { takeoverMs: config.takeover },
+      clock,
+      logger,
+      metrics,
+      onFailed,
+    });
+    exportDependencies(metrics, dependencies);
+    http = await startHttp({ host: config.host, port: config.httpPort, logger, metrics, ready });
+    parts.unshift(http);
+    await leadership.start(() => serve(core, pools, store, logStore));
+  }
 
+  async function serve(
+    core: Registry,
+    pools: PoolsPort,
+    store: RegistryStores["store"],
+    logStore: RegistryStores["logs"],
+  ): Promise<void> {
     const logs = new Logs(core, logStore, config.logLimit);
-    const follower = new LeaseFollower({
+    const lease = new LeaseFollower({
       registry: core,
       pools,
       clock,
       logger,
       tracer: new FinishTracer(core, telemetry),
     });
+    follower = lease;
     const catalogue = new CatalogueFollower({ registry: core, pools, clock, logger });
     const forbidder = new Forbidder({ registry: core, pools, clock, logger });
     const ticker = new Ticker({ registry: core, clock, logger });
     const pruner = new Pruner({ store, logs: logStore, clock, logger, retentionMs: config.retentionDays * 86_400_000 });
-    exportFigures(metrics, core, follower, logs, clock);
+    exportFigures(metrics, core, lease, logs, clock);
 
-    server = new GrpcServer({ logger, metrics, telemetry, ...(token === undefined ? {} : { token }) });
+    const fence = () => leadership?.fence();
+    const server = new GrpcServer({ logger, metrics, telemetry, fence, ...(token === undefined ? {} : { token }) });
     server.add(
       contract.RegistryServiceDefinition,
       new RegistryApi({ registry: core, telemetry, logger, checkSpace, note }),
     );
     server.add(contract.LogServiceDefinition, new LogApi(core, logs, clock, (pieces) => note("output", pieces)));
     server.add(contract.ReadyServiceDefinition, new ReadyApi(core, (runs) => note("run", runs)));
-    for (const part of [follower, catalogue, forbidder, ticker, pruner]) {
+    for (const part of [lease, catalogue, forbidder, ticker, pruner]) {
       part.start();
       parts.unshift(part);
     }
-    const hints: Subscription = await subscribeLeaseHints(bus, follower);
-    parts.unshift(hints);
-    const grpc = server;
-    parts.unshift({ stop: () => grpc.stop() });
+    parts.unshift(subscribeLeaseHints(bus, lease, logger), { stop: () => server.stop() });
     port = await server.listen(config.host, config.port);
-    http = await startHttp({ host: config.host, port: config.httpPort, logger, metrics, ready });
-    parts.unshift(http);
+    listens = true;
     server.setServing(true);
-    logger.info({ port, httpPort: http.port }, "the registry listens");
+    logger.info({ port, httpPort: http?.port }, "the registry listens");
   }
 
   return {
@@ -150,6 +190,8 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
     },
     stop: () => {
       stopped ??= (async () => {
+        // Before the list is walked: what is under way may still add to it.
+        await leadership?.stop();
         for (const part of parts) await part.stop();
       })();
       return stopped;

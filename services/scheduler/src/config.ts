@@ -1,4 +1,5 @@
-import { bytes, duration, secret } from "@berth/chassis/config";
+import { addresses, bytes, duration, secret } from "@berth/chassis/config";
+import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
 import { policies } from "./domain/policy.js";
 
@@ -12,10 +13,19 @@ export const schedulerConfigSchema = z.strictObject({
   port: port.default(50_053),
   /** HTTP port for metrics and health; 0 takes a free one. */
   httpPort: port.default(9_153),
-  /** The registry, host:port. */
-  registryAddress: z.string().min(3).default("127.0.0.1:50051"),
-  /** The pool-manager, host:port. */
-  poolManagerAddress: z.string().min(3).default("127.0.0.1:50052"),
+  /** The registry, host:port; with standbys all of them, with commas. */
+  registryAddress: addresses().default("127.0.0.1:50051"),
+  /** The pool-manager, likewise. */
+  poolManagerAddress: addresses().default("127.0.0.1:50052"),
+  /**
+   * `postgres://user:password@host:port/database`, for the leader row that lets this process have standbys. Absent: it has none, and nothing
+   * else is kept anywhere.
+   */
+  database: databaseUrl().optional(),
+  /** Schema in the database. */
+  databaseSchema: databaseSchema("scheduler"),
+  /** A standby takes over when the leader has been silent for so long; the same in all processes of the service. Needs a database. */
+  takeover: duration({ min: 1_000, max: 600_000 }).default(5_000),
   /** Token for mutations: asked of callers, and sent to the other services. Absent: none. */
   token: secret().optional(),
   /** Order of trial. */

@@ -1,8 +1,11 @@
+import { hostname } from "node:os";
 import type { Clock } from "@berth/chassis/clock";
+import { Leadership } from "@berth/chassis/engine";
 import { createChannel, GrpcServer } from "@berth/chassis/grpc";
-import { type HttpServer, startHttp } from "@berth/chassis/http";
+import { exportDependencies, type HttpServer, startHttp, storeCheck } from "@berth/chassis/http";
 import type { Component } from "@berth/chassis/lifecycle";
 import type { Logger } from "@berth/chassis/log";
+import { targetOf } from "@berth/chassis/postgres";
 import { noTelemetry, type Telemetry } from "@berth/chassis/telemetry";
 import { runner, scheduler } from "@berth/contracts";
 import { Registry } from "prom-client";
@@ -16,9 +19,11 @@ import { policies, priorityPolicy } from "./domain/policy.js";
 import { Dispatcher } from "./engine/dispatcher.js";
 import { type Figures, schedulerFigures } from "./engine/figures.js";
 import { Handout } from "./engine/handout.js";
+import { leadEngine } from "./engine/lead.js";
 import { Line } from "./engine/line.js";
 import { Runs } from "./engine/runs.js";
 import { AssignTracer } from "./engine/tracing.js";
+import { LeaderRow } from "./store/leader-row.js";
 
 /** What the scheduler is made of. */
 export interface SchedulerOptions {
@@ -27,6 +32,8 @@ export interface SchedulerOptions {
   readonly logger: Logger;
   /** Default: off. */
   readonly telemetry?: Telemetry;
+  /** Called once when it can't go on: the process must exit. Needed only with a database. */
+  readonly onFailed?: (error: Error) => void;
 }
 
 /** The scheduler as a part of a process. */
@@ -35,15 +42,16 @@ export interface Scheduler extends Component {
   readonly port: number;
   /** HTTP port; known once started. */
   readonly httpPort: number;
-  /** Whether the registry and the pool-manager answer, as `/readyz` says it. */
+  /** Whether it hands work out, as `/readyz` says it; the registry and the pool-manager may be away. */
   ready(): { ready: boolean; checks: Record<string, string> };
 }
 
 /**
- * Composes the scheduler. `start` resolves when it listens; the registry and the pool-manager may come later. Rejects with PortInUse
- * naming the port.
+ * Composes the scheduler. `start` resolves when it listens; with a database, when it waits as a standby, which it leaves by itself. The registry
+ * and the pool-manager may come later. Rejects with PortInUse naming the port.
  */
-export function createScheduler({ config, clock, logger, telemetry = noTelemetry }: SchedulerOptions): Scheduler {
+export function createScheduler(options: SchedulerOptions): Scheduler {
+  const { config, clock, logger, telemetry = noTelemetry, onFailed = () => undefined } = options;
   const metrics = new Registry();
   const token = config.token?.reveal();
   const core = new SchedulerCore({
@@ -86,7 +94,25 @@ export function createScheduler({ config, clock, logger, telemetry = noTelemetry
     new Line({ name: "pool-manager", clock, logger, connect: (up, signal) => poolLine.connect(up, signal) }),
   ];
   const connected = (): boolean => lines.every((line) => line.up);
-  const server = new GrpcServer({ logger, metrics, telemetry, ...(token === undefined ? {} : { token }) })
+  const target = targetOf({ ...config, dataFolder: "" }, "scheduler");
+  const row = target && new LeaderRow(target);
+  const holder = `${hostname()} process ${process.pid}`;
+  const lead = row && leadEngine({ store: row, holder, clock, logger, onFailed });
+  const leadership =
+    row &&
+    lead &&
+    new Leadership({
+      name: "scheduler",
+      leader: lead,
+      store: row,
+      takeover: { takeoverMs: config.takeover },
+      clock,
+      logger,
+      metrics,
+      onFailed,
+    });
+  const fence = () => leadership?.fence();
+  const server = new GrpcServer({ logger, metrics, telemetry, fence, ...(token === undefined ? {} : { token }) })
     .add(runner.WorkServiceDefinition, workService(dispatcher))
     .add(
       scheduler.SchedulerServiceDefinition,
@@ -98,13 +124,28 @@ export function createScheduler({ config, clock, logger, telemetry = noTelemetry
   let started = false;
   let draining = false;
   let stopped: Promise<void> | undefined;
+  const dependencies = (): Record<string, string> => ({
+    ...Object.fromEntries(lines.map((line) => [line.name, line.check])),
+    ...(lead && { store: storeCheck(lead.state) }),
+  });
+  exportDependencies(metrics, dependencies);
   const ready = (): { ready: boolean; checks: Record<string, string> } => ({
-    ready: started && !draining && connected(),
+    ready: started && !draining,
     checks: {
-      ...Object.fromEntries(lines.map((line) => [line.name, line.check])),
+      ...(leadership && { leadership: leadership.check }),
+      ...dependencies(),
       ...(draining ? { draining: "this process is stopping" } : {}),
     },
   });
+
+  async function serve(): Promise<void> {
+    port = await server.listen(config.host, config.port);
+    dispatcher.start();
+    for (const line of lines) line.start();
+    started = true;
+    server.setServing(true);
+    logger.info({ port, httpPort: http?.port, policy: core.policy.name }, "the scheduler listens");
+  }
 
   return {
     get port() {
@@ -115,14 +156,9 @@ export function createScheduler({ config, clock, logger, telemetry = noTelemetry
     },
     ready,
     async start() {
-      if (started) return;
-      port = await server.listen(config.host, config.port);
+      if (http) return;
       http = await startHttp({ host: config.host, port: config.httpPort, logger, metrics, ready });
-      dispatcher.start();
-      for (const line of lines) line.start();
-      started = true;
-      server.setServing(true);
-      logger.info({ port, httpPort: http.port, policy: core.policy.name }, "the scheduler listens");
+      await (leadership ? leadership.start(serve) : serve());
     },
     async drain() {
       // Nothing is taken any more: the bids go with their stream, and what was granted is handed out by whoever comes next.
@@ -138,12 +174,14 @@ export function createScheduler({ config, clock, logger, telemetry = noTelemetry
 
   async function stopAll(): Promise<void> {
     draining = true;
+    await leadership?.stop();
     await Promise.all(lines.map((line) => line.stop()));
     dispatcher.stop();
     runs.stop();
     handout.end();
     await server.stop();
     await http?.stop();
+    await lead?.stop();
     registryChannel.close();
     poolChannel.close();
   }

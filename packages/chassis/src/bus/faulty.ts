@@ -32,6 +32,14 @@ export class FaultyBus implements Bus {
     this.faults = options.faults;
   }
 
+  get connected(): boolean {
+    return this.inner.connected ?? true;
+  }
+
+  onGap(listener: () => void): () => void {
+    return this.inner.onGap?.(listener) ?? (() => undefined);
+  }
+
   async publish<M>(subject: Subject<M>, message: M, options?: { readonly id?: string }): Promise<void> {
     const { drop = 0, double = 0, reorder = 0, delayMsMax = 0 } = this.faults;
     // Drawn always and in this order, so that changing one fault doesn't change what the others hit.

@@ -8,6 +8,10 @@ import type { Telemetry } from "../telemetry/index.js";
  * there where the bus is silent. Messages arrive at least once, as a rule in order; each receiver gets a copy of its own.
  */
 export interface Bus {
+  /** Whether messages go through now; undefined for a bus that can't be away. */
+  readonly connected?: boolean;
+  /** Calls back whenever a receiver may have missed messages and should read by cursor. Returns how to end that. */
+  onGap?(listener: () => void): () => void;
   /**
    * Hands over one message; resolves when the bus has it, not when anybody has heard it. A message with the `id` of one that was
    * published shortly before is dropped.

@@ -1,3 +1,4 @@
+export { type Address, addresses, parseAddresses } from "./addresses.js";
 export { type LoadOptions, loadConfig } from "./load.js";
 export { describeConfig } from "./print.js";
 export { ConfigError, type Problem } from "./problem.js";

@@ -142,6 +142,16 @@ describe("the engine", () => {
     expect(engine.figures).toMatchObject({ commits: 1, commands: 3, changes: 1 });
   });
 
+  it("confirms by a commit, if only an empty one", async () => {
+    const { engine, disk, clock } = await begin();
+    await clock.advance(500);
+    await engine.confirm();
+    expect([disk.n, disk.journal.map(({ changes }) => changes)]).toEqual([1, [[]]]);
+    expect(engine.confirmedMs).toBe(clock.monoMs());
+    await Promise.all([engine.submit({ key: "a", value: 1, silent: true }), engine.confirm()]);
+    expect(disk.n).toBe(2);
+  });
+
   it("answers only after the commit, and tells listeners before that", async () => {
     const { engine, disk } = await begin();
     const seen: string[] = [];

@@ -1,8 +1,8 @@
 import { type Clock, delay, type Timer } from "../clock/index.js";
-import { ReasonError } from "../grpc/reasons.js";
 import type { Logger } from "../log/index.js";
 import { DirtyRows } from "./dirty.js";
 import { CommitRefused, type Core, type EngineStore, type Group, LeadLost, type Loaded } from "./port.js";
+import { over, refusalOf, stalled } from "./refusals.js";
 
 /** Where an engine stands; see the README of the chassis. */
 export type EngineState = "new" | "loading" | "running" | "stalled" | "failed" | "stopped";
@@ -47,8 +47,11 @@ export interface EngineOptions<Command, Outcome, Change, Row> {
   readonly holdMs?: number;
 }
 
+/** A command that changes and asks nothing: it is there for the commit. */
+const confirmation = Symbol("confirmation");
+
 interface Waiting<Command, Outcome> {
-  readonly command: Command;
+  readonly command: Command | typeof confirmation;
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: Error) => void;
 }
@@ -66,8 +69,11 @@ export class Engine<Command, Outcome, Change, Row> {
   private current: EngineState = "new";
   private currentEpoch = 0;
   private currentN = 0;
+  private sentMs = Number.NEGATIVE_INFINITY;
   private flight: Promise<void> | undefined;
   private stopped: Promise<void> | undefined;
+  private stallText = "";
+  private holdTimer: Timer | undefined;
   private waitingGroup: readonly Waiting<Command, Outcome>[] = [];
 
   constructor(options: EngineOptions<Command, Outcome, Change, Row>) {
@@ -95,6 +101,11 @@ export class Engine<Command, Outcome, Change, Row> {
   /** Number of the last commit. */
   get n(): number {
     return this.currentN;
+  }
+
+  /** Interval clock when the last commit that went through was begun; never before the first. */
+  get confirmedMs(): number {
+    return this.sentMs;
   }
 
   /** Figures since the start, and the commands that wait now. */
@@ -130,6 +141,7 @@ export class Engine<Command, Outcome, Change, Row> {
     }
     this.currentEpoch = loaded.epoch;
     this.currentN = loaded.n;
+    this.sentMs = beganMs;
     this.current = "running";
     const tookMs = Math.round(clock.monoMs() - beganMs);
     logger.info(
@@ -140,7 +152,17 @@ export class Engine<Command, Outcome, Change, Row> {
 
   /** Decides a command and resolves with its outcome after the commit that it rests on. */
   submit(command: Command): Promise<Outcome> {
-    const refusal = this.refusal();
+    return this.enqueue(command);
+  }
+
+  /** Settles after a commit of this epoch that was begun after this call; an empty one if there is nothing else to commit. */
+  async confirm(): Promise<void> {
+    await this.enqueue(confirmation);
+  }
+
+  private enqueue(command: Command | typeof confirmation): Promise<Outcome> {
+    const { name, maxQueuedCommands: most } = this.options;
+    const refusal = refusalOf(name, { state: this.current, queued: this.queue.length, most, stall: this.stallText });
     if (refusal) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
       this.queue.push({ command, resolve, reject });
@@ -190,41 +212,6 @@ export class Engine<Command, Outcome, Change, Row> {
     }
   }
 
-  private refusal(): ReasonError | undefined {
-    const { name, maxQueuedCommands } = this.options;
-    switch (this.current) {
-      case "new":
-      case "loading":
-        return new ReasonError("NOT_READY", `the ${name} is still loading; try again`, { retryAfterMs: 200 });
-      case "failed":
-      case "stopped":
-        return new ReasonError("NOT_READY", `the ${name} is stopping; try again`, { retryAfterMs: 1_000 });
-      case "stalled":
-        return this.stalledError();
-      case "running":
-        if (this.queue.length < maxQueuedCommands) return undefined;
-        return new ReasonError(
-          "QUEUE_FULL",
-          `the ${name} has ${maxQueuedCommands} commands waiting, its bound; try again`,
-          {
-            retryAfterMs: 100,
-          },
-        );
-    }
-  }
-
-  private stalledError(): ReasonError {
-    const { name } = this.options;
-    return new ReasonError(
-      "STORE_STALLED",
-      `the ${name} can't commit at present: ${this.stallText}. What was asked may still take effect: repeat it with the same request id`,
-      { retryAfterMs: 1_000 },
-    );
-  }
-
-  private stallText = "";
-  private holdTimer: Timer | undefined;
-
   /** Commits group after group until nothing waits. */
   private async fly(): Promise<void> {
     try {
@@ -251,6 +238,11 @@ export class Engine<Command, Outcome, Change, Row> {
     const n = this.currentN + 1;
     let silent = true;
     for (const { command } of batch) {
+      if (command === confirmation) {
+        outcomes.push(undefined as Outcome);
+        silent = false;
+        continue;
+      }
       const decision = core.decide(command, now);
       silent &&= decision.silent === true && decision.changes.length === 0;
       outcomes.push(decision.outcome);
@@ -276,6 +268,7 @@ export class Engine<Command, Outcome, Change, Row> {
     };
     if (!(await this.commitSurely(group))) return false;
     this.currentN = n;
+    this.sentMs = now.monoMs;
     this.counted.commits++;
     this.counted.changes += changes.length;
     this.counted.rows += rows.length;
@@ -379,7 +372,7 @@ export class Engine<Command, Outcome, Change, Row> {
   /** Callers shouldn't hang for as long as a disk is full: they are told, while the group is still tried. */
   private giveUpWaiting(): void {
     if (this.current !== "stalled") return;
-    for (const waiting of [...this.waitingGroup, ...this.queue.splice(0)]) waiting.reject(this.stalledError());
+    this.rejectWaiting(stalled(this.options.name, this.stallText));
   }
 
   private fail(error: Error): void {
@@ -394,15 +387,13 @@ export class Engine<Command, Outcome, Change, Row> {
     onFailed(error);
   }
 
+  private rejectWaiting(error: Error): void {
+    for (const waiting of [...this.waitingGroup, ...this.queue.splice(0)]) waiting.reject(error);
+  }
+
   /** Whoever still waits will never be answered by this process. */
   private refuseWaiting(): void {
-    const { name } = this.options;
-    const refusal = new ReasonError(
-      "NOT_READY",
-      `the ${name} has stopped, or lost its leadership or its store, before this was known to be done. It may still have taken effect: repeat it with the same request id`,
-      { retryAfterMs: 1_000 },
-    );
-    for (const waiting of [...this.waitingGroup, ...this.queue.splice(0)]) waiting.reject(refusal);
+    this.rejectWaiting(over(this.options.name));
     this.waitingGroup = [];
   }
 }

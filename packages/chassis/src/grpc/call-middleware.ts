@@ -12,6 +12,8 @@ export interface CallMiddlewareOptions {
   readonly metrics: Registry;
   readonly token: string | undefined;
   readonly telemetry: Telemetry;
+  /** Lets an answer leave, or rejects. */
+  readonly fence: (() => Promise<void> | undefined) | undefined;
   /** Aborts when the server stops: streams then end. */
   readonly stopping: AbortSignal;
 }
@@ -32,20 +34,30 @@ export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware
     try {
       authorize(expected, service, method, context);
       if (call.request instanceof UnreadableRequest) throw call.request.toError(method);
+      const fence = service.startsWith("grpc.") ? undefined : options.fence;
       if (call.responseStream) {
         const stream = linkedSignal(context.signal, stopping);
         try {
-          const answer = yield* call.next(call.request, { ...context, signal: stream.signal });
+          const messages = call.next(call.request, { ...context, signal: stream.signal });
+          for await (const message of messages) {
+            await fence?.();
+            yield message;
+          }
           // An end without an error says that there is no more. A stream cut off by our stopping must not look like that.
           if (stopping.aborted && !context.signal.aborted) throw stoppingError();
-          return answer;
+          return;
         } finally {
           stream.release();
         }
       }
-      if (call.requestStream || !telemetry.enabled) return yield* call.next(call.request, context);
+      if (call.requestStream || !telemetry.enabled) {
+        const answer = yield* call.next(call.request, context);
+        await fence?.();
+        return answer;
+      }
       return await traced(telemetry, service, method, context, async () => {
         const step = await call.next(call.request, context).next();
+        await fence?.();
         return step.value as never;
       });
     } catch (error) {

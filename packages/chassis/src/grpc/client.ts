@@ -1,16 +1,13 @@
-import type { Channel } from "@grpc/grpc-js";
-import {
-  type Client,
-  type CompatServiceDefinition,
-  createClientFactory,
-  createChannel as createNiceChannel,
-} from "nice-grpc";
+import { Channel, ChannelCredentials } from "@grpc/grpc-js";
+import { type Client, type CompatServiceDefinition, createClientFactory } from "nice-grpc";
 import { type DeadlineOptions, deadlineMiddleware } from "nice-grpc-client-middleware-deadline";
 import { type ClientMiddleware, Metadata, Status } from "nice-grpc-common";
 import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
 import { delay, systemClock } from "../clock/index.js";
+import { parseAddresses } from "../config/addresses.js";
 import { noTelemetry, type Telemetry } from "../telemetry/index.js";
 import { clientChannelOptions } from "./options.js";
+import { placesScheme, registerPlaces } from "./places.js";
 import { ReasonError } from "./reasons.js";
 
 export type { Channel } from "@grpc/grpc-js";
@@ -19,20 +16,28 @@ export type { Channel } from "@grpc/grpc-js";
 export interface ClientOptions {
   /** Token for mutations. */
   readonly token?: string;
-  /** Longest time of a unary call in milliseconds; default 10,000. Streams have none. */
+  /** Longest time of one try of a unary call in milliseconds; default 10,000. Streams have none. */
   readonly timeoutMs?: number;
   /**
-   * Repeats calls that ended UNAVAILABLE, up to four times with growing waits; default false. Only for calls that a repeat doesn't
+   * Repeats calls that ended UNAVAILABLE, with growing waits, for `retryForMs`; default false. Only for calls that a repeat doesn't
    * harm: reads, and mutations with a request id.
    */
   readonly retry?: boolean;
+  /** Milliseconds; default 2,500, or 20,000 where the channel has several addresses: a standby needs up to 10 s to take over. */
+  readonly retryForMs?: number;
   /** Tracing; default none. */
   readonly telemetry?: Telemetry;
 }
 
-/** Opens a channel to `host:port`. It connects by itself when it is used, and again after a break. Close it when done. */
+/**
+ * Opens a channel to `host:port`, or to the first that answers of several (`a:50051,b:50051`): those of a service and its standbys. It
+ * connects by itself when it is used, and again, to whichever answers then, after a break; a peer that is silent for 7 s counts as one. Close it when
+ * done. @throws Error if that isn't an address.
+ */
 export function createChannel(address: string): Channel {
-  return createNiceChannel(address, undefined, clientChannelOptions);
+  const places = parseAddresses(address).map(({ host, port }) => `${host.includes(":") ? `[${host}]` : host}:${port}`);
+  registerPlaces();
+  return new Channel(`${placesScheme}:${places.join(",")}`, ChannelCredentials.createInsecure(), clientChannelOptions);
 }
 
 /** A typed client of one service. Its calls fail with {@link ReasonError}. */
@@ -45,19 +50,17 @@ export function createClient<Service extends CompatServiceDefinition>(
   const factory = createClientFactory()
     .use(errorDetailsClientMiddleware)
     .use(deadlineMiddleware)
-    .use(callMiddleware(options));
+    .use(callMiddleware(options, channel.getTarget().includes(",") ? retries.forOtherPlaceMs : retries.forMs));
   return factory.create(definition, channel) as unknown as Client<Service>;
 }
 
-const retries = { attempts: 5, firstMs: 50, factor: 3 };
+const retries = { firstMs: 50, factor: 3, mostMs: 1_500, forMs: 2_500, forOtherPlaceMs: 20_000 };
 
 /** Around every call: token, trace parent, deadline, retries; every error becomes a ReasonError. */
-function callMiddleware({
-  token,
-  timeoutMs = 10_000,
-  retry = false,
-  telemetry = noTelemetry,
-}: ClientOptions): ClientMiddleware<DeadlineOptions, DeadlineOptions> {
+function callMiddleware(
+  { token, timeoutMs = 10_000, retry = false, retryForMs, telemetry = noTelemetry }: ClientOptions,
+  usualRetryMs: number,
+): ClientMiddleware<DeadlineOptions, DeadlineOptions> {
   return async function* middleware(call, options) {
     const isStream = call.requestStream || call.responseStream;
     // A stream has no span: it may last as long as the process, and its items carry trace parents of their own.
@@ -66,8 +69,8 @@ function callMiddleware({
     const span = !isStream && telemetry.enabled ? telemetry.startSpan(name, { kind: "client", attributes }) : undefined;
     const metadata = callMetadata(options.metadata, token, span?.traceParent ?? telemetry.activeTraceParent());
     const settings = isStream ? { ...options, metadata } : { deadline: timeoutMs, ...options, metadata };
-    const attempts = retry && !isStream ? retries.attempts : 1;
-    for (let attempt = 1, waitMs = retries.firstMs; ; attempt++, waitMs *= retries.factor) {
+    const untilMs = systemClock.monoMs() + (retry && !isStream ? (retryForMs ?? usualRetryMs) : 0);
+    for (let waitMs = retries.firstMs; ; waitMs = Math.min(waitMs * retries.factor, retries.mostMs)) {
       try {
         const answer = yield* call.next(call.request as never, settings);
         span?.setAttribute("rpc.status_code", "OK");
@@ -75,13 +78,15 @@ function callMiddleware({
         return answer;
       } catch (error) {
         const reason = ReasonError.from(error);
-        if (reason.status !== Status.UNAVAILABLE || attempt >= attempts || options.signal?.aborted) {
+        const pauseMs = reason.details.retryAfterMs ?? waitMs;
+        const late = systemClock.monoMs() + pauseMs >= untilMs;
+        if (reason.status !== Status.UNAVAILABLE || late || options.signal?.aborted) {
           span?.setAttribute("rpc.status_code", Status[reason.status]);
           span?.fail(reason.message);
           span?.end();
           throw reason;
         }
-        await delay(systemClock, reason.details.retryAfterMs ?? waitMs, options.signal);
+        await delay(systemClock, pauseMs, options.signal);
       }
     }
   };

@@ -5,9 +5,9 @@ export const receivedBytesMax = 5 * 1024 * 1024;
 /** Largest message that is sent; streams keep theirs far below. */
 const sentBytesMax = 16 * 1024 * 1024;
 
-/** A dead peer is noticed within this plus the next. */
-const keepaliveMs = 10_000;
-const keepaliveTimeoutMs = 5_000;
+/** A dead or stopped peer is noticed within this plus the next: sooner than a standby needs to take over. */
+const keepaliveMs = 3_000;
+const keepaliveTimeoutMs = 4_000;
 
 /** Options of every server. */
 export const serverChannelOptions: ChannelOptions = {
@@ -27,7 +27,7 @@ export const clientChannelOptions: ChannelOptions = {
   "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
   "grpc.keepalive_permit_without_calls": 1,
   "grpc.initial_reconnect_backoff_ms": 100,
-  "grpc.max_reconnect_backoff_ms": 2_000,
+  "grpc.max_reconnect_backoff_ms": 1_000,
   // Proxy variables of the environment are for the web, not for calls between the services.
   "grpc.enable_http_proxy": 0,
   // A peer that accepts and then says nothing would otherwise hold every channel to that address (grpc-node#2785).

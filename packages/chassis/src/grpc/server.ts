@@ -21,6 +21,8 @@ export interface GrpcServerOptions {
   readonly token?: string;
   /** Tracing; default none. */
   readonly telemetry?: Telemetry;
+  /** Asked before every answer and every message of a stream: nothing, or a promise that rejects if it may not leave. Default: all may. */
+  readonly fence?: () => Promise<void> | undefined;
 }
 
 /** The port is taken by another process. */
@@ -37,8 +39,8 @@ export class GrpcServer {
   private stopped: Promise<void> | undefined;
 
   constructor(options: GrpcServerOptions) {
-    const { logger, metrics, token, telemetry = noTelemetry } = options;
-    const middleware = callMiddleware({ logger, metrics, token, telemetry, stopping: this.stopping.signal });
+    const { logger, metrics, token, telemetry = noTelemetry, fence } = options;
+    const middleware = callMiddleware({ logger, metrics, token, telemetry, fence, stopping: this.stopping.signal });
     this.server = createServer(serverChannelOptions).use(errorDetailsServerMiddleware).use(middleware);
     this.add(healthContract.HealthDefinition, this.health);
     this.add(reflectionContract.ServerReflectionDefinition, this.reflection);

@@ -1,3 +1,4 @@
+export { busCheck, exportDependencies, storeCheck } from "./dependencies.js";
 export { renderMetrics } from "./metrics.js";
 export {
   type HttpOptions,

@@ -1,3 +1,6 @@
+import { type BusSettings, busSettingsSchema, openBus } from "@berth/chassis/bus";
+import { systemClock } from "@berth/chassis/clock";
+import { checkValue } from "@berth/chassis/config";
 import { createLogger } from "@berth/chassis/log";
 import { startTelemetry } from "@berth/chassis/telemetry";
 import { createRunner } from "@berth/runner";
@@ -14,6 +17,23 @@ export interface RunnerOptions extends GlobalOptions {
   readonly id?: string;
   readonly folder: string;
   readonly secrets?: string;
+  readonly bus?: string;
+  readonly busPrefix?: string;
+}
+
+/** Flags over variables, of the names that the services have. */
+function busOf({ bus, busPrefix }: RunnerOptions, environment: NodeJS.ProcessEnv): BusSettings {
+  const drop = environment.BERTH_BUS_DROP;
+  const given = {
+    bus: bus ?? (environment.BERTH_BUS || undefined),
+    busPrefix: busPrefix ?? (environment.BERTH_BUS_PREFIX || undefined),
+    busDrop: drop ? Number(drop) : undefined,
+  };
+  return checkValue(
+    Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+    busSettingsSchema,
+    "flags and environment",
+  );
 }
 
 /** `berth runner`: takes work until Ctrl-C, then finishes what it holds; a second Ctrl-C stops that too. */
@@ -22,11 +42,19 @@ export function runner(options: RunnerOptions, io: Io): Promise<number> {
     throw new UsageError("--pool is missing: whose work should it take? Such as: berth runner --pool default");
   const capacity = wholeNumber("--capacity", options.capacity, 1, 10_000);
   const labels = pairFlags("--label", options.label);
+  const bus = busOf(options, io.environment);
   return withClient(options, io, async (client) => {
     const { addresses, token } = client.endpoints;
     const logger = createLogger({ service: "runner", level: "warn" });
     const telemetry = await startTelemetry({ service: "berth-runner", environment: io.environment, logger });
+    const broadcast = await openBus(bus, {
+      clock: systemClock,
+      logger,
+      telemetry,
+      name: `berth runner ${process.pid}`,
+    });
     const runner = createRunner({
+      bus: broadcast,
       dataFolder: options.folder,
       poolManagerAddress: addresses.poolManager,
       schedulerAddress: addresses.scheduler,
@@ -56,6 +84,7 @@ export function runner(options: RunnerOptions, io: Io): Promise<number> {
     io.writeError("finishing what runs; Ctrl-C again stops it\n");
     await runner.drain();
     await runner.stop();
+    await broadcast.close();
     await telemetry.stop();
     return 0;
   });

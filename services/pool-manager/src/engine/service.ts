@@ -37,6 +37,8 @@ export interface PoolEngineOptions {
   /** Finished leases are pruned at this age, milliseconds. */
   readonly retentionMs: number;
   readonly onFailed: (error: Error) => void;
+  /** Who this process is, for the leader row. */
+  readonly holder?: string;
 }
 
 /** Runs the core: typed commands, reads of finished leases before a decision, ticks, audits, pruning. */
@@ -65,6 +67,7 @@ export class PoolEngine {
       logger,
       onFailed,
       name: "pool-manager",
+      ...(options.holder !== undefined && { holder: options.holder }),
       load: (rows) => this.core.load(rows),
       maxGroupCommands: 100,
       checkpointAfterGroups: 256,
@@ -72,14 +75,22 @@ export class PoolEngine {
     if (options.telemetry?.enabled) this.engine.onCommit((commit) => this.tracer.committed(commit));
   }
 
-  /** Leads, loads, and begins to tick. */
-  async start(): Promise<void> {
-    await this.engine.start();
+  /** Leads, as a standby from the epoch that it has `seen`, loads, and begins to tick. */
+  async start(seen?: number): Promise<void> {
+    await this.engine.start(seen);
     const { dataId, pools, limits, settings, auditMs } = this.options;
     await this.run("begin", { dataId, pools, limits });
     this.every(Math.max(50, settings.ttlMs / 20), () => this.tick());
     this.every(auditMs, async () => void (await this.audit()));
     this.every(60_000, () => this.prune());
+  }
+
+  /** See the engine's. */
+  confirm(): Promise<void> {
+    return this.engine.confirm();
+  }
+  get confirmedMs(): number {
+    return this.engine.confirmedMs;
   }
 
   /** Stops the timers, answers what waits, closes the store. */

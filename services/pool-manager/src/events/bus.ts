@@ -15,7 +15,7 @@ export class PoolBus {
   private readonly engine: PoolEngine;
   private readonly bus: Bus;
   private readonly logger: Logger;
-  private subscription: Subscription | undefined;
+  private subscribing: Promise<Subscription | undefined> | undefined;
   private unlisten: (() => void) | undefined;
 
   constructor(engine: PoolEngine, bus: Bus, logger: Logger) {
@@ -24,8 +24,8 @@ export class PoolBus {
     this.logger = logger;
   }
 
-  /** Begins to publish and to listen. */
-  async start(): Promise<void> {
+  /** Begins to publish and to listen; waits for nobody. */
+  start(): void {
     this.unlisten = this.engine.onCommit((commit) => {
       const events = eventsOf(commit);
       for (let at = 0; at < events.length; at += eventsPerMessage) {
@@ -38,7 +38,7 @@ export class PoolBus {
         });
       }
     });
-    this.subscription = await this.bus.subscribe(subjects.completion, "pool-manager", async (batches) => {
+    const heard = this.bus.subscribe(subjects.completion, "pool-manager", async (batches) => {
       await Promise.all(
         batches.map(async ({ runner, completions }) => {
           const check = new FieldCheck();
@@ -52,11 +52,15 @@ export class PoolBus {
         }),
       );
     });
+    this.subscribing = heard.catch((error: unknown) => {
+      this.logger.warn({ err: error }, "completions aren't heard on the bus");
+      return undefined;
+    });
   }
 
   /** Ends both. */
   async stop(): Promise<void> {
     this.unlisten?.();
-    await this.subscription?.stop();
+    await (await this.subscribing)?.stop();
   }
 }

@@ -32,6 +32,8 @@ export class LeaseFollower {
   private waiting = new AbortController();
   private acknowledged = 0;
   private acknowledging: Timer | undefined;
+  /** True while the pool-manager tells us. */
+  up = false;
   /** Wall clock of the last moment when nothing was behind; 0 before the first. */
   caughtUpMs = 0;
 
@@ -71,12 +73,20 @@ export class LeaseFollower {
   }
 
   private async follow(): Promise<void> {
-    const { registry, pools } = this.options;
-    let first = true;
-    for await (const batch of pools.watchLeaseEvents(registry.core.memory.cursor, this.stopping.signal)) {
-      if (first) await this.compareIfCut(batch);
-      first = false;
-      await this.take(batch);
+    const { registry, pools, logger } = this.options;
+    try {
+      for await (const batch of pools.watchLeaseEvents(registry.core.memory.cursor, this.stopping.signal)) {
+        if (!this.up) {
+          this.up = true;
+          logger.info({ cursor: registry.core.memory.cursor }, "following the lease events of the pool-manager");
+          await this.compareIfCut(batch);
+        }
+        await this.take(batch);
+      }
+    } finally {
+      if (this.up && !this.stopping.signal.aborted)
+        logger.warn("the pool-manager is away; results wait there, and tasks can't be started or stopped meanwhile");
+      this.up = false;
     }
   }
 

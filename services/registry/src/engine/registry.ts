@@ -21,6 +21,8 @@ export interface RegistryOptions {
   readonly logger: Logger;
   readonly pools: Pick<PoolsPort, "readCatalogue">;
   readonly onFailed: (error: Error) => void;
+  /** Who this process is, for the leader row. */
+  readonly holder?: string;
 }
 
 /** Times that facts are read again before a caller is asked to come back. */
@@ -45,6 +47,7 @@ export class Registry {
       clock: options.clock,
       logger: options.logger,
       name: "registry",
+      ...(options.holder !== undefined && { holder: options.holder }),
       onFailed: options.onFailed,
     });
     this.engine.onCommit(({ changes }) => {
@@ -52,9 +55,9 @@ export class Registry {
     });
   }
 
-  /** Takes the leadership and loads. */
-  async start(): Promise<void> {
-    await this.engine.start();
+  /** Takes the leadership, as a standby from the epoch that it has `seen`, and loads. */
+  async start(seen?: number): Promise<void> {
+    await this.engine.start(seen);
     this.core.finishLoading();
     this.feed.revision = this.core.memory.revision;
   }
@@ -62,6 +65,14 @@ export class Registry {
   /** Answers what waits and closes the store. */
   stop(): Promise<void> {
     return this.engine.stop();
+  }
+
+  /** See the engine's. */
+  confirm(): Promise<void> {
+    return this.engine.confirm();
+  }
+  get confirmedMs(): number {
+    return this.engine.confirmedMs;
   }
 
   /** Calls back after each commit that changed something. */

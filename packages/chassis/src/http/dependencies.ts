@@ -1,0 +1,27 @@
+import { Gauge, type Registry } from "prom-client";
+
+/**
+ * Exports `berth_dependency_up{dependency}`: 1 where a check says `ok`. The same checks stand in `/readyz`, where those of a dependency that
+ * is away don't make a process unready: it does what can be done without.
+ */
+export function exportDependencies(metrics: Registry, checks: () => Readonly<Record<string, string>>): void {
+  new Gauge({
+    name: "berth_dependency_up",
+    help: "1 if what this process depends on answers, 0 while it is away and the process works without.",
+    labelNames: ["dependency"],
+    registers: [metrics],
+    collect() {
+      for (const [dependency, check] of Object.entries(checks())) this.set({ dependency }, check === "ok" ? 1 : 0);
+    },
+  });
+}
+
+/** The check of a bus. */
+export function busCheck(bus: { readonly connected?: boolean }): string {
+  return bus.connected === false ? "nats-server is away; what it would tell is read by streams and cursors" : "ok";
+}
+
+/** The check of a store behind an engine. */
+export function storeCheck(state: string): string {
+  return state === "stalled" ? "can't be committed to at present; everything waits" : "ok";
+}

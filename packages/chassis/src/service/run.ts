@@ -1,0 +1,103 @@
+import type { z } from "zod";
+import { type Bus, type BusSettings, openBus } from "../bus/index.js";
+import { type Clock, systemClock } from "../clock/index.js";
+import { ConfigError, describeConfig, loadConfig } from "../config/index.js";
+import { type Component, type Fail, runProcess } from "../lifecycle/index.js";
+import { createLogger, type Logger } from "../log/index.js";
+import { lockFolder } from "../sqlite/lock.js";
+import { startTelemetry, type Telemetry } from "../telemetry/index.js";
+import { BadCommandLine, helpText, readCommandLine } from "./flags.js";
+
+/** What running a service needs of its settings; the rest is the service's own. */
+export interface ServiceSettings extends Partial<BusSettings> {
+  readonly logLevel: string;
+  /** Locked against a second process, unless there is a `database`. */
+  readonly dataFolder?: string;
+  readonly database?: unknown;
+}
+
+/** What a service is given to be made of. */
+export interface ServiceParts<Config> {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+  readonly bus: Bus;
+  /** Ends the process. */
+  readonly onFailed: Fail;
+}
+
+/** A service as a program. */
+export interface ServiceProgram<Schema extends z.ZodObject> {
+  /** Its name, such as `registry`; `berth-registry` in traces. */
+  readonly name: string;
+  /** What it does, in a line, for `--help`. */
+  readonly about: string;
+  readonly schema: Schema;
+  readonly create: (parts: ServiceParts<z.output<Schema>>) => Component;
+}
+
+/**
+ * Runs a service as a process until a signal ends it: settings from flags, `BERTH_*` and the file that `--config` or `BERTH_CONFIG` names; log
+ * to standard output; tracing by `OTEL_*`; the bus; the lock of the data folder where nothing else keeps two processes apart. Exits with 2
+ * if the settings are wrong. Never returns.
+ */
+export async function runService<Schema extends z.ZodObject>(program: ServiceProgram<Schema>): Promise<never> {
+  const { name, create } = program;
+  const config = configured(program) as z.output<Schema> & ServiceSettings;
+  const logger = createLogger({ service: name, level: config.logLevel });
+  logger.info(`settings:\n${describeConfig(config)}`);
+  const clock = systemClock;
+  const telemetry = await startTelemetry({ service: `berth-${name}`, environment: process.env, logger });
+  const { bus: servers, busPrefix = "berth", busDrop = 0, dataFolder, database } = config;
+  const bus = await openBus(
+    { bus: servers, busPrefix, busDrop },
+    { clock, logger, telemetry, name: `berth ${name} ${process.pid}` },
+  );
+  return runProcess({
+    name,
+    logger,
+    components: (onFailed) => [
+      whenStopped(() => telemetry.stop()),
+      whenStopped(() => bus.close()),
+      ...(dataFolder === undefined || database !== undefined ? [] : [lockOf(dataFolder)]),
+      create({ config, clock, logger, telemetry, bus, onFailed }),
+    ],
+  });
+}
+
+function configured<Schema extends z.ZodObject>({
+  name,
+  about,
+  schema,
+}: ServiceProgram<Schema>): Readonly<z.output<Schema>> {
+  try {
+    const { flags, config, help } = readCommandLine(process.argv.slice(2), schema);
+    if (help) {
+      process.stdout.write(helpText(name, about, schema));
+      process.exit(0);
+    }
+    const file = config ?? (process.env.BERTH_CONFIG || undefined);
+    const environment = process.env;
+    return loadConfig({ schema, environment, flags, allow: ["BERTH_CONFIG"], ...(file === undefined ? {} : { file }) });
+  } catch (error) {
+    if (!(error instanceof ConfigError || error instanceof BadCommandLine)) throw error;
+    process.stderr.write(`${name}: ${error.message}\n`);
+    process.exit(2);
+  }
+}
+
+function whenStopped(stop: () => Promise<void>): Component {
+  return { start: async () => {}, stop };
+}
+
+function lockOf(folder: string): Component {
+  let release = (): void => undefined;
+  return {
+    start: async () => {
+      const lock = lockFolder(folder);
+      release = () => lock.release();
+    },
+    stop: async () => release(),
+  };
+}
