@@ -48,9 +48,9 @@ export class PostgresDatabase {
   /** Runs several that read, all as of one moment. */
   async snapshot<Value>(work: (run: Run) => Promise<Value>): Promise<Value> {
     return this.withReader(async (client) => {
-      await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+      await ask(client, { text: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" });
       const value = await work((statement) => ask(client, statement));
-      await client.query("COMMIT");
+      await ask(client, { text: "COMMIT" });
       return value;
     });
   }
@@ -64,16 +64,17 @@ export class PostgresDatabase {
   }
 
   private async withReader<Value>(work: (client: pg.PoolClient) => Promise<Value>): Promise<Value> {
-    let client: pg.PoolClient | undefined;
+    const client = await this.readers.connect().catch((error: unknown) => {
+      throw asDatabaseError(error);
+    });
     try {
-      client = await this.readers.connect();
       const value = await work(client);
       client.release();
       return value;
     } catch (error) {
       // Whatever it was in the middle of: the pool makes another one.
-      client?.release(true);
-      throw asDatabaseError(error);
+      client.release(true);
+      throw error;
     }
   }
 }

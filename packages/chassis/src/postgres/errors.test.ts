@@ -30,6 +30,6 @@ describe("an error of a commit", () => {
     });
     const error = asDatabaseError(driver);
     expect(error.message).toBe("PostgreSQL: duplicate key (table tasks, constraint tasks_key_key)");
-    expect({ ...error }).toEqual({ name: "DatabaseError", code: "23505" });
+    expect({ ...error }).toEqual({ name: "DatabaseError", code: "23505", answered: false });
   });
 });

@@ -11,10 +11,13 @@ export class DatabaseError extends Error {
   override readonly name = "DatabaseError";
   /** SQLSTATE of the server, or the system's name of what happened to the connection; empty if there is neither. */
   readonly code: string;
+  /** True if the server answered with this error and the connection is as good as before. */
+  readonly answered: boolean;
 
-  constructor(message: string, code: string) {
+  constructor(message: string, code: string, answered = false) {
     super(message);
     this.code = code;
+    this.answered = answered;
   }
 }
 
@@ -25,7 +28,8 @@ export function asDatabaseError(error: unknown): DatabaseError {
   // Too long for the driver to send: as deterministic as what the server itself says to it.
   if (error instanceof RangeError) return new DatabaseError(`PostgreSQL: ${message}`, tooLarge);
   const where = [table && `table ${table}`, constraint && `constraint ${constraint}`].filter(Boolean).join(", ");
-  return new DatabaseError(`PostgreSQL: ${message}${where === "" ? "" : ` (${where})`}`, code ?? "");
+  const answered = error instanceof pg.DatabaseError && error.severity === "ERROR";
+  return new DatabaseError(`PostgreSQL: ${message}${where === "" ? "" : ` (${where})`}`, code ?? "", answered);
 }
 
 const tooLarge = "54000";
@@ -39,11 +43,6 @@ export function asCommitError(error: unknown): unknown {
   return error instanceof DatabaseError && /^(22|23|54)/.test(error.code)
     ? new CommitRefused(error.message, { cause: error })
     : error;
-}
-
-/** Whether the server answered with an error and the connection is as good as before. */
-export function isServerAnswer(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && error.severity === "ERROR";
 }
 
 /** Where a connection leads; never with a password. */

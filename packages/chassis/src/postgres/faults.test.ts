@@ -188,6 +188,16 @@ describe.skipIf(!serversAvailable().postgres)("commits to PostgreSQL (needs its 
     expect(await rows("cell")).toEqual([]);
   });
 
+  it("loads nothing for a leader that was deposed meanwhile", async () => {
+    const [former, latter] = await Promise.all(
+      [await store(), await store()].map(async ({ database }) => new PostgresLead(database)),
+    );
+    await former?.take("former");
+    await latter?.take("latter");
+    await expect(former?.load(async () => "loaded")).rejects.toThrow(LeadLost);
+    expect(await latter?.load(async (_run, { epoch }) => epoch)).toBe(2);
+  });
+
   it("lets one of several take over", async () => {
     await (await store()).lead("former");
     const standbys = await Promise.all([store(), store(), store(), store()]);

@@ -1,5 +1,5 @@
 import pg from "pg";
-import { asDatabaseError, isServerAnswer } from "./errors.js";
+import { asDatabaseError, DatabaseError } from "./errors.js";
 
 /** A statement with its values; with a name, the server parses it once per connection. */
 export interface Statement {
@@ -62,8 +62,8 @@ export class Session {
         return await work(client);
       } catch (error) {
         // After anything but an answer of the server nobody knows what the connection is in the middle of.
-        if (!isServerAnswer(error)) this.drop(client);
-        throw asDatabaseError(error);
+        if (error instanceof DatabaseError && !error.answered) this.drop(client);
+        throw error;
       }
     });
     this.last = turn.catch(() => undefined);
@@ -92,14 +92,14 @@ export class Session {
   }
 }
 
-/** Runs a statement on a client. Rejects with the driver's error. */
+/** Runs a statement on a client. Rejects with DatabaseError. */
 export async function ask<Row>(client: pg.ClientBase, { text, name, values }: Statement): Promise<Row[]> {
-  const result = await client.query({
-    text,
-    ...(name !== undefined && { name }),
-    ...(values && { values: [...values] }),
-  });
-  return result.rows as Row[];
+  try {
+    const query = { text, ...(name !== undefined && { name }), ...(values && { values: [...values] }) };
+    return (await client.query(query)).rows as Row[];
+  } catch (error) {
+    throw asDatabaseError(error);
+  }
 }
 
 async function end(client: pg.Client): Promise<void> {

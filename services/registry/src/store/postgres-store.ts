@@ -79,7 +79,7 @@ export class PostgresRegistryStore implements RegistryStore {
 
   async set(set: string): Promise<SetRecord | undefined> {
     const { database } = await this.opener.open();
-    return (await database.snapshot((run) => readSets(run, [toColumn(set)])))[0];
+    return (await readSets((statement) => database.read(statement), [toColumn(set)]))[0];
   }
 
   async sets(before: { createMs: number; set: string } | undefined, max: number): Promise<SetRecord[]> {
@@ -192,24 +192,37 @@ async function liveRows(run: Run): Promise<Row[]> {
 
 /** Sets by their columns' names, in that order, with the counts of their final tasks. */
 async function readSets(run: Run, names: readonly string[]): Promise<SetRecord[]> {
-  const sets = await run<{ name: string; displayName: string; createMs: number }>({
-    text: `SELECT set_id AS name, display_name AS "displayName", create_ms AS "createMs" FROM sets
-      JOIN unnest($1::text[]) WITH ORDINALITY AS u(set_id, place) USING (set_id) ORDER BY place`,
+  const rows = await run<SetColumns>({
+    text: `SELECT s.set_id AS name, s.display_name AS "displayName", s.create_ms AS "createMs", c.state, c.count, c.end_ms AS "endMs"
+      FROM unnest($1::text[]) WITH ORDINALITY AS u(set_id, place) JOIN sets s USING (set_id)
+      LEFT JOIN LATERAL (
+        SELECT state, count(*) AS count, max(end_ms) AS end_ms FROM tasks WHERE tasks.set_id = s.set_id AND NOT live GROUP BY state
+      ) AS c ON true
+      ORDER BY u.place`,
     values: [names],
   });
-  const counts = await run<{ name: string; state: TaskState; count: number; endMs: number }>({
-    text: `SELECT set_id AS name, state, count(*) AS count, max(end_ms) AS "endMs" FROM tasks
-      WHERE set_id = ANY ($1::text[]) AND NOT live GROUP BY set_id, state`,
-    values: [names],
-  });
-  return sets.map(({ name, displayName, createMs }) => {
-    const own = counts.filter((count) => count.name === name);
-    return {
+  const sets = new Map<string, SetRecord>();
+  for (const { name, displayName, createMs, state, count, endMs } of rows) {
+    const set = sets.get(name) ?? {
       set: fromColumn(name),
       displayName: fromColumn(displayName),
       createMs,
-      counts: Object.fromEntries(own.map(({ state, count }) => [state, count])),
-      endMs: Math.max(0, ...own.map(({ endMs }) => endMs)),
+      counts: {},
+      endMs: 0,
     };
-  });
+    const counted =
+      state === null ? set : { ...set, counts: { ...set.counts, [state]: count }, endMs: Math.max(set.endMs, endMs) };
+    sets.set(name, counted);
+  }
+  return [...sets.values()];
+}
+
+/** A set with one of its counts; a set without final tasks has one row whose state is null. */
+interface SetColumns {
+  readonly name: string;
+  readonly displayName: string;
+  readonly createMs: number;
+  readonly state: TaskState | null;
+  readonly count: number;
+  readonly endMs: number;
 }
