@@ -53,12 +53,15 @@ describe.skipIf(!serversAvailable().postgres)("services on one PostgreSQL databa
       config: poolManagerConfig.parse({ ...common, databaseSchema: `${prefix}_pool_manager`, pools: { default: {} } }),
     });
     await poolManager.start();
+    // With a database it may be a standby at first.
+    await until("the pool-manager to lead", () => poolManager.ready().ready);
     const poolManagerAddress = `127.0.0.1:${poolManager.ports.grpc}`;
     const tasks = createRegistry({
       ...parts,
       config: registryConfigSchema.parse({ ...common, databaseSchema: `${prefix}_registry`, poolManagerAddress }),
     });
     await tasks.start();
+    await until("the registry to lead", () => tasks.ready().ready);
     const history = createMetrics({
       ...parts,
       config: metricsConfigSchema.parse({

@@ -47,6 +47,7 @@ export function clientOf(options: GlobalOptions, io: Io, telemetry?: Telemetry):
     metrics: options.metrics ?? environment.BERTH_METRICS_ADDRESS,
   };
   const given = Object.fromEntries(Object.entries(addresses).filter(([, each]) => each !== undefined && each !== ""));
+  for (const text of Object.values(given)) placesOf(text ?? "");
   return createClient({
     ...findPlaces(options, environment),
     addresses: given,
@@ -93,17 +94,19 @@ const probeMs = 5_000;
 
 /** Resolves when one of the addresses takes a connection. */
 async function probe(text: string, refused: string): Promise<void> {
-  let places: readonly Address[];
   try {
-    places = parseAddresses(text);
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-  try {
-    await Promise.any(places.map(knock));
+    await Promise.any(placesOf(text).map(knock));
   } catch (error) {
     const silent = (error as AggregateError).errors.includes("silent");
     throw new UsageError(silent ? `${text} doesn't answer within ${probeMs / 1_000} s` : refused, 1);
+  }
+}
+
+function placesOf(text: string): readonly Address[] {
+  try {
+    return parseAddresses(text);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
   }
 }
 
