@@ -1,25 +1,42 @@
 #!/usr/bin/env node
-// Sees to it that the servers which some tests run are there: nats-server and PostgreSQL. It installs them where this is root on a
-// system with apt-get, and otherwise says in one line what is missing; the tests that need it are then skipped.
+// Sees to it that the programs which some tests run are there: nats-server, PostgreSQL, and Python's gRPC for the example in that language. It
+// installs them where this is root on a system with apt-get, and otherwise says in one line what is missing; the tests that need it are then
+// skipped.
 // With --check it installs nothing and exits 1 if something is missing.
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 const servers = [
-  { name: "nats-server", package: "nats-server", programs: ["nats-server"], folders: natsFolders },
-  { name: "PostgreSQL", package: "postgresql", programs: ["postgres", "initdb"], folders: postgresFolders },
+  { name: "nats-server", packages: ["nats-server"], isThere: () => inOneOf(natsFolders(), "nats-server") },
+  { name: "PostgreSQL", packages: ["postgresql"], isThere: () => inOneOf(postgresFolders(), "postgres", "initdb") },
+  {
+    name: "Python's gRPC",
+    packages: ["python3-grpcio", "python3-protobuf", "protobuf-compiler", "protobuf-compiler-grpc"],
+    isThere: () => inOneOf(pathFolders(), "protoc", "grpc_python_plugin") && pythonKnowsGrpc(),
+  },
 ];
 
 // The same places as packages/testkit/src/find.ts looks in; that one is compiled, this one runs before anything is.
 function natsFolders() {
-  return [process.env.TESTKIT_SERVERS, ...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/usr/local/bin"];
+  return [process.env.TESTKIT_SERVERS, ...pathFolders(), "/usr/sbin", "/usr/local/bin"];
 }
 
 function postgresFolders() {
   const debian = "/usr/lib/postgresql";
   const versions = existsSync(debian) ? readdirSync(debian).map((version) => join(debian, version, "bin")) : [];
-  return [process.env.TESTKIT_SERVERS, ...versions, ...(process.env.PATH ?? "").split(delimiter)];
+  return [process.env.TESTKIT_SERVERS, ...versions, ...pathFolders()];
+}
+
+function pathFolders() {
+  return (process.env.PATH ?? "").split(delimiter);
+}
+
+/** As test/integration/python-example.test.ts looks for it. */
+function pythonKnowsGrpc() {
+  return ["python3", "/usr/bin/python3"].some(
+    (python) => spawnSync(python, ["-c", "import grpc, google.protobuf"], { stdio: "ignore" }).status === 0,
+  );
 }
 
 function isProgram(path) {
@@ -31,9 +48,11 @@ function isProgram(path) {
   }
 }
 
-const isThere = ({ folders, programs }) =>
-  folders().some((folder) => folder && programs.every((program) => isProgram(join(folder, program))));
-const missing = () => servers.filter((server) => !isThere(server));
+function inOneOf(folders, ...programs) {
+  return folders.some((folder) => folder && programs.every((program) => isProgram(join(folder, program))));
+}
+
+const missing = () => servers.filter((server) => !server.isThere());
 const named = (list) => list.map((server) => server.name).join(" and ");
 
 /** Runs apt-get; its output is shown only where it fails. */
@@ -63,7 +82,7 @@ function install(list) {
   console.log(`Installing ${names} for tests (apt-get) ...`);
   const updated = apt("update");
   const installed = withoutServices(() =>
-    apt("install", "-y", "--no-install-recommends", ...list.map((server) => server.package)),
+    apt("install", "-y", "--no-install-recommends", ...list.flatMap((server) => server.packages)),
   );
   const left = missing();
   if (left.length === 0) return undefined;
@@ -74,6 +93,6 @@ function install(list) {
 const absent = missing();
 if (absent.length > 0) {
   const problem = process.argv.includes("--check") ? `missing: ${named(absent)}` : install(absent);
-  if (problem) console.log(`Servers for tests: ${problem}.`);
+  if (problem) console.log(`Programs for tests: ${problem}.`);
   process.exitCode = problem && process.argv.includes("--check") ? 1 : 0;
 }
