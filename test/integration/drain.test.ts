@@ -15,6 +15,8 @@ describe("2,000 no-op tasks under limits, with 1,000 and more waiting", () => {
       mean.set(hop, sum("items") / sum("messages"));
     }
     expect([...mean].filter(([, items]) => !(items > 20))).toEqual([]);
+    const submitted = drained.hops.filter(({ hop }) => hop === "submit");
+    expect(submitted.map(({ items }) => items)).toEqual([2_000]);
     expect(drained.spool.outcomes / drained.spool.fsyncs).toBeGreaterThan(20);
     for (const { service, changes, commits, rows } of drained.drainCommits) {
       expect(changes / commits, service).toBeGreaterThan(20);

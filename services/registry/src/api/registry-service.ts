@@ -36,7 +36,7 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
 
   async submitTasks(request: wire.SubmitTasksRequest): Promise<wire.SubmitTasksResponse> {
     await this.options.checkSpace();
-    this.options.note("submit", request.tasks.length);
+    if (!request.validateOnly) this.options.note("submit", request.tasks.length);
     const submission = {
       set: request.set,
       madeUpSet: `s-${randomUUID().replaceAll("-", "").slice(0, 16)}`,
