@@ -181,9 +181,13 @@ describe.skipIf(!serversAvailable().postgres)("commits to PostgreSQL (needs its 
     await person.query("INSERT INTO cell VALUES ('stopped', 1)");
     const stopped = person;
     person = await connected();
-    const latter = await store();
+    const [latter, other] = [await store(), await store()];
     expect(await latter.position()).toEqual({ epoch: 1, n: 0, holder: "former", replayFrom: 1 });
-    expect(await latter.lead("latter", 1)).toMatchObject({ epoch: 2, n: 0 });
+    const takings = await Promise.allSettled([latter.lead("latter", 1), other.lead("other", 1)]);
+    // One of the two that waited leads, and the other knows it.
+    expect(takings.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+    expect(takings.find((each) => each.status === "rejected")).toMatchObject({ reason: { name: "LeadLost" } });
+    expect(await latter.position()).toMatchObject({ epoch: 2, n: 0 });
     await expect(stopped.query("COMMIT")).rejects.toThrow();
     expect(await rows("cell")).toEqual([]);
   });

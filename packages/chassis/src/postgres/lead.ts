@@ -150,12 +150,13 @@ export class PostgresLead {
 
   /**
    * Ends the connections that have written the leader row in a transaction which they don't finish. Commits are single statements, so such a
-   * one belongs to nobody who leads: a process stopped in the middle of sending, or a person who tried something.
+   * one belongs to nobody who leads: a process stopped in the middle of sending, or a person who tried something. Another standby that waits like us is left alone.
    */
   private async cutOff(): Promise<void> {
     await this.session.run({
-      text: `SELECT pg_terminate_backend(pid, 2000) FROM pg_locks
-        WHERE relation = 'leader'::regclass AND granted AND mode IN ('RowShareLock', 'RowExclusiveLock') AND pid <> pg_backend_pid()`,
+      text: `SELECT pg_terminate_backend(held.pid, 2000) FROM pg_locks AS held
+        WHERE held.relation = 'leader'::regclass AND held.granted AND held.mode IN ('RowShareLock', 'RowExclusiveLock')
+          AND held.pid <> pg_backend_pid() AND NOT EXISTS (SELECT 1 FROM pg_locks AS wanted WHERE wanted.pid = held.pid AND NOT wanted.granted)`,
     });
   }
 }
