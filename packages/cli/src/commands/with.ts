@@ -82,7 +82,11 @@ export function withLease(command: readonly string[], options: WithOptions, io: 
         run,
       });
       const outcome = await runner.accept(work, { inherit: true });
-      await runner.drain();
+      await runner.stop();
+      if (runner.figures.held > 0)
+        io.writeError(
+          `Berth couldn't be told that this has ended: what it held stays taken until the heartbeat timeout has passed\n`,
+        );
       if (options.json === true) printJson(io, { lease: lease.lease, outcome }, { oneLine: true });
       return exitCode(outcome, stop.signal.aborted, io);
     } finally {

@@ -1,0 +1,72 @@
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { root, scratchFolder } from "./harness/berth.js";
+import { type Running, start, succeed } from "./harness/command.js";
+import { until } from "./harness/until.js";
+
+// What @berth/cli, @berth/client and @berth/runner are made of.
+const workspaces = [
+  ...["contracts", "chassis", "client", "runner", "standalone", "cli"].map((name) => `packages/${name}`),
+  ...["registry", "pool-manager", "scheduler", "metrics"].map((name) => `services/${name}`),
+];
+/** npm couldn't reach a registry, and its cache doesn't hold everything. */
+const unreachable = /ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|ENOTCACHED/;
+
+const program = `
+import { createClient } from "@berth/client";
+import { createRunner } from "@berth/runner";
+const client = createClient({ dataFolder: "berth-data" });
+const { addresses, token } = client.endpoints;
+await client.pools.createPool({ pool: { pool: "images", type: "TYPE_REMOTE", maxConcurrency: 2n } });
+const runner = createRunner({ dataFolder: "runner-data", pools: ["images"], capacity: 2, token,
+  poolManagerAddress: addresses.poolManager, schedulerAddress: addresses.scheduler, registryAddress: addresses.registry });
+runner.handle("thumbnail", async (task) => ({ half: task.payload.width / 2 }));
+await runner.start();
+const { set } = await client.submit([{ id: "one", pool: "images", handler: "thumbnail", payload: { width: 100 } }]);
+await client.wait(set);
+console.log(new TextDecoder().decode((await client.task(set + "/one")).resultJson));
+await runner.stop();
+client.close();
+`;
+
+describe("cli, client and runner, installed from tarballs outside the clone", () => {
+  const scratch = scratchFolder();
+  const app = join(scratch.path, "app");
+  const berthCommand = join(app, "node_modules/.bin/berth");
+  let problem = "";
+  let up: Running | undefined;
+
+  beforeAll(async () => {
+    const tarballs = join(scratch.path, "tarballs");
+    mkdirSync(tarballs);
+    mkdirSync(app);
+    const npm = (args: string[], cwd: string) => start("npm", [...args, "--loglevel=error"], { cwd }).ended;
+    const chosen = workspaces.flatMap((each) => ["-w", each]);
+    const packed = await npm(["pack", "--pack-destination", tarballs, ...chosen], root);
+    if (packed.code !== 0) throw new Error(packed.error);
+    writeFileSync(join(app, "package.json"), '{ "name": "app", "private": true, "type": "module" }\n');
+    const files = readdirSync(tarballs).map((name) => join(tarballs, name));
+    const installed = await npm(["install", "--prefer-offline", "--no-audit", "--no-fund", ...files], app);
+    if (installed.code === 0) return;
+    if (!unreachable.test(installed.error)) throw new Error(installed.error);
+    problem = "npm reaches no registry, and its cache doesn't hold everything";
+  });
+  afterAll(async () => {
+    up?.child.kill("SIGTERM");
+    await up?.ended;
+    scratch.remove();
+  });
+
+  it("runs a command by the CLI, and a handler by a program of ten lines", async ({ skip }) => {
+    skip(problem !== "", problem);
+    expect(await succeed(berthCommand, ["--version"], { cwd: app })).toMatch(/^\d+\.\d+\.\d+\n$/);
+    await succeed(berthCommand, ["init"], { cwd: app });
+    up = start(berthCommand, ["up", "--ports", "free"], { cwd: app });
+    await until("berth up to be ready", async () => up?.out().includes("data folder") ?? false);
+    const ran = await start(berthCommand, ["run", "--", "node", "--version"], { cwd: app }).ended;
+    expect([ran.code, ran.out]).toEqual([0, `${process.version}\n`]);
+    writeFileSync(join(app, "program.mjs"), program);
+    expect(await succeed(process.execPath, ["program.mjs"], { cwd: app })).toBe('{"half":50}\n');
+  });
+});

@@ -1,0 +1,66 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Berth, scratchFolder, startBerth, startProcess } from "./harness/berth.js";
+import { until } from "./harness/until.js";
+
+// The runner behind `with` has about 2.3 s from one answer to the next.
+const short = {
+  limits: { "repo:web": 1 },
+  defaults: { heartbeatTimeout: "3s", killTime: "300ms", timerLateness: "100ms", lateResultWait: "200ms" },
+};
+const scratch = scratchFolder();
+let berth: Berth;
+
+/** The ports of the first start: `with` must find it again. */
+let ports: Record<string, number> = {};
+const portsIn = (addresses: object, suffix: string) =>
+  Object.entries(addresses).map(([name, address]) => [`${name}${suffix}`, Number(String(address).split(":").at(-1))]);
+
+beforeAll(async () => {
+  berth = await startBerth(scratch.path, short);
+  const http = ["registry", "poolManager", "scheduler", "metrics"] as const;
+  ports = Object.fromEntries([
+    ...portsIn(berth.client.endpoints.addresses, ""),
+    ...portsIn(Object.fromEntries(http.map((name) => [name, berth.http(name)])), "Http"),
+  ]);
+});
+afterAll(async () => {
+  await berth?.stop();
+  scratch.remove();
+});
+
+/** `berth with` around a command that says that it has begun, and then takes its time. */
+async function hold(): Promise<ReturnType<typeof startProcess>> {
+  const data = ["--data", join(scratch.path, "berth-data")];
+  const held = startProcess(
+    ["with", "--limit", "repo:web", ...data, "--", "sh", "-c", "echo begun; exec sleep 60"],
+    "/",
+  );
+  await until("the command to begin", async () => held.output().includes("begun"));
+  return held;
+}
+
+describe("berth with, when Berth goes away", () => {
+  it("goes on over a restart within the TTL", async () => {
+    const held = await hold();
+    await berth.kill();
+    berth = await startBerth(scratch.path, { ...short, ports });
+    await until("the restarted Berth to hear of it", async () => {
+      const { leases } = await berth.client.pools.listAssignments({ occupying: true });
+      return leases.length === 1;
+    });
+    const before = performance.now();
+    await until("a whole TTL to pass", async () => performance.now() - before > 3_500);
+    expect(held.child.exitCode).toBeNull();
+    held.child.kill("SIGINT");
+    expect(await held.exited).toBe(130);
+  });
+
+  it("ends its command before the limit can be given to another, says why, and doesn't hang", async () => {
+    const held = await hold();
+    await berth.kill();
+    expect(await held.exited).toBeGreaterThan(0);
+    expect(held.output()).toContain("couldn't renew its leases before its deadline");
+    expect(held.output()).toContain("Berth couldn't be told that this has ended");
+  });
+});
