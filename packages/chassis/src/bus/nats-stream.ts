@@ -72,12 +72,13 @@ export class StreamKeeper {
       this.looks += 1;
       const look = this.looks;
       // Taken before asking: what we see while the answer travels may be newer than the answer.
-      const seen = this.highest;
+      const { highest, generation } = this;
       const info = await this.infoOrNew(connection).catch((error: unknown) => this.complain(error));
       this.complaint = "";
       if (look < this.newest) continue;
       this.newest = look;
-      this.compare(info, seen);
+      // What was seen of a stream that turned out to be lost meanwhile says nothing about the one after it.
+      this.compare(info, generation === this.generation ? highest : 0);
       return { info, generation: this.generation };
     }
   }
