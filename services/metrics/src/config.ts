@@ -13,6 +13,8 @@ export const metricsConfigSchema = z.strictObject({
   port: port.default(50_054),
   /** HTTP port for metrics and health; 0 takes a free one. */
   httpPort: port.default(9_154),
+  /** Further names under which HTTP is asked for, such as that of a container; the port may be left out. */
+  allowedHosts: z.array(z.string().min(1).max(255)).max(100).default([]),
   /** The pool-manager, host:port; with standbys all of them, with commas. */
   poolManagerAddress: addresses().default("127.0.0.1:50052"),
   /** The scheduler, likewise. */

@@ -106,6 +106,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       http = await startHttp({
         host: config.host,
         port: config.httpPort,
+        allowedHosts: config.allowedHosts,
         logger,
         metrics: own,
         ready,

@@ -38,6 +38,8 @@ export const poolManagerConfig = z
     host: z.string().default("127.0.0.1"),
     port: z.number().int().min(0).max(65_535).default(50_052),
     httpPort: z.number().int().min(0).max(65_535).default(9_152),
+    /** Further names under which HTTP is asked for, such as that of a container; the port may be left out. */
+    allowedHosts: z.array(z.string().min(1).max(255)).max(100).default([]),
     dataFolder: z.string().min(1).default("data/pool-manager"),
     /** `postgres://user:password@host:port/database`; absent: SQLite in the data folder. */
     database: databaseUrl().optional(),

@@ -128,6 +128,7 @@ export function createPoolManager(options: PoolManagerOptions): PoolManager {
       http = await startHttp({
         host: config.host,
         port: config.httpPort,
+        allowedHosts: config.allowedHosts,
         logger,
         metrics,
         ready,

@@ -13,6 +13,8 @@ export const registryConfigSchema = z.strictObject({
   port: port.default(50_051),
   /** Port of /healthz, /readyz and /metrics; 0 takes a free one. */
   httpPort: port.default(9_151),
+  /** Further names under which HTTP is asked for, such as that of a container; the port may be left out. */
+  allowedHosts: z.array(z.string().min(1).max(255)).max(100).default([]),
   /** Folder of registry.db and registry-logs.db, where there is no database. Its lock is the caller's business. */
   dataFolder: z.string().min(1).default("data/registry"),
   /** `postgres://user:password@host:port/database`; absent: SQLite in the data folder. */

@@ -131,7 +131,14 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
       onFailed,
     });
     exportDependencies(metrics, dependencies);
-    http = await startHttp({ host: config.host, port: config.httpPort, logger, metrics, ready });
+    http = await startHttp({
+      host: config.host,
+      port: config.httpPort,
+      allowedHosts: config.allowedHosts,
+      logger,
+      metrics,
+      ready,
+    });
     parts.unshift(http);
     await leadership.start(() => serve(core, pools, store, logStore));
   }

@@ -13,6 +13,8 @@ export const schedulerConfigSchema = z.strictObject({
   port: port.default(50_053),
   /** HTTP port for metrics and health; 0 takes a free one. */
   httpPort: port.default(9_153),
+  /** Further names under which HTTP is asked for, such as that of a container; the port may be left out. */
+  allowedHosts: z.array(z.string().min(1).max(255)).max(100).default([]),
   /** The registry, host:port; with standbys all of them, with commas. */
   registryAddress: addresses().default("127.0.0.1:50051"),
   /** The pool-manager, likewise. */

@@ -157,7 +157,14 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     ready,
     async start() {
       if (http) return;
-      http = await startHttp({ host: config.host, port: config.httpPort, logger, metrics, ready });
+      http = await startHttp({
+        host: config.host,
+        port: config.httpPort,
+        allowedHosts: config.allowedHosts,
+        logger,
+        metrics,
+        ready,
+      });
       await (leadership ? leadership.start(serve) : serve());
     },
     async drain() {
