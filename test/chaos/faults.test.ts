@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type BerthClient, createClient } from "@berth/client";
+import { type BerthClient, createClient, ReasonError } from "@berth/client";
 import { type Cluster, type Member, type ServiceName, serversAvailable, startCluster } from "@berth/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { root, scratchFolder } from "../integration/harness/berth.js";
@@ -140,20 +140,55 @@ describe.skipIf(!nats || !postgres)("four services with standbys (needs nats-ser
     });
   });
 
-  it("nats-server away, and back with an empty store: slower at most", async () => {
-    await under("nats", 100, async () => {
-      await cluster.nats.kill();
+  it.each(["registry", "scheduler"] as const)(
+    "a %s that is stopped is replaced, and when it wakes it says nothing and ends",
+    async (service) => {
+      await under(`stop-${service}`, 60, async () => {
+        const leader = await leaderOf(service);
+        leader.part.signal("SIGSTOP");
+        const tookMs = await takeover(service, leader);
+        expect(tookMs).toBeLessThan(10_000);
+        died.length = 0;
+        const alone = createClient({
+          addresses: { registry: leader.grpc, scheduler: leader.grpc },
+          token: cluster.token,
+          timeoutMs: 8_000,
+        });
+        const asked =
+          service === "registry" ? alone.registry.listTaskSets({}) : alone.scheduler.explainTask({ task: "any/task" });
+        const answer = asked.then(
+          () => "an answer",
+          (error: unknown) =>
+            error instanceof ReasonError && error.reason === "NOT_FOUND" ? "an answer" : "no answer",
+        );
+        leader.part.signal("SIGCONT");
+        await until("the former leader to end", () => died.length > 0);
+        expect([await answer, died]).toEqual(["no answer", [`${leader.part.name}: exit code 1`]]);
+        alone.close();
+        return `replaced after ${tookMs} ms, and ended when it woke`;
+      });
+    },
+  );
+
+  it.each([
+    ["as it was", false],
+    ["with an empty store", true],
+  ])("nats-server away, and back %s: slower at most", async (_how, empty) => {
+    await under(empty ? "nats-empty" : "nats", 60, async () => {
       const { http } = await leaderOf("pool-manager");
-      await until("the pool-manager to say so", async () => {
+      const busIs = async (ok: boolean) => {
         const { ready, checks } = (await (await fetch(`${http}/readyz`)).json()) as {
           ready: boolean;
           checks: Record<string, string>;
         };
-        return ready && checks.bus !== "ok";
-      });
+        return ready && (checks.bus === "ok") === ok;
+      };
+      await cluster.nats.kill();
+      await until("the pool-manager to say so", () => busIs(false));
       const awayMs = long ? 60_000 : 3_000;
       await new Promise((resolve) => setTimeout(resolve, awayMs));
-      await cluster.nats.start({ empty: true });
+      await cluster.nats.start({ empty });
+      await until("the pool-manager to be on the bus again", () => busIs(true));
       return `away for ${awayMs / 1_000} s`;
     });
   });
