@@ -1,11 +1,13 @@
 import { type BerthClient, finalStates } from "@berth/client";
 import type { registry } from "@berth/contracts";
-import { type AtRest, readAtRest } from "./at-rest.js";
+import type { Handler } from "@berth/runner";
+import type { AtRest } from "./at-rest.js";
+import { startClusterSystem } from "./cluster.js";
 import { cpuMicros, residentBytes } from "./cpu.js";
 import { type Commits, commitsBetween, type Hop, hopsBetween, readPages } from "./hops.js";
 import { watchLimits } from "./limits.js";
 import { RunRecord } from "./record.js";
-import { startSystem } from "./system.js";
+import { type Outside, startSystem } from "./system.js";
 import { capacitiesOf, limitsOf, type Shape, tasksOf } from "./workload.js";
 
 /** What a drain showed. */
@@ -14,10 +16,12 @@ export interface Drained {
   readonly faults: readonly string[];
   readonly submitMs: number;
   readonly drainMs: number;
-  /** Processor time of all processes during the drain, microseconds; of Berth's alone, of the runner with the workload and the bench. */
-  readonly cpu: { readonly all: number; readonly berth: number };
-  /** Memory of Berth's process when the last task had ended, bytes. */
-  readonly berthBytes: number;
+  /** Processor time during the drain by part, microseconds; `bench` is the runner with the workload, and the bench itself. */
+  readonly cpu: ReadonlyMap<string, number>;
+  /** Memory by part when the last task had ended, bytes. */
+  readonly memory: ReadonlyMap<string, number>;
+  /** What others than Berth counted from the submission on: rows of PostgreSQL by table, messages on NATS. Only of a cluster. */
+  readonly outside: Outside | undefined;
   readonly hops: readonly Hop[];
   readonly submitCommits: readonly Commits[];
   readonly drainCommits: readonly Commits[];
@@ -33,49 +37,61 @@ const stuckAfterMs = 60_000;
  * Drains no-op tasks through the SDK with limits on: preloads them into a paused pool, lets it go, and waits for the last, by a watch
  * as `berth run` has one.
  */
-export async function drain(shape: Shape): Promise<Drained> {
+export async function drain(shape: Shape, form: "standalone" | "cluster" = "standalone"): Promise<Drained> {
   const record = new RunRecord();
   const capacities = capacitiesOf(shape);
   const declared = [...capacities].filter(([limit]) => !/^(pool|runner):/.test(limit));
-  const system = await startSystem(shape.slots, { limits: Object.fromEntries(declared) }, async ({ task }) => {
+  const handler: Handler = async ({ task }) => {
     const limits = limitsOf(Number(task.slice(task.indexOf("/") + 1)), shape);
     record.begin(task, limits);
     // A turn of the event loop, so that runs that are there together are seen together.
     await new Promise((resolve) => setImmediate(resolve));
     record.end(limits);
-  });
+  };
+  const limits = Object.fromEntries(declared);
+  const system =
+    form === "cluster"
+      ? await startClusterSystem(shape.slots, limits, handler)
+      : await startSystem(shape.slots, { limits }, handler);
   const { berth, runner } = system;
-  let atRest: AtRest | undefined;
+  let stopped: Promise<AtRest> | undefined;
   const pause = (paused: boolean) =>
     berth.client.pools.updatePool({ pool: { pool: "bench", paused }, updateMask: ["paused"] });
   try {
     await pause(true);
     const empty = await readPages(berth);
+    const outsideBefore = await system.outside?.();
     const tasks = tasksOf(shape);
     const submitBeganMs = performance.now();
     const { set } = await berth.client.submit(tasks);
     const submitMs = performance.now() - submitBeganMs;
 
     const loaded = await readPages(berth);
-    const limits = watchLimits(berth);
-    const cpuBefore = system.processes().map((pid) => [pid, cpuMicros([pid])] as const);
+    const watching = watchLimits(berth);
+    const before = new Map(
+      Object.values(system.processes()).flatMap((pids) => pids.map((pid) => [pid, cpuMicros([pid])])),
+    );
     const beganMs = performance.now();
     const waiting = waitForSet(berth.client, set, shape.tasks);
     await pause(false);
     const told = await waiting;
     const drainMs = performance.now() - beganMs;
-    const used = new Map(cpuBefore.map(([pid, before]) => [pid, cpuMicros([pid]) - before]));
-    const watched = await limits.end();
+    const parts = Object.entries(system.processes());
+    const sum = (pids: readonly number[], of: (pid: number) => number) =>
+      pids.reduce((total, pid) => total + of(pid), 0);
+    const cpu = new Map(
+      parts.map(([part, pids]) => [part, sum(pids, (pid) => cpuMicros([pid]) - (before.get(pid) ?? 0))]),
+    );
+    const memory = new Map(parts.map(([part, pids]) => [part, sum(pids, residentBytes)]));
+    const watched = await watching.end();
     const { taskSet: done } = await berth.client.registry.getTaskSet({ set });
     const drained = await readPages(berth);
 
-    const berthPid = berth.child.pid ?? 0;
-    const berthBytes = residentBytes(berthPid);
     const wanted = new Set(tasks.map(({ id }) => `${set}/${id}`));
     const { outcomes, spoolGroups } = runner.figures;
-    await system.stop((dataFolder) => {
-      atRest = readAtRest(dataFolder);
-    });
+    const outside = outsideBefore && grownOutside(outsideBefore, await system.outside?.());
+    stopped = system.stop();
+    const atRest = await stopped;
     const faults = [
       ...Object.entries(record.compare(wanted))
         .filter(([, count]) => count > 0)
@@ -90,8 +106,9 @@ export async function drain(shape: Shape): Promise<Drained> {
       faults,
       submitMs,
       drainMs,
-      cpu: { all: [...used.values()].reduce((sum, micros) => sum + micros, 0), berth: used.get(berthPid) ?? 0 },
-      berthBytes,
+      cpu,
+      memory,
+      outside,
       hops: [...hopsBetween(empty, loaded), ...hopsBetween(loaded, drained)],
       submitCommits: commitsBetween(empty, loaded),
       drainCommits: commitsBetween(loaded, drained),
@@ -103,8 +120,14 @@ export async function drain(shape: Shape): Promise<Drained> {
       },
     };
   } finally {
-    if (atRest === undefined) await system.stop();
+    await (stopped ?? system.stop());
   }
+}
+
+function grownOutside(before: Outside, after: Outside | undefined): Outside | undefined {
+  if (!after) return undefined;
+  const rows = [...after.rows].map(([table, count]) => [table, count - (before.rows.get(table) ?? 0)] as const);
+  return { rows: new Map(rows), busMessages: after.busMessages - before.busMessages };
 }
 
 /** What the files must hold in the end, counted by SQL: one row a task, and one finished lease. */

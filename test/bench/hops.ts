@@ -1,5 +1,5 @@
-import type { Berth } from "../integration/harness/berth.js";
 import { readPage } from "./page.js";
+import type { BerthView } from "./system.js";
 
 const services = ["registry", "poolManager", "scheduler"] as const;
 type Service = (typeof services)[number];
@@ -24,7 +24,7 @@ export interface Commits {
 }
 
 /** Reads the metrics of the services that tasks go through. */
-export async function readPages(berth: Berth): Promise<Pages> {
+export async function readPages(berth: BerthView): Promise<Pages> {
   const entries = await Promise.all(
     services.map(async (service) => [service, await readPage(`${berth.http(service)}/metrics`)] as const),
   );

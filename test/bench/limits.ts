@@ -1,5 +1,5 @@
 import { delay, systemClock } from "@berth/chassis/clock";
-import type { Berth } from "../integration/harness/berth.js";
+import type { BerthView } from "./system.js";
 
 const lookEveryMs = 200;
 
@@ -13,7 +13,7 @@ export interface Watched {
 }
 
 /** Looks at GetStatus again and again until `ended`. */
-export function watchLimits(berth: Berth): { end(): Promise<Watched> } {
+export function watchLimits(berth: BerthView): { end(): Promise<Watched> } {
   const ending = new AbortController();
   const faults = new Set<string>();
   const most = new Map<string, number>();

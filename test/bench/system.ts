@@ -1,20 +1,44 @@
 import { join } from "node:path";
+import type { BerthClient } from "@berth/client";
 import { createRunner, type Handler, type Runner } from "@berth/runner";
 import type { BerthConfigInput } from "@berth/standalone";
-import { type Berth, scratchFolder, startBerth } from "../integration/harness/berth.js";
+import { scratchFolder, startBerth } from "../integration/harness/berth.js";
+import { type AtRest, readAtRest } from "./at-rest.js";
 import { childrenOf } from "./cpu.js";
 
-/** A standalone Berth in a process of its own, and an SDK runner with one handler, `noop`, in this one. */
-export interface System {
-  readonly berth: Berth;
-  readonly runner: Runner;
-  /** All processes that take part: this one, Berth's, and the guards of the runners. */
-  processes(): number[];
-  /** Stops all, lets `look` see the data folder at rest, and deletes it. */
-  stop(look?: (dataFolder: string) => void): Promise<void>;
+/** Berth, as a benchmark talks to it. */
+export interface BerthView {
+  readonly client: BerthClient;
+  /** URL of a service's HTTP port. */
+  http(service: "registry" | "poolManager" | "scheduler" | "metrics"): string;
 }
 
-/** Starts it. Tasks of pool `bench` go to the runner, which has `slots` of them. */
+/** Messages and rows that were counted outside of Berth so far. */
+export interface Outside {
+  /** Rows inserted, updated and deleted in PostgreSQL, by `schema.table`. */
+  readonly rows: ReadonlyMap<string, number>;
+  /** Messages that the stream of NATS has taken. */
+  readonly busMessages: number;
+}
+
+/** Berth, and an SDK runner with one handler, `noop`, in this process. */
+export interface System {
+  readonly berth: BerthView;
+  readonly runner: Runner;
+  /** All processes that take part, by part; `bench` is this one and its runner's guard. */
+  processes(): Readonly<Record<string, readonly number[]>>;
+  /** Counts that others than Berth keep; absent where there is nobody else. */
+  outside?(): Promise<Outside>;
+  /** Stops all, reads what is at rest, and deletes it. */
+  stop(): Promise<AtRest>;
+}
+
+/** This process and what the runner in it has started. */
+export function benchProcesses(): number[] {
+  return [process.pid, ...childrenOf(process.pid)];
+}
+
+/** Starts a standalone Berth in a process of its own. Tasks of pool `bench` go to the runner, which has `slots` of them. */
 export async function startSystem(slots: number, config: BerthConfigInput, handler: Handler): Promise<System> {
   const folder = scratchFolder();
   const berth = await startBerth(folder.path, {
@@ -35,18 +59,20 @@ export async function startSystem(slots: number, config: BerthConfigInput, handl
   });
   runner.handle("noop", handler);
   await runner.start();
+  const berthPid = berth.child.pid ?? 0;
   return {
     berth,
     runner,
-    processes() {
-      const own = [process.pid, berth.child.pid ?? 0];
-      return [...new Set([...own, ...own.flatMap(childrenOf)])];
-    },
-    async stop(look) {
+    processes: () => ({
+      bench: benchProcesses().filter((pid) => pid !== berthPid),
+      berth: [berthPid, ...childrenOf(berthPid)],
+    }),
+    async stop() {
       await runner.stop();
       await berth.stop();
-      look?.(berth.dataFolder);
+      const atRest = readAtRest(berth.dataFolder);
       folder.remove();
+      return atRest;
     },
   };
 }
