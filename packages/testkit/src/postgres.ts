@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { findPostgresFolder } from "./find.js";
 import type { ServerOptions } from "./nats.js";
-import { freePort } from "./port.js";
+import { answers, freePort } from "./port.js";
 import { NotReady, type Program, startProgram } from "./program.js";
 import { type Account, giveFolder, runAs, unprivileged } from "./unprivileged.js";
 
@@ -144,5 +144,7 @@ class RunningPostgres implements PostgresServer {
     const { program } = this;
     program?.signal(signal);
     await program?.ended;
+    // A session that was forked just before a SIGKILL holds the listening socket until it has noticed.
+    while (program && (await answers(this.port))) await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -12,18 +11,11 @@ import {
   startNats,
   startPostgres,
 } from "./index.js";
+import { answers } from "./port.js";
 
 const available = serversAvailable();
 const folder = mkdtempSync(join(tmpdir(), "berth-testkit-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** Whether something listens there. */
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => socket.destroy(resolve(true) as undefined));
-    socket.once("error", () => resolve(false));
-  });
-}
 
 describe.skipIf(!available.nats)("nats-server (needs its program)", () => {
   let server: NatsServer;
