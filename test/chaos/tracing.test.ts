@@ -49,7 +49,7 @@ describe.skipIf(!nats || !postgres)("tracing through processes (needs nats-serve
     return way;
   }
 
-  it("makes one trace of a task's way through client, registry, scheduler, pool-manager and runner, and one of each message on NATS", async () => {
+  it("makes one trace of a task's way through client, registry, scheduler, pool-manager and runner, and of its messages on NATS", async () => {
     const telemetry = await startTelemetry({ service: "berth-client", environment: { ...process.env, ...tracing } });
     const addresses = {
       registry: cluster.address("registry"),
@@ -68,16 +68,29 @@ describe.skipIf(!nats || !postgres)("tracing through processes (needs nats-serve
     expect(way.map(({ service, name }) => [service, name])).toEqual(wholeWay);
     expect(new Set(way.map(({ traceId }) => traceId)).size).toBe(1);
 
-    // From the runner to the pool-manager, and from the pool-manager to the registry: what was sent is the parent of what was heard.
+    // On NATS: the publication is a part of the task's trace, and the delivery goes on with it.
+    const span = (name: string) => way.find((each) => each.name === name)?.spanId ?? "";
     const hops = [
-      ["berth.completion", "berth-runner", "berth-pool-manager"],
-      ["berth.lease", "berth-pool-manager", "berth-registry"],
+      ["berth.completion", "berth-runner", "run", "berth-pool-manager"],
+      ["berth.lease", "berth-pool-manager", "complete", "berth-registry"],
     ] as const;
-    for (const [subject, from, to] of hops)
-      await until(`${subject} to be heard by ${to}`, () => {
-        const sent = receiver.spans.filter(({ name, service }) => name === `send ${subject}` && service === from);
-        const heard = receiver.spans.filter(({ kind, service }) => kind === 5 && service === to);
-        return sent.some(({ spanId }) => heard.some(({ parentSpanId }) => parentSpanId === spanId));
+    for (const [subject, from, cause, to] of hops)
+      await until(`${subject} to be heard by ${to} within the trace of ${task}`, () => {
+        const inTrace = receiver.spans.filter(({ traceId }) => traceId === way[0]?.traceId);
+        const sent = inTrace.find(
+          ({ name, service, kind, parentSpanId }) =>
+            name === `send ${subject}` && service === from && kind === 4 && parentSpanId === span(cause),
+        );
+        return inTrace.some(
+          ({ name, service, kind, parentSpanId, links }) =>
+            name.startsWith(`process ${subject}`) &&
+            service === to &&
+            kind === 5 &&
+            sent !== undefined &&
+            parentSpanId === sent.spanId &&
+            links.includes(sent.spanId) &&
+            (to !== "berth-pool-manager" || links.includes(span(cause))),
+        );
       });
   });
 });

@@ -327,8 +327,9 @@ export class Runner implements Component {
     const incarnation = this.session.incarnation;
     for (let at = 0; at < completions.length; at += broadcastMax) {
       const batch = { runner: this.id, incarnation, completions: completions.slice(at, at + broadcastMax) };
+      const traceParents = () => batch.completions.map(({ traceParent }) => traceParent);
       bus
-        .publish(subjects.completion, batch)
+        .publish(subjects.completion, batch, { traceParents })
         .catch((error) => this.logger.debug({ error: String(error) }, "completions couldn't be broadcast"));
     }
   }

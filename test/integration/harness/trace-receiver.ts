@@ -14,6 +14,8 @@ export interface ReceivedSpan {
   /** By the numbers of OTLP: 1 internal, 2 server, 3 client, 4 producer, 5 consumer. */
   readonly kind: number;
   readonly attributes: Readonly<Record<string, string | number | boolean>>;
+  /** Span ids that it is linked with. */
+  readonly links: readonly string[];
   readonly failed: boolean;
   readonly message: string;
 }
@@ -109,6 +111,7 @@ function spanOf(service: string, span: Fields): ReceivedSpan {
     parentSpanId: hexOf(span, 4),
     kind: numberOf(span, 6),
     attributes: attributesOf(bytesOf(span, 9)),
+    links: bytesOf(span, 13).map((link) => hexOf(fieldsOf(link), 2)),
     failed: numberOf(status, 3) === 2,
     message: textOf(status, 2),
   };

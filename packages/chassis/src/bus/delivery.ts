@@ -1,7 +1,8 @@
 import type { Subject } from "@berth/contracts";
 import { delay } from "../clock/index.js";
 import { noTelemetry } from "../telemetry/index.js";
-import type { BusOptions } from "./port.js";
+import type { BusOptions, SubscribeOptions } from "./port.js";
+import { processSpan } from "./spans.js";
 
 /** A message at rest in a queue. */
 export interface Parcel {
@@ -28,6 +29,7 @@ export class Delivery<M> {
   private readonly subject: Subject<M>;
   private readonly durable: string;
   private readonly options: BusOptions;
+  private traceParents: SubscribeOptions<M>["traceParents"];
   private wake: (() => void) | undefined;
   private running: { readonly stop: AbortController; readonly done: Promise<void> } | undefined;
 
@@ -58,7 +60,8 @@ export class Delivery<M> {
   }
 
   /** Begins to deliver. */
-  attach(handler: (messages: M[]) => Promise<void>): void {
+  attach(handler: (messages: M[]) => Promise<void>, options: SubscribeOptions<M> = {}): void {
+    this.traceParents = options.traceParents;
     const stop = new AbortController();
     stop.signal.addEventListener("abort", () => this.wake?.());
     this.running = { stop, done: this.run(handler, stop.signal) };
@@ -125,16 +128,12 @@ export class Delivery<M> {
     handler: (messages: M[]) => Promise<void>,
   ): Promise<void> {
     const telemetry = this.options.telemetry ?? noTelemetry;
-    const links = [...new Set(parcels.map((parcel) => parcel.traceParent))].filter((link) => link !== "");
-    const span = telemetry.startSpan(`process ${this.subject.name}`, {
-      kind: "consumer",
-      links,
-      ...(links.length === 1 ? { parent: links[0] ?? "" } : {}),
-      attributes: {
-        ...this.attributes(),
-        "messaging.operation.type": "process",
-        "messaging.batch.message_count": messages.length,
-      },
+    const { traceParents } = this;
+    const span = processSpan(telemetry, {
+      ...this.names(),
+      messages: messages.length,
+      sends: parcels.map(({ traceParent }) => traceParent),
+      traceParents: traceParents && (() => messages.flatMap((message) => [...traceParents(message)])),
     });
     try {
       await span.run(() => handler(messages));
@@ -144,10 +143,6 @@ export class Delivery<M> {
     } finally {
       span.end();
     }
-  }
-
-  private attributes(): Record<string, string> {
-    return { "messaging.destination.name": this.subject.name, "messaging.consumer.group.name": this.durable };
   }
 
   private names(): { subject: string; durable: string } {

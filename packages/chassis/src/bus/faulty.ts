@@ -1,6 +1,6 @@
 import type { Subject } from "@berth/contracts";
 import type { Clock, Timer } from "../clock/index.js";
-import type { Bus, Subscription } from "./port.js";
+import type { Bus, PublishOptions, SubscribeOptions, Subscription } from "./port.js";
 
 /** How badly a bus behaves. Shares run from 0 (never) to 1 (always). */
 export interface Faults {
@@ -40,7 +40,7 @@ export class FaultyBus implements Bus {
     return this.inner.onGap?.(listener) ?? (() => undefined);
   }
 
-  async publish<M>(subject: Subject<M>, message: M, options?: { readonly id?: string }): Promise<void> {
+  async publish<M>(subject: Subject<M>, message: M, options?: PublishOptions): Promise<void> {
     const { drop = 0, double = 0, reorder = 0, delayMsMax = 0 } = this.faults;
     // Drawn always and in this order, so that changing one fault doesn't change what the others hit.
     const [dropped, doubled, held, delayed] = [
@@ -66,8 +66,13 @@ export class FaultyBus implements Bus {
     if (before) await this.later(delayed, before);
   }
 
-  subscribe<M>(subject: Subject<M>, durable: string, handler: (messages: M[]) => Promise<void>): Promise<Subscription> {
-    return this.inner.subscribe(subject, durable, handler);
+  subscribe<M>(
+    subject: Subject<M>,
+    durable: string,
+    handler: (messages: M[]) => Promise<void>,
+    options?: SubscribeOptions<M>,
+  ): Promise<Subscription> {
+    return this.inner.subscribe(subject, durable, handler, options);
   }
 
   /** Messages still held back or delayed are lost. */

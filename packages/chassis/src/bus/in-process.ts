@@ -1,7 +1,8 @@
 import type { Subject } from "@berth/contracts";
 import { noTelemetry } from "../telemetry/index.js";
 import { Delivery } from "./delivery.js";
-import type { Bus, BusOptions, Subscription } from "./port.js";
+import type { Bus, BusOptions, PublishOptions, SubscribeOptions, Subscription } from "./port.js";
+import { sendSpan } from "./spans.js";
 
 /** Ids remembered per subject, to drop a message that is published twice. */
 const idsMax = 10_000;
@@ -18,13 +19,10 @@ export class InProcessBus implements Bus {
     this.options = options;
   }
 
-  async publish<M>(subject: Subject<M>, message: M, options: { readonly id?: string } = {}): Promise<void> {
+  async publish<M>(subject: Subject<M>, message: M, options: PublishOptions = {}): Promise<void> {
     this.refuseIfClosed();
     const telemetry = this.options.telemetry ?? noTelemetry;
-    const span = telemetry.startSpan(`send ${subject.name}`, {
-      kind: "producer",
-      attributes: { "messaging.destination.name": subject.name, "messaging.operation.type": "send" },
-    });
+    const span = sendSpan(telemetry, subject.name, options.traceParents);
     const bytes = subject.encode(message);
     if (this.isNew(subject.name, options.id)) {
       for (const delivery of this.deliveries.get(subject.name)?.values() ?? [])
@@ -37,6 +35,7 @@ export class InProcessBus implements Bus {
     subject: Subject<M>,
     durable: string,
     handler: (messages: M[]) => Promise<void>,
+    options: SubscribeOptions<M> = {},
   ): Promise<Subscription> {
     this.refuseIfClosed();
     const ofSubject = this.deliveries.get(subject.name) ?? new Map<string, Delivery<M>>();
@@ -45,7 +44,7 @@ export class InProcessBus implements Bus {
     ofSubject.set(durable, delivery);
     if (delivery.attached)
       throw new Error(`${durable} hears ${subject.name} already; stop that subscription first or take another name`);
-    delivery.attach(handler);
+    delivery.attach(handler, options);
     return { stop: () => delivery.detach() };
   }
 

@@ -1,13 +1,15 @@
 import type { Subject } from "@berth/contracts";
 import { nuid } from "nats";
 import type { Timer } from "../clock/index.js";
+import { noTelemetry } from "../telemetry/index.js";
 import { Inbox } from "./nats-inbox.js";
 import { Link } from "./nats-link.js";
 import { type StreamNames, streamNames } from "./nats-names.js";
 import { type Gap, type NatsBusOptions, type NatsFigures, type Settings, settle } from "./nats-options.js";
 import { Outbox } from "./nats-outbox.js";
 import { StreamKeeper } from "./nats-stream.js";
-import type { Bus, Subscription } from "./port.js";
+import type { Bus, PublishOptions, SubscribeOptions, Subscription } from "./port.js";
+import { sendSpan } from "./spans.js";
 
 /** Time that closing gives to messages which aren't acknowledged yet. */
 const closeWithinMs = 5_000;
@@ -78,29 +80,23 @@ export class NatsBus implements Bus {
    * Resolves when the stream has stored the message. @throws BusUnavailable if the buffer is full, the stream refuses it, or it isn't
    * acknowledged within `publishWithinMs`: it may then have been stored or not.
    */
-  async publish<M>(subject: Subject<M>, message: M, options: { readonly id?: string } = {}): Promise<void> {
+  async publish<M>(subject: Subject<M>, message: M, options: PublishOptions = {}): Promise<void> {
     this.refuseIfClosed();
-    const span = this.settings.telemetry?.startSpan(`send ${subject.name}`, {
-      kind: "producer",
-      attributes: {
-        "messaging.system": "nats",
-        "messaging.destination.name": subject.name,
-        "messaging.operation.type": "send",
-      },
-    });
+    const telemetry = this.settings.telemetry ?? noTelemetry;
+    const span = sendSpan(telemetry, subject.name, options.traceParents, { "messaging.system": "nats" });
     try {
       await this.outbox.send({
         subject: this.names.subject(subject.name),
         // The stream knows ids for all its subjects together; ours count per subject.
         id: options.id === undefined ? nuid.next() : `${subject.name}:${options.id}`,
         bytes: subject.encode(message),
-        traceParent: span?.traceParent || (this.settings.telemetry?.activeTraceParent() ?? ""),
+        traceParent: span.traceParent || (this.settings.telemetry?.activeTraceParent() ?? ""),
       });
     } catch (error) {
-      span?.fail(error instanceof Error ? error.message : String(error));
+      span.fail(error instanceof Error ? error.message : String(error));
       throw error;
     } finally {
-      span?.end();
+      span.end();
     }
   }
 
@@ -109,6 +105,7 @@ export class NatsBus implements Bus {
     subject: Subject<M>,
     durable: string,
     handler: (messages: M[]) => Promise<void>,
+    { traceParents }: SubscribeOptions<M> = {},
   ): Promise<Subscription> {
     this.refuseIfClosed();
     const consumer = this.names.consumer(durable, subject.name);
@@ -122,6 +119,7 @@ export class NatsBus implements Bus {
       subject,
       durable,
       handler,
+      traceParents,
       onGap: (reason) => this.gap({ subject: subject.name, durable, reason }),
     });
     this.inboxes.set(consumer, inbox);

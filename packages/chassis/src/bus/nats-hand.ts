@@ -1,8 +1,10 @@
 import type { Subject } from "@berth/contracts";
-import type { Telemetry } from "../telemetry/index.js";
+import { noTelemetry } from "../telemetry/index.js";
 import type { Delivered } from "./nats-message.js";
 import type { Settings } from "./nats-options.js";
 import type { StreamKeeper } from "./nats-stream.js";
+import type { SubscribeOptions } from "./port.js";
+import { processSpan } from "./spans.js";
 
 /** What handing over needs, and where it counts. */
 export interface HandParts<M> {
@@ -11,6 +13,7 @@ export interface HandParts<M> {
   readonly subject: Subject<M>;
   readonly durable: string;
   readonly handler: (messages: M[]) => Promise<void>;
+  readonly traceParents: SubscribeOptions<M>["traceParents"];
 }
 
 const confirmMs = 5_000;
@@ -93,10 +96,15 @@ export class Hand<M> {
   }
 
   private async handle(decoded: M[], messages: readonly Delivered[]): Promise<void> {
-    const { settings, subject, durable, handler } = this.parts;
-    const links = parentsOf(messages);
-    const span = startSpan(settings.telemetry, subject.name, durable, links, decoded.length);
-    if (!span) return await handler(decoded);
+    const { settings, subject, durable, handler, traceParents } = this.parts;
+    const delivering = {
+      subject: subject.name,
+      durable,
+      messages: decoded.length,
+      sends: messages.map(({ traceParent }) => traceParent),
+      traceParents: traceParents && (() => decoded.flatMap((message) => [...traceParents(message)])),
+    };
+    const span = processSpan(settings.telemetry ?? noTelemetry, delivering, { "messaging.system": "nats" });
     try {
       await span.run(() => handler(decoded));
     } catch (error) {
@@ -139,31 +147,4 @@ export class Hand<M> {
       );
     }
   }
-}
-
-function parentsOf(messages: readonly Delivered[]): string[] {
-  return [...new Set(messages.map(({ traceParent }) => traceParent))].filter((parent) => parent !== "");
-}
-
-/** A batch of one trace goes on with it; one of several is linked with all of them. */
-function startSpan(
-  telemetry: Telemetry | undefined,
-  subject: string,
-  durable: string,
-  parents: readonly string[],
-  count: number,
-) {
-  const [parent] = parents;
-  return telemetry?.startSpan(`process ${subject}`, {
-    kind: "consumer",
-    links: parents,
-    ...(parent !== undefined && parents.length === 1 ? { parent } : {}),
-    attributes: {
-      "messaging.system": "nats",
-      "messaging.destination.name": subject,
-      "messaging.consumer.group.name": durable,
-      "messaging.operation.type": "process",
-      "messaging.batch.message_count": count,
-    },
-  });
 }

@@ -7,6 +7,7 @@ import type { Link } from "./nats-link.js";
 import type { GapReason, Settings } from "./nats-options.js";
 import { Pull } from "./nats-pull.js";
 import type { StreamKeeper } from "./nats-stream.js";
+import type { SubscribeOptions } from "./port.js";
 
 /** What a subscription works with. */
 export interface InboxParts<M> {
@@ -17,6 +18,7 @@ export interface InboxParts<M> {
   readonly subject: Subject<M>;
   readonly durable: string;
   readonly handler: (messages: M[]) => Promise<void>;
+  readonly traceParents: SubscribeOptions<M>["traceParents"];
   readonly onGap: (reason: GapReason) => void;
 }
 

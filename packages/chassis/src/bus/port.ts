@@ -16,7 +16,7 @@ export interface Bus {
    * Hands over one message; resolves when the bus has it, not when anybody has heard it. A message with the `id` of one that was
    * published shortly before is dropped.
    */
-  publish<M>(subject: Subject<M>, message: M, options?: { readonly id?: string }): Promise<void>;
+  publish<M>(subject: Subject<M>, message: M, options?: PublishOptions): Promise<void>;
   /**
    * Delivers what is published from now on, in batches, one batch at a time. A batch is acknowledged when the handler's promise
    * resolves; when it rejects, the messages are delivered again after a back-off, before later ones.
@@ -24,9 +24,27 @@ export interface Bus {
    * `durable` names the receiver: each durable gets every message once, and what arrives while its subscription is stopped waits for
    * the next one of that name. One subscription at a time.
    */
-  subscribe<M>(subject: Subject<M>, durable: string, handler: (messages: M[]) => Promise<void>): Promise<Subscription>;
+  subscribe<M>(
+    subject: Subject<M>,
+    durable: string,
+    handler: (messages: M[]) => Promise<void>,
+    options?: SubscribeOptions<M>,
+  ): Promise<Subscription>;
   /** Stops all subscriptions. Afterwards `publish` and `subscribe` reject. Safe to call twice. */
   close(): Promise<void>;
+}
+
+/** What a publication may say beside its message. */
+export interface PublishOptions {
+  readonly id?: string;
+  /** Traceparents of what the message carries: of one trace, the publication is a part of it; of several, linked with each. */
+  readonly traceParents?: () => Iterable<string>;
+}
+
+/** What a subscription may say. */
+export interface SubscribeOptions<M> {
+  /** Traceparents of what a message carries; the delivery is linked with them. */
+  readonly traceParents?: (message: M) => Iterable<string>;
 }
 
 /** A receiver that hears. */

@@ -29,29 +29,38 @@ export class PoolBus {
     this.unlisten = this.engine.onCommit((commit) => {
       const events = eventsOf(commit);
       for (let at = 0; at < events.length; at += eventsPerMessage) {
-        const message = { events: events.slice(at, at + eventsPerMessage).map(eventToWire) };
-        this.bus.publish(subjects.lease, message, { id: `pool-manager:${commit.n}:${at}` }).catch((error: unknown) => {
-          this.logger.warn(
-            { err: error, n: commit.n },
-            "lease events weren't broadcast; readers find them in the journal",
-          );
-        });
+        const batch = events.slice(at, at + eventsPerMessage);
+        const message = { events: batch.map(eventToWire) };
+        const traceParents = () => batch.map(({ lease }) => lease.traceParent);
+        this.bus
+          .publish(subjects.lease, message, { id: `pool-manager:${commit.n}:${at}`, traceParents })
+          .catch((error: unknown) => {
+            this.logger.warn(
+              { err: error, n: commit.n },
+              "lease events weren't broadcast; readers find them in the journal",
+            );
+          });
       }
     });
-    const heard = this.bus.subscribe(subjects.completion, "pool-manager", async (batches) => {
-      await Promise.all(
-        batches.map(async ({ runner, completions }) => {
-          const check = new FieldCheck();
-          const items = completionsOf(check, completions);
-          if (check.violations.length > 0)
-            this.logger.warn(
-              { runner, violations: check.violations.slice(0, 5) },
-              "a broadcast completion is malformed and was dropped; the lease stream brings it again",
-            );
-          else await this.engine.complete(runner, undefined, items);
-        }),
-      );
-    });
+    const heard = this.bus.subscribe(
+      subjects.completion,
+      "pool-manager",
+      async (batches) => {
+        await Promise.all(
+          batches.map(async ({ runner, completions }) => {
+            const check = new FieldCheck();
+            const items = completionsOf(check, completions);
+            if (check.violations.length > 0)
+              this.logger.warn(
+                { runner, violations: check.violations.slice(0, 5) },
+                "a broadcast completion is malformed and was dropped; the lease stream brings it again",
+              );
+            else await this.engine.complete(runner, undefined, items);
+          }),
+        );
+      },
+      { traceParents: ({ completions }) => completions.map(({ traceParent }) => traceParent) },
+    );
     this.subscribing = heard.catch((error: unknown) => {
       this.logger.warn({ err: error }, "completions aren't heard on the bus");
       return undefined;
