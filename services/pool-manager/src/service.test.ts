@@ -226,6 +226,22 @@ describe("the pool-manager over gRPC", () => {
     expect(await service.engine.audit()).toBe(0);
   });
 
+  it("lists no runner that has detached, and no limit of it, after a restart either", async () => {
+    await leases().attachRunner(attachment);
+    expect((await pools().getStatus({})).runners).toHaveLength(1);
+    await leases().detachRunner(attachment);
+    const runners = async () => {
+      const { runners, limits } = await pools().getStatus({});
+      return [...runners.map((each) => each.runner), ...limits.filter(({ limit }) => limit.startsWith("runner:"))];
+    };
+    expect(await runners()).toEqual([]);
+    await close();
+    await open();
+    expect(await runners()).toEqual([]);
+    await leases().attachRunner({ ...attachment, incarnation: "another" });
+    expect((await pools().getStatus({})).runners).toMatchObject([{ state: pool.Runner_State.LIVE }]);
+  });
+
   it("sees a corrupted index: status, metrics, log and refusals say so, and nothing is granted any more", async () => {
     await leases().attachRunner(attachment);
     const [lease] = await placed("s/1");

@@ -17,8 +17,10 @@ export interface RunnerRecord {
   readonly labels: Readonly<Record<string, string>>;
   readonly capacity: number;
   readonly draining: boolean;
-  /** True after it was silent for its whole TTL. */
+  /** True after it was silent for its whole TTL, or has detached. */
   readonly lost: boolean;
+  /** True after it has detached: it holds nothing, and is kept only to know its earlier starts. Rows of older versions don't say. */
+  readonly left?: boolean;
   /** Silence observed up to the last checkpoint, milliseconds. */
   readonly silenceMs: number;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Bench, bid, known, succeeded } from "./fixtures.js";
 import type { Lease, Outcome } from "./lease.js";
+import { statusOf } from "./status.js";
 
 describe("how a lease ends", () => {
   it.each<[string, Outcome["result"], boolean, string]>([
@@ -82,6 +83,42 @@ describe("how a lease ends", () => {
     expect(bench.renew("r")).toMatchObject({ refused: "STALE_INCARNATION" });
     expect(bench.attach("r")).toMatchObject({ refused: "STALE_INCARNATION" });
     expect(bench.complete(one, succeeded, { incarnation: "r-1" })).toBe("STALE_INCARNATION");
+  });
+
+  it("a runner that has detached is gone at once, one that fell silent isn't, and an earlier start of it stays refused", () => {
+    const bench = new Bench();
+    const start = (startNumber: number) =>
+      bench.do("attach", {
+        runner: "r",
+        incarnation: `r-${startNumber}`,
+        pools: ["a"],
+        capacity: 4,
+        labels: {},
+        startNumber,
+        earlierProcessesDead: true,
+        inventory: [],
+        known,
+      });
+    start(2);
+    bench.attach("silent");
+    bench.nowMs = 1;
+    expect(bench.do("detach", { runner: "r", incarnation: "r-2" })).toBeUndefined();
+    const listed = () => {
+      const status = statusOf(bench.state, { monoMs: bench.nowMs, wallMs: bench.nowMs });
+      const limits = status.limits.filter(({ name }) => name.startsWith("runner:"));
+      return [status.runners.map(({ runner, state }) => `${runner} ${state}`), limits.map(({ name }) => name)];
+    };
+    expect(listed()).toEqual([["silent LIVE"], ["runner:silent"]]);
+    bench.nowMs = 1_000;
+    bench.do("tick", {});
+    expect(listed()).toEqual([["silent LOST"], ["runner:silent"]]);
+    expect(bench.renew("r", "r-2")).toMatchObject({
+      refused: "SESSION_EXPIRED",
+      message: expect.stringContaining("has detached"),
+    });
+    expect(start(1)).toMatchObject({ refused: "STALE_INCARNATION" });
+    expect(start(3)).toMatchObject({ results: [] });
+    expect(listed()).toEqual([["r LIVE", "silent LOST"], ["runner:r", "runner:silent"]]);
   });
 
   it("revokes a lease that its runner doesn't have for too long, and repeats that until it is answered", () => {

@@ -69,9 +69,10 @@ export function sessionOf(state: State, runner: string, incarnation: string): Se
     };
   }
   if (record.lost) {
+    const why = record.left === true ? "has detached" : "was silent for its whole TTL";
     return {
       refused: "SESSION_EXPIRED",
-      message: `runner ${runner} was silent for its whole TTL, or has detached: stop every run, then attach as a new incarnation`,
+      message: `runner ${runner} ${why}: stop every run, then attach as a new incarnation`,
     };
   }
   return session;
@@ -235,7 +236,7 @@ export function detach(state: State, turn: Turn, runner: string, incarnation: st
     release(state, turn, held, held.lease.startMs === undefined ? "NOT_STARTED" : "RUNNER_LOST");
   }
   // Kept for a while like a lost one, so that an attachment of an earlier start that is still on its way is known to be old.
-  updateRecord(turn, session, { lost: true });
+  updateRecord(turn, session, { lost: true, left: true });
   session.heardMs = turn.now.monoMs;
   state.standing.wakeAll();
   return undefined;

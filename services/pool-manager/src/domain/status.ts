@@ -55,6 +55,7 @@ export function statusOf(state: State, now: Moment): Status {
     limits: limitsOf(state),
     pools: [...state.pools.keys()].sort(byName).map((name) => poolOf(state, name, now, standing.get(name) ?? 0)),
     runners: [...state.sessions.values()]
+      .filter(present)
       .map((session) => runnerOf(state, session, now))
       .sort((left, right) => byName(left.runner, right.runner)),
     running: state.ledger.leases.size,
@@ -76,9 +77,11 @@ export function limitsOf(state: State): LimitStatus[] {
     ...limit,
     used: state.ledger.used(limit.name),
   }));
-  for (const { record } of state.sessions.values()) {
-    const name = limitNames.runner(record.runner);
-    limits.push({ ...plainLimit(name, record.capacity), used: state.ledger.used(name) });
+  for (const session of state.sessions.values()) {
+    if (!present(session)) continue;
+    const { runner, capacity } = session.record;
+    const name = limitNames.runner(runner);
+    limits.push({ ...plainLimit(name, capacity), used: state.ledger.used(name) });
   }
   const rank = (name: string): string => (name === limitNames.global ? "" : name);
   return limits.sort((left, right) => byName(rank(left.name), rank(right.name)));
@@ -101,6 +104,11 @@ export function poolOf(state: State, name: string, now: Moment, standing?: numbe
     standing: waiting,
     runners,
   };
+}
+
+/** A runner that has detached is gone for everybody but the check of its earlier starts. */
+function present({ record }: Session): boolean {
+  return record.left !== true;
 }
 
 function runnerOf(state: State, { record, heardMs }: Session, now: Moment): RunnerStatus {

@@ -206,7 +206,10 @@ export function pool_TypeToNumber(object: Pool_Type): number {
   }
 }
 
-/** A runner process that is attached, or was and still holds leases. Output only. */
+/**
+ * A runner process that is attached, or fell silent: that stays listed for ten TTLs, and as long as it holds leases. One that has detached
+ * is gone. Output only.
+ */
 export interface Runner {
   /** Runner id. */
   runner: string;
