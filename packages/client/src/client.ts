@@ -162,14 +162,14 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
     watch,
     async wait(set, options = {}) {
       const { onTask, ...watching } = options;
-      let known = await taskSet(set);
+      let known = await taskSet(set, options.signal);
       if (known.done && onTask === undefined) return known;
       const tally = new Tally();
       for await (const task of watch(set, watching)) {
         tally.take(task);
         onTask?.(task);
         if (tally.final < tally.total || BigInt(tally.total) < known.taskCount) continue;
-        known = await taskSet(set);
+        known = await taskSet(set, options.signal);
         if (known.done) return known;
       }
       throw options.signal?.reason ?? new Error(`the watch of set ${set} ended`);
@@ -222,8 +222,8 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
     },
   };
 
-  async function taskSet(set: string): Promise<registry.TaskSet> {
-    const answer = await tasks.getTaskSet({ set });
+  async function taskSet(set: string, signal: AbortSignal | undefined): Promise<registry.TaskSet> {
+    const answer = await tasks.getTaskSet({ set }, signal === undefined ? {} : { signal });
     if (answer.taskSet === undefined) throw new ReasonError("NOT_FOUND", `there is no set ${set}`);
     return answer.taskSet;
   }

@@ -16,7 +16,7 @@ export type { Channel } from "@grpc/grpc-js";
 export interface ClientOptions {
   /** Token for mutations. */
   readonly token?: string;
-  /** Longest time of one try of a unary call in milliseconds; default 10,000. Streams have none. */
+  /** Longest time of one try of a unary call in milliseconds; default 10,000. A call's own `deadline` bounds all of its tries. Streams have none. */
   readonly timeoutMs?: number;
   /**
    * Repeats calls that ended UNAVAILABLE, with growing waits, for `retryForMs`; default false. Only for calls that a repeat doesn't
@@ -68,9 +68,12 @@ function callMiddleware(
     const attributes = { "rpc.system.name": "grpc", "rpc.method": name };
     const span = !isStream && telemetry.enabled ? telemetry.startSpan(name, { kind: "client", attributes }) : undefined;
     const metadata = callMetadata(options.metadata, token, span?.traceParent ?? telemetry.activeTraceParent());
-    const settings = isStream ? { ...options, metadata } : { deadline: timeoutMs, ...options, metadata };
-    const untilMs = systemClock.monoMs() + (retry && !isStream ? (retryForMs ?? usualRetryMs) : 0);
+    const endMs = endOf(options.deadline);
+    const untilMs = Math.min(endMs, systemClock.monoMs() + (retry && !isStream ? (retryForMs ?? usualRetryMs) : 0));
     for (let waitMs = retries.firstMs; ; waitMs = Math.min(waitMs * retries.factor, retries.mostMs)) {
+      // What the caller gave is for the whole call; each try gets what is left of it.
+      const deadline = endMs === Number.POSITIVE_INFINITY ? timeoutMs : Math.max(0, endMs - systemClock.monoMs());
+      const settings = isStream ? { ...options, metadata } : { ...options, deadline, metadata };
       try {
         const answer = yield* call.next(call.request as never, settings);
         span?.setAttribute("rpc.status_code", "OK");
@@ -90,6 +93,13 @@ function callMiddleware(
       }
     }
   };
+}
+
+/** When a call must be over by the caller's word, interval clock. */
+function endOf(deadline: DeadlineOptions["deadline"]): number {
+  if (deadline === undefined) return Number.POSITIVE_INFINITY;
+  const leftMs = deadline instanceof Date ? deadline.getTime() - systemClock.wallMs() : deadline;
+  return systemClock.monoMs() + leftMs;
 }
 
 function callMetadata(given: Metadata | undefined, token: string | undefined, parent: string): Metadata {

@@ -86,6 +86,23 @@ describe("a gRPC server and client", () => {
     await expect(client.listSamples({})).rejects.toMatchObject({ reason: "DEADLINE_EXCEEDED" });
   });
 
+  it("bound all tries of a call together by the deadline that its caller gave", async () => {
+    let calls = 0;
+    const { channel } = await open({
+      getConcurrency: async () => {
+        calls++;
+        throw new ReasonError("NOT_READY", "not yet", { retryAfterMs: 60_000 });
+      },
+    });
+    const client = createClient(MetricsServiceDefinition, channel, { retry: true, retryForMs: 600_000 });
+    for (const deadline of [30_000, new Date(Date.now() + 30_000)]) {
+      calls = 0;
+      // A second try could only begin after the deadline, so there is none, and nobody waits for it.
+      await expect(client.getConcurrency({}, { deadline })).rejects.toMatchObject({ reason: "NOT_READY" });
+      expect(calls).toBe(1);
+    }
+  });
+
   it("count calls under the usual names", async () => {
     const { channel, metrics } = await open({ getConcurrency: async () => GetConcurrencyResponse.fromPartial({}) });
     await createClient(MetricsServiceDefinition, channel).getConcurrency({});
