@@ -45,13 +45,13 @@ export function createClient<Service extends CompatServiceDefinition>(
   definition: Service,
   channel: Channel,
   options: ClientOptions = {},
-): Client<Service> {
+): Client<Service, DeadlineOptions> {
   // The middleware attached last is the outermost.
   const factory = createClientFactory()
     .use(errorDetailsClientMiddleware)
     .use(deadlineMiddleware)
     .use(callMiddleware(options, channel.getTarget().includes(",") ? retries.forOtherPlaceMs : retries.forMs));
-  return factory.create(definition, channel) as unknown as Client<Service>;
+  return factory.create(definition, channel) as unknown as Client<Service, DeadlineOptions>;
 }
 
 const retries = { firstMs: 50, factor: 3, mostMs: 1_500, forMs: 2_500, forOtherPlaceMs: 20_000 };
