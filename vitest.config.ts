@@ -7,6 +7,8 @@ const fromSource = { resolve: { conditions }, ssr: { resolve: { conditions } } }
 
 export default defineConfig({
   test: {
+    // All cores: most tests wait more than they compute. Journeys go one by one all the same.
+    maxWorkers: "100%",
     projects: [
       {
         ...fromSource,
