@@ -118,7 +118,10 @@ describe("how a lease ends", () => {
     });
     expect(start(1)).toMatchObject({ refused: "STALE_INCARNATION" });
     expect(start(3)).toMatchObject({ results: [] });
-    expect(listed()).toEqual([["r LIVE", "silent LOST"], ["runner:r", "runner:silent"]]);
+    expect(listed()).toEqual([
+      ["r LIVE", "silent LOST"],
+      ["runner:r", "runner:silent"],
+    ]);
   });
 
   it("revokes a lease that its runner doesn't have for too long, and repeats that until it is answered", () => {
