@@ -12,6 +12,7 @@ const runningShown = 8;
 export class Board {
   readonly #tasks = new Map<string, registry.Task>();
   #total: number;
+  #moves = 0;
 
   /** @param total tasks that the set is known to have. */
   constructor(total: number) {
@@ -21,6 +22,7 @@ export class Board {
   /** Takes a change; returns what there was before. */
   take(task: registry.Task): registry.Task | undefined {
     const before = this.#tasks.get(task.task);
+    if (before === undefined || before.state !== task.state || before.attempt !== task.attempt) this.#moves += 1;
     this.#tasks.set(task.task, task);
     this.#total = Math.max(this.#total, this.#tasks.size);
     return before;
@@ -31,6 +33,17 @@ export class Board {
     let count = 0;
     for (const task of this.#tasks.values()) if (states.includes(task.state)) count += 1;
     return count;
+  }
+
+  /** Grows with every change of a task's state. */
+  get moves(): number {
+    return this.#moves;
+  }
+
+  /** The first task heard of that is in this state. */
+  first(state: registry.Task_State): registry.Task | undefined {
+    for (const task of this.#tasks.values()) if (task.state === state) return task;
+    return undefined;
   }
 
   /** Tasks in all. */
@@ -60,13 +73,19 @@ export class Board {
     );
   }
 
+  /** Tasks that wait for their next attempt, the next first. */
+  get backingOff(): registry.Task[] {
+    const waiting = [...this.#tasks.values()].filter((task) => task.state === State.BACKING_OFF);
+    return waiting.sort((left, right) => (left.readyTime?.getTime() ?? 0) - (right.readyTime?.getTime() ?? 0));
+  }
+
   /** One line of numbers: `12/42 done, 4 running, 3 ready, 1 failed`. */
   summary(io: Io): string {
     const parts: [string, number, registry.Task_State][] = [
       ["running", this.count(State.RUNNING, State.ASSIGNED), State.RUNNING],
       ["ready", this.count(State.READY), State.READY],
       ["waiting", this.count(State.PENDING), State.PENDING],
-      ["backing off", this.count(State.BACKING_OFF), State.BACKING_OFF],
+      ["waiting to try again", this.count(State.BACKING_OFF), State.BACKING_OFF],
       ["cancelling", this.count(State.CANCELLING), State.CANCELLING],
       ["failed", this.count(State.FAILED), State.FAILED],
       ["skipped", this.count(State.SKIPPED), State.SKIPPED],
@@ -99,7 +118,12 @@ export class Board {
       return cut(`  ${place}  ${since}${attempt}${progress}`, columns);
     });
     if (running.length > runningShown) lines.push(`  and ${running.length - runningShown} more`);
-    return [head, ...lines];
+    const free = Math.max(0, runningShown - shown.length);
+    return [
+      head,
+      ...lines,
+      ...this.backingOff.slice(0, free).map((task) => cut(`  ${backOffLine(task, now)}`, columns)),
+    ];
   }
 }
 
@@ -109,16 +133,26 @@ export function changeLine(
   board: Board,
   before: registry.Task | undefined,
   task: registry.Task,
+  now: number,
 ): string | undefined {
   const moved = before === undefined || before.state !== task.state || before.attempt !== task.attempt;
   const quiet = [State.PENDING, State.READY, State.ASSIGNED].some((state) => state === task.state);
   if (!moved || quiet) return undefined;
-  const parts = [`[${board.done}/${board.total}]`, idOf(task), paintState(io, task.state, stateWord(task.state))];
+  const place = `[${board.done}/${board.total}]`;
+  if (task.state === State.BACKING_OFF) return `${place} ${paintState(io, task.state, backOffLine(task, now))}`;
+  const parts = [place, idOf(task), paintState(io, task.state, stateWord(task.state))];
   if (task.attempt > 1) parts.push(`(attempt ${task.attempt})`);
   if (task.state === State.RUNNING) parts.push(`in ${task.pool} on ${task.runner}`);
   else if (task.state === State.SUCCEEDED) parts.push(took(task));
   else if (task.stateReason !== "") parts.push(`- ${task.stateReason}`);
   return parts.filter((part) => part !== "").join(" ");
+}
+
+/** `build waits 10s to try again - exit code 1`. */
+function backOffLine(task: registry.Task, now: number): string {
+  const leftMs = (task.readyTime?.getTime() ?? now) - now;
+  const wait = leftMs > 0 ? `waits ${formatDuration(leftMs)} to try again` : "is about to try again";
+  return `${idOf(task)} ${wait}${task.stateReason === "" ? "" : ` - ${task.stateReason}`}`;
 }
 
 /** Id within the set: the set itself is known to whoever follows it. */

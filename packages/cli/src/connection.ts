@@ -1,40 +1,13 @@
 // Where Berth is: flags over environment over file.
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
-import { resolve } from "node:path";
 import { type Address, parseAddresses } from "@berth/chassis/config";
 import { startTelemetry, type Telemetry } from "@berth/chassis/telemetry";
 import { type BerthClient, createClient } from "@berth/client";
 import { UsageError } from "./errors.js";
+import { hint } from "./hints.js";
 import type { Io } from "./io.js";
-
-/** The options that every command has. */
-export interface GlobalOptions {
-  readonly json?: boolean;
-  readonly config?: string;
-  readonly data?: string;
-  readonly registry?: string;
-  readonly poolManager?: string;
-  readonly scheduler?: string;
-  readonly metrics?: string;
-  readonly tokenFile?: string;
-}
-
-/** The berth.yaml and the data folder that the options, the environment or the working directory name. */
-export function findPlaces(
-  options: GlobalOptions,
-  environment: NodeJS.ProcessEnv,
-): { config?: string; dataFolder?: string } {
-  const config = options.config ?? environment.BERTH_CONFIG ?? (existsSync("berth.yaml") ? "berth.yaml" : undefined);
-  const dataFolder =
-    options.data ??
-    environment.BERTH_DATA_FOLDER ??
-    (config === undefined && existsSync("berth-data") ? "berth-data" : undefined);
-  return {
-    ...(config === undefined ? {} : { config }),
-    ...(dataFolder === undefined ? {} : { dataFolder: resolve(dataFolder) }),
-  };
-}
+import { findPlaces, type GlobalOptions } from "./places.js";
 
 /** Makes a client. Nothing is sent yet. */
 export function clientOf(options: GlobalOptions, io: Io, telemetry?: Telemetry): BerthClient {
@@ -81,7 +54,7 @@ export async function withClient<T>(
     const where = dataFolder === undefined ? "" : ` (data folder ${dataFolder})`;
     await probe(
       addresses.registry,
-      `no Berth at ${addresses.registry}${where}: start one with \`berth up\`, or say where it is with --data or --registry`,
+      `no Berth at ${addresses.registry}${where}: start one with \`${hint(io, "up")}\`, or say where it is with --data or --registry`,
     );
     return await body(client);
   } finally {

@@ -1,5 +1,7 @@
 // Errors as people read them: what is wrong, and what to do.
 import type { ReasonError } from "@berth/client";
+import { hint } from "./hints.js";
+import type { Io } from "./io.js";
 
 /** A wrong use of the command, or something the user can put right. Exit code 2 unless another is given. */
 export class UsageError extends Error {
@@ -12,14 +14,14 @@ export class UsageError extends Error {
 }
 
 /** What an error says to people, and the exit code: 2 where the input is wrong, 1 otherwise. */
-export function describeError(error: unknown): { message: string; exitCode: number } {
+export function describeError(error: unknown, io: Io): { message: string; exitCode: number } {
   if (error instanceof UsageError) return { message: error.message, exitCode: error.exitCode };
   if (isNamed(error, "ConfigError")) return { message: error.message, exitCode: 2 };
   if (isNamed<ReasonError>(error, "ReasonError"))
-    return { message: withHint(error), exitCode: error.reason === "INVALID_FIELD" ? 2 : 1 };
+    return { message: withHint(error, io), exitCode: error.reason === "INVALID_FIELD" ? 2 : 1 };
   if (isNamed(error, "PortInUse"))
     return {
-      message: `${error.message} (\`berth up --ports free\`, \`--ports 51051\`, or \`ports\` in berth.yaml)`,
+      message: `${error.message} (\`${hint(io, "up --ports free")}\`, \`--ports 51051\`, or \`ports\` in berth.yaml)`,
       exitCode: 1,
     };
   if (isErrno(error) && error.code === "ENOSPC")
@@ -36,18 +38,18 @@ function isNamed<E extends Error>(error: unknown, name: string): error is E {
 const tokenHint =
   "the token is missing or wrong, nothing was changed: name Berth's data folder with --data, or set BERTH_API_TOKEN (the token lies in the file `token` of the data folder)";
 
-function withHint(error: ReasonError): string {
+function withHint(error: ReasonError, io: Io): string {
   // The server's message speaks of headers; at the command line there are better ways.
   if (error.reason === "UNAUTHENTICATED") return tokenHint;
   const hints: Partial<Record<ReasonError["reason"], string>> = {
-    UNREACHABLE: "is Berth running? Start one with `berth up`, or say where it is with --data or --registry",
-    NOT_FOUND: "`berth sets`, `berth tasks` and `berth status` show what there is",
-    NO_SPACE: "`berth tasks` and everything else that only reads goes on as long as any space is left",
+    UNREACHABLE: `is Berth running? Start one with \`${hint(io, "up")}\`, or say where it is with --data or --registry`,
+    NOT_FOUND: `\`${hint(io, "sets")}\`, \`${hint(io, "tasks")}\` and \`${hint(io, "status")}\` show what there is`,
+    NO_SPACE: `\`${hint(io, "tasks")}\` and everything else that only reads goes on as long as any space is left`,
     NOT_READY: "it is starting or stopping; try again in a moment",
     QUEUE_FULL: "it has too much to do; try again in a moment",
   };
-  const hint = hints[error.reason];
-  return hint === undefined ? error.message : `${error.message}\n  ${hint}`;
+  const advice = hints[error.reason];
+  return advice === undefined ? error.message : `${error.message}\n  ${advice}`;
 }
 
 function isErrno(error: unknown): error is NodeJS.ErrnoException {

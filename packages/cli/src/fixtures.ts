@@ -3,7 +3,7 @@ import type { Io } from "./io.js";
 
 /** An Io that keeps what is written. */
 export function recordingIo(
-  given: Partial<Pick<Io, "terminal" | "colour" | "environment">> = {},
+  given: Partial<Pick<Io, "terminal" | "colour" | "environment" | "call" | "places">> = {},
 ): Io & { out(): string; errors(): string } {
   const out: string[] = [];
   const errors: string[] = [];
@@ -14,6 +14,8 @@ export function recordingIo(
     colour: given.colour ?? false,
     columns: () => 100,
     environment: given.environment ?? {},
+    call: given.call ?? "berth",
+    places: given.places ?? {},
     out: () => out.join(""),
     errors: () => errors.join(""),
   };

@@ -1,5 +1,7 @@
 // Everything a command does to the outside, in one place, so that a test can stand in for a terminal.
 import { styleText } from "node:util";
+import { calledAs } from "./hints.js";
+import type { Places } from "./places.js";
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -17,6 +19,10 @@ export interface Io {
   columns(): number;
   /** Environment. */
   readonly environment: NodeJS.ProcessEnv;
+  /** How people call the CLI again. */
+  readonly call: string;
+  /** Where this call says that Berth is. */
+  readonly places: Places;
 }
 
 /** The process's own. No colour in pipes, or where NO_COLOR is set. */
@@ -29,6 +35,8 @@ export function processIo(): Io {
     colour: terminal && !process.env.NO_COLOR,
     columns: () => process.stdout.columns ?? 80,
     environment: process.env,
+    call: calledAs(),
+    places: {},
   };
 }
 

@@ -1,9 +1,9 @@
 // The commands, their flags and their help. What a command does is loaded when it is called, so that help comes at once.
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
-import type { GlobalOptions } from "./connection.js";
 import { describeError } from "./errors.js";
 import type { Io } from "./io.js";
+import type { GlobalOptions, Places } from "./places.js";
 
 function version(): string {
   // The same place from the source as from what is built of it.
@@ -56,11 +56,14 @@ function submission(command: Command): Command {
     .option("--cwd <folder>", "working directory (default: the runner's)");
 }
 
-function example(command: Command, ...lines: string[]): Command {
-  return command.addHelpText(
-    "after",
-    `\n${lines.length === 1 ? "Example" : "Examples"}:\n${lines.map((line) => `  $ ${line}`).join("\n")}`,
-  );
+/** What `run` and `watch` have in common. */
+function following(command: Command): Command {
+  return command.option("--give-up <duration>", "leave with exit code 75 when Berth was away for so long", "5m");
+}
+
+function example(io: Io, command: Command, ...lines: string[]): Command {
+  const examples = lines.map((line) => `  $ ${line.replace(/^berth/, io.call)}`);
+  return command.addHelpText("after", `\n${lines.length === 1 ? "Example" : "Examples"}:\n${examples.join("\n")}`);
 }
 
 /** Builds the program. `behind` is what stood behind `--`; `done` takes the exit code. */
@@ -77,9 +80,9 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
     .exitOverride()
     .showHelpAfterError("(see --help)")
     .enablePositionalOptions();
-  const add = (command: Command, ...examples: string[]) => example(common(command), ...examples).exitOverride();
+  const add = (command: Command, ...examples: string[]) => example(io, common(command), ...examples).exitOverride();
   // Commands that start or write something here have no use for addresses and tokens.
-  const addLocal = (command: Command, ...examples: string[]) => example(command, ...examples).exitOverride();
+  const addLocal = (command: Command, ...examples: string[]) => example(io, command, ...examples).exitOverride();
   // Every action gets its arguments, its options and leaves an exit code.
   const act =
     <A extends unknown[]>(action: (...args: A) => Promise<number> | number) =>
@@ -121,12 +124,14 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
 
   program.commandsGroup("Work:");
   add(
-    submission(
-      program
-        .command("run")
-        .argument("[file]", "task file, - for standard input")
-        .usage("[options] FILE | -- COMMAND")
-        .description("submit and follow; exit code 0 only if all succeeded. Ctrl-C detaches, twice cancels"),
+    following(
+      submission(
+        program
+          .command("run")
+          .argument("[file]", "task file, - for standard input")
+          .usage("[options] FILE | -- COMMAND")
+          .description("submit and follow; exit code 0 only if all succeeded. Ctrl-C detaches, twice cancels"),
+      ),
     ),
     "berth run tasks.yaml",
     "berth run --pool default -- npm test",
@@ -151,11 +156,11 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
     ),
   );
   add(
-    program.command("watch").argument("<set>", "id of the set").description("follow a set that was submitted before"),
+    following(
+      program.command("watch").argument("<set>", "id of the set").description("follow a set that was submitted before"),
+    ),
     "berth watch nightly",
-  ).action(
-    act(async (set: string, options: GlobalOptions) => (await import("./commands/run.js")).watch(set, options, io)),
-  );
+  ).action(act(async (set: string, options: never) => (await import("./commands/run.js")).watch(set, options, io)));
   add(
     program
       .command("with")
@@ -319,7 +324,14 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
 }
 
 /** Runs the command line; returns the exit code. `argv` has no program name. */
-export async function runCli(argv: readonly string[], io: Io): Promise<number> {
+export async function runCli(argv: readonly string[], given: Io): Promise<number> {
+  let places: Places = {};
+  const io: Io = {
+    ...given,
+    get places() {
+      return places;
+    },
+  };
   const at = argv.indexOf("--");
   const before = at < 0 ? argv : argv.slice(0, at);
   const behind = at < 0 ? [] : argv.slice(at + 1);
@@ -328,12 +340,16 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
     const program = build(io, behind, (value) => {
       code = value;
     });
+    // What is told to people from here on repeats them.
+    program.hook("preAction", (_program, action) => {
+      places = action.opts<Places>();
+    });
     if (before.length === 0) program.help();
     await program.parseAsync([...before], { from: "user" });
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    const { message, exitCode } = describeError(error);
+    const { message, exitCode } = describeError(error, io);
     io.writeError(`berth: ${message}\n`);
     return exitCode;
   }

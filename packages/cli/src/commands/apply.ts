@@ -1,6 +1,7 @@
-import { type GlobalOptions, withClient } from "../connection.js";
+import { withClient } from "../connection.js";
 import { UsageError } from "../errors.js";
 import { type Io, paint, printJson, say } from "../io.js";
+import type { GlobalOptions } from "../places.js";
 import { readConfig } from "../settings.js";
 
 /** `berth apply FILE`: shows how Berth differs from the file, then makes it so. */

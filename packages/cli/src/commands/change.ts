@@ -1,7 +1,9 @@
 import { registry } from "@berth/contracts";
-import { type GlobalOptions, withClient } from "../connection.js";
+import { withClient } from "../connection.js";
 import { UsageError } from "../errors.js";
+import { hint } from "../hints.js";
 import { type Io, printJson, say } from "../io.js";
+import type { GlobalOptions } from "../places.js";
 
 interface Selection {
   readonly set?: string;
@@ -17,10 +19,10 @@ function selected(ids: readonly string[], options: Selection, states: registry.T
 }
 
 /** A misspelt id would otherwise look like success. */
-function nothingThere({ set, tasks }: registry.TaskFilter): UsageError {
+function nothingThere({ set, tasks }: registry.TaskFilter, io: Io): UsageError {
   const what = set === "" ? `task ${tasks.join(", ")}` : `task set ${set}, or it is empty`;
   return new UsageError(
-    `there is no ${what}; nothing was changed. \`berth sets\` and \`berth tasks\` show what there is`,
+    `there is no ${what}; nothing was changed. \`${hint(io, "sets")}\` and \`${hint(io, "tasks")}\` show what there is`,
     1,
   );
 }
@@ -33,10 +35,10 @@ export function cancel(
 ): Promise<number> {
   const filter = selected(ids, options);
   if (filter.set === "" && filter.tasks.length === 0)
-    throw new UsageError("name tasks (SET/TASK) or a set: berth cancel SET");
+    throw new UsageError(`name tasks (SET/TASK) or a set: ${hint(io, "cancel SET")}`);
   return withClient(options, io, async (client) => {
     const answer = await client.cancel(filter, options.reason);
-    if (answer.cancelledCount + answer.finalCount === 0) throw nothingThere(filter);
+    if (answer.cancelledCount + answer.finalCount === 0) throw nothingThere(filter, io);
     if (options.json === true) printJson(io, answer);
     else say(io, `${answer.cancelledCount} cancelled or being cancelled, ${answer.finalCount} were final before`);
     return 0;
@@ -53,7 +55,7 @@ export function retry(
   const filter = selected(ids, options, failed);
   const everywhere = filter.set === "" && filter.tasks.length === 0;
   if (everywhere && options.failed !== true)
-    throw new UsageError("name tasks (SET/TASK), a set, or --failed: berth retry SET --failed");
+    throw new UsageError(`name tasks (SET/TASK), a set, or --failed: ${hint(io, "retry SET --failed")}`);
   return withClient(options, io, async (client) => {
     const total = { retriedCount: 0, ignoredCount: 0 };
     const filters = everywhere ? await perSet() : [filter];
@@ -63,7 +65,7 @@ export function retry(
       total.ignoredCount += answer.ignoredCount;
     }
     if (!everywhere && options.failed !== true && total.retriedCount + total.ignoredCount === 0)
-      throw nothingThere(filter);
+      throw nothingThere(filter, io);
     if (options.json === true) printJson(io, total);
     else
       say(

@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { UsageError } from "../errors.js";
+import { hint } from "../hints.js";
 import { type Io, printJson, say } from "../io.js";
 
 /** The commented berth.yaml that `berth init` writes. */
@@ -72,8 +73,9 @@ export function init(file: string, options: { force?: boolean; json?: boolean },
   if (options.json === true) printJson(io, { file });
   else {
     say(io, `${file} is written. Next:`);
-    say(io, "  berth up                      start Berth in this terminal");
-    say(io, "  berth run -- echo hello       run a command under its limits, from another one");
+    const width = hint(io, "run -- echo hello").length;
+    say(io, `  ${hint(io, "up").padEnd(width)}  start Berth in this terminal`);
+    say(io, `  ${hint(io, "run -- echo hello")}  run a command under its limits, from another one`);
   }
   return 0;
 }

@@ -1,6 +1,8 @@
 import { wholeNumber } from "../arguments.js";
-import { type GlobalOptions, withClient } from "../connection.js";
+import { withClient } from "../connection.js";
+import { hint } from "../hints.js";
 import { type Io, printJson } from "../io.js";
+import type { GlobalOptions } from "../places.js";
 import { outputWriter } from "./output.js";
 
 /** `berth logs ID [-f]`: what a run wrote, standard error to standard error. */
@@ -28,7 +30,7 @@ export function logs(
       process.off("SIGINT", onInterrupt);
     }
     if (!any && options.json !== true && options.follow !== true)
-      io.writeError("no output is kept of it; see `berth task` for how it ended\n");
+      io.writeError(`no output is kept of it; see how it ended: ${hint(io, `task ${task}`)}\n`);
     return 0;
   });
 }

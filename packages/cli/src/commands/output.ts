@@ -2,6 +2,7 @@
 import type { BerthClient } from "@berth/client";
 import { formatBytes } from "@berth/client/quantities";
 import type { registry } from "@berth/contracts";
+import { hint } from "../hints.js";
 import { type Io, paint } from "../io.js";
 
 /** Writes chunks of output, and says where some were cut away or a new attempt begins. */
@@ -31,6 +32,6 @@ export async function followOutput(client: BerthClient, task: string, io: Io, si
   } catch (error) {
     if (signal.aborted) return;
     const why = error instanceof Error ? error.message : String(error);
-    io.writeError(`its output can't be followed (${why}); see it later: berth logs ${task}\n`);
+    io.writeError(`its output can't be followed (${why}); see it later: ${hint(io, `logs ${task}`)}\n`);
   }
 }

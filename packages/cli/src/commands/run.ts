@@ -1,19 +1,22 @@
-import type { GlobalOptions } from "../connection.js";
+import { durationFlag } from "../arguments.js";
 import { withClient } from "../connection.js";
+import { hint } from "../hints.js";
 import { type Io, printJson, say } from "../io.js";
+import type { GlobalOptions } from "../places.js";
 import { type Followed, follow } from "./follow.js";
 import { readSubmission, type SubmissionOptions, submitTasks } from "./submission.js";
 
-const exitCodes: Record<Followed, number> = { succeeded: 0, unsuccessful: 1, detached: 130 };
+const exitCodes: Record<Followed, number> = { succeeded: 0, unsuccessful: 1, detached: 130, gaveUp: 75 };
 
 /** `berth run`: submits and follows. */
 export async function run(
   file: string | undefined,
   command: readonly string[],
-  options: GlobalOptions & SubmissionOptions,
+  options: GlobalOptions & SubmissionOptions & { giveUp: string },
   io: Io,
 ): Promise<number> {
-  const submission = readSubmission(file, command, options);
+  const submission = readSubmission(file, command, options, io);
+  const giveUpMs = durationFlag("--give-up", options.giveUp);
   return withClient(options, io, async (client) => {
     const submitted = await submitTasks(client, submission, options);
     const told = `${tasksOf(submitted.taskCount)} submitted as set ${submitted.set}`;
@@ -21,13 +24,14 @@ export async function run(
     else if (options.json !== true) say(io, told);
     // One command is what a person would have run here: its output is what they wait for.
     const outputOf = file === undefined ? { outputOf: `${submitted.set}/${options.id ?? "task"}` } : {};
-    return exitCodes[await follow(client, submitted.set, io, { ...options, ...outputOf })];
+    return exitCodes[await follow(client, submitted.set, io, { ...options, ...outputOf, giveUpMs })];
   });
 }
 
 /** `berth watch`: follows a set that was submitted before. */
-export function watch(set: string, options: GlobalOptions, io: Io): Promise<number> {
-  return withClient(options, io, async (client) => exitCodes[await follow(client, set, io, options)]);
+export function watch(set: string, options: GlobalOptions & { giveUp: string }, io: Io): Promise<number> {
+  const giveUpMs = durationFlag("--give-up", options.giveUp);
+  return withClient(options, io, async (client) => exitCodes[await follow(client, set, io, { ...options, giveUpMs })]);
 }
 
 /** `berth submit`: submits and leaves. */
@@ -37,14 +41,14 @@ export async function submit(
   options: GlobalOptions & SubmissionOptions,
   io: Io,
 ): Promise<number> {
-  const submission = readSubmission(file, command, options);
+  const submission = readSubmission(file, command, options, io);
   return withClient(options, io, async (client) => {
     const submitted = await submitTasks(client, submission, options);
     if (options.json === true) printJson(io, submitted);
     else {
       const words = submitted.repeated ? "had been submitted before as" : "submitted as";
       say(io, `${tasksOf(submitted.taskCount)} ${words} set ${submitted.set}`);
-      say(io, `follow: berth watch ${submitted.set}   list: berth tasks --set ${submitted.set}`);
+      say(io, `follow: ${hint(io, `watch ${submitted.set}`)}   list: ${hint(io, `tasks --set ${submitted.set}`)}`);
     }
     return 0;
   });

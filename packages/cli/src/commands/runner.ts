@@ -5,9 +5,11 @@ import { createLogger } from "@berth/chassis/log";
 import { startTelemetry } from "@berth/chassis/telemetry";
 import { createRunner } from "@berth/runner";
 import { pairFlags, wholeNumber } from "../arguments.js";
-import { type GlobalOptions, withClient } from "../connection.js";
+import { withClient } from "../connection.js";
 import { UsageError } from "../errors.js";
+import { hint } from "../hints.js";
 import { type Io, printJson, say } from "../io.js";
+import type { GlobalOptions } from "../places.js";
 
 /** Flags of `berth runner`. */
 export interface RunnerOptions extends GlobalOptions {
@@ -39,7 +41,7 @@ function busOf({ bus, busPrefix }: RunnerOptions, environment: NodeJS.ProcessEnv
 /** `berth runner`: takes work until Ctrl-C, then finishes what it holds; a second Ctrl-C stops that too. */
 export function runner(options: RunnerOptions, io: Io): Promise<number> {
   if (options.pool.length === 0)
-    throw new UsageError("--pool is missing: whose work should it take? Such as: berth runner --pool default");
+    throw new UsageError(`--pool is missing: whose work should it take? Such as: ${hint(io, "runner --pool default")}`);
   const capacity = wholeNumber("--capacity", options.capacity, 1, 10_000);
   const labels = pairFlags("--label", options.label);
   const bus = busOf(options, io.environment);

@@ -4,9 +4,11 @@ import { systemClock } from "@berth/chassis/clock";
 import { type BerthClient, ReasonError } from "@berth/client";
 import { pool as wire } from "@berth/contracts";
 import { bytesFlag, cpuFlag, durationFlag, wholeNumber } from "../arguments.js";
-import { type GlobalOptions, withClient } from "../connection.js";
+import { withClient } from "../connection.js";
 import { UsageError } from "../errors.js";
+import { hint } from "../hints.js";
 import { type Io, printJson, say } from "../io.js";
+import type { GlobalOptions } from "../places.js";
 
 /** Flags of `berth pool set` and `berth pool create`. */
 export interface PoolOptions {
@@ -68,7 +70,7 @@ export function setPool(name: string, options: GlobalOptions & PoolOptions, io: 
   return withClient(options, io, async (client) => {
     const answer = await client.pools
       .updatePool({ pool, updateMask })
-      .catch((error: unknown) => missing(error, "pool", name, client));
+      .catch((error: unknown) => missing(error, "pool", name, client, io));
     return tellPool(answer.pool, options, io);
   });
 }
@@ -85,7 +87,7 @@ export function createPool(name: string, options: GlobalOptions & PoolOptions, i
     const answer = await client.pools.createPool({ pool: { ...pool, type }, requestId: randomUUID() });
     const code = tellPool(answer.pool, options, io);
     if (options.json !== true && (answer.pool?.runnerCount ?? 0) === 0)
-      say(io, `no runner takes its work yet: berth runner --pool ${name} --capacity 4`);
+      say(io, `no runner takes its work yet: ${hint(io, `runner --pool ${name} --capacity 4`)}`);
     return code;
   });
 }
@@ -140,7 +142,7 @@ export function setLimit(name: string, options: GlobalOptions & LimitOptions, io
   return withClient(options, io, async (client) => {
     const now = await client.pools.getLimit({ limit: name }).catch((error: unknown) => {
       if (options.create === true && ReasonError.from(error).reason === "NOT_FOUND") return undefined;
-      return missing(error, "limit", name, client);
+      return missing(error, "limit", name, client, io);
     });
     const fields: Partial<wire.Limit> = {
       ...(capacity === undefined ? {} : { capacity }),
@@ -193,7 +195,13 @@ export function deleteLimit(name: string, options: GlobalOptions, io: Io): Promi
 }
 
 /** Rethrows; where there is nothing of that name, says what there is and how to make it. */
-async function missing(thrown: unknown, kind: "pool" | "limit", name: string, client: BerthClient): Promise<never> {
+async function missing(
+  thrown: unknown,
+  kind: "pool" | "limit",
+  name: string,
+  client: BerthClient,
+  io: Io,
+): Promise<never> {
   const error = ReasonError.from(thrown);
   if (error.reason !== "NOT_FOUND") throw error;
   const now = await client.pools.getStatus({});
@@ -201,7 +209,9 @@ async function missing(thrown: unknown, kind: "pool" | "limit", name: string, cl
     kind === "pool"
       ? now.pools.map((each) => each.pool)
       : now.limits.map((each) => each.limit).filter((each) => !each.startsWith("runner:"));
-  const make =
-    kind === "pool" ? `berth pool create ${name} --max-concurrency N` : `berth limit set ${name} --capacity N --create`;
+  const make = hint(
+    io,
+    kind === "pool" ? `pool create ${name} --max-concurrency N` : `limit set ${name} --capacity N --create`,
+  );
   throw new UsageError(`there is no ${kind} "${name}"; there are ${names.join(", ")}. To make it: ${make}`, 1);
 }

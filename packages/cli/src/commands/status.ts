@@ -1,8 +1,10 @@
 import { ReasonError } from "@berth/client";
 import { formatBytes, formatDuration, wireMs } from "@berth/client/quantities";
 import { pool, type scheduler } from "@berth/contracts";
-import { type GlobalOptions, withClient } from "../connection.js";
+import { withClient } from "../connection.js";
+import { hint } from "../hints.js";
 import { bar, cut, type Io, paint, printJson, say, table } from "../io.js";
+import type { GlobalOptions } from "../places.js";
 
 const barWidth = 12;
 
@@ -144,7 +146,8 @@ function poolTable(all: readonly pool.Pool[], limits: readonly pool.Limit[], io:
 }
 
 function runnerTable(all: readonly pool.Runner[], io: Io): void {
-  if (all.length === 0) return say(io, "no runner is attached: nothing can run. Start one with `berth runner`");
+  if (all.length === 0)
+    return say(io, `no runner is attached: nothing can run. Start one with \`${hint(io, "runner --pool POOL")}\``);
   // What a `berth with` leaves behind for a while: gone, holding nothing, and never there for anybody else.
   const shown = all.filter(
     (each) => each.state !== pool.Runner_State.LOST || each.runningCount > 0 || each.pools.length > 0,

@@ -6,6 +6,8 @@ import { type BerthClient, parseTaskFile, type Submitted, type TaskInput, taskSc
 import type { registry } from "@berth/contracts";
 import { bytesFlag, cpuFlag, durationFlag, pairFlags, weightFlags, wholeNumber } from "../arguments.js";
 import { UsageError } from "../errors.js";
+import { hint } from "../hints.js";
+import type { Io } from "../io.js";
 
 /** Flags of `run` and `submit`. */
 export interface SubmissionOptions {
@@ -41,9 +43,10 @@ export function readSubmission(
   file: string | undefined,
   command: readonly string[],
   options: SubmissionOptions,
+  io: Io,
 ): Submission {
   if (file === undefined && command.length === 0)
-    throw new UsageError("give a task file, or a command behind --, such as: berth submit -- echo hello");
+    throw new UsageError(`give a task file, or a command behind --, such as: ${hint(io, "submit -- echo hello")}`);
   if (file !== undefined && command.length > 0)
     throw new UsageError(`give either a file or a command, not both ("${file}" and "${command.join(" ")}")`);
   return file === undefined ? fromCommand(command, options) : fromFile(file, options);

@@ -2,6 +2,7 @@
 import type { BerthClient } from "@berth/client";
 import { formatDuration } from "@berth/client/quantities";
 import { type pool, registry } from "@berth/contracts";
+import { hint } from "../hints.js";
 import { type Io, paint, say, table } from "../io.js";
 
 /** When a lease held how much of a limit. */
@@ -76,7 +77,7 @@ export async function showSummary(client: BerthClient, set: string, io: Io): Pro
     }),
   );
   for (const task of tasks.filter((each) => each.attempts.length > 1).slice(0, 5))
-    say(io, `${task.task} needed ${task.attempts.length} attempts; see: npx berth task ${task.task}`);
+    say(io, `${task.task} needed ${task.attempts.length} attempts; see: ${hint(io, `task ${task.task}`)}`);
   say(io);
 }
 

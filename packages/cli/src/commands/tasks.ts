@@ -3,9 +3,11 @@ import { type BerthClient, finalStates, ReasonError } from "@berth/client";
 import { formatDuration, wireMs } from "@berth/client/quantities";
 import { registry } from "@berth/contracts";
 import { wholeNumber } from "../arguments.js";
-import { type GlobalOptions, withClient } from "../connection.js";
+import { withClient } from "../connection.js";
 import { UsageError } from "../errors.js";
+import { hint, quoted } from "../hints.js";
 import { cut, type Io, paint, printJson, say, table } from "../io.js";
+import type { GlobalOptions } from "../places.js";
 import { paintState, parseStates, stateWord, stateWords } from "../states.js";
 
 /** Flags that choose tasks. */
@@ -79,7 +81,7 @@ export function listSets(options: GlobalOptions & { limit: string }, io: Io): Pr
     const { taskSets } = await client.registry.listTaskSets({ pageSize });
     if (options.json === true) printJson(io, taskSets);
     else if (taskSets.length === 0)
-      say(io, "nothing was submitted yet; begin with `berth run FILE` or `berth run -- COMMAND`");
+      say(io, `nothing was submitted yet; begin with \`${hint(io, "run FILE")}\` or \`${hint(io, "run -- COMMAND")}\``);
     else {
       const now = systemClock.wallMs();
       const counts = (set: registry.TaskSet) =>
@@ -236,10 +238,6 @@ function runLine(run: registry.TaskSpec["run"]): string {
   if (kind?.$case === "handler") return `handler ${kind.value.name}`;
   if (kind?.$case !== "command") return "";
   return kind.value.shell === "" ? kind.value.argv.map(quoted).join(" ") : `/bin/sh -c ${quoted(kind.value.shell)}`;
-}
-
-function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function took(task: registry.Task, now: number): string {

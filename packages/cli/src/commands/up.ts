@@ -1,13 +1,13 @@
 // `berth up`: everything in this process, until Ctrl-C. With --demo it also shows a set being worked off.
 import { randomUUID } from "node:crypto";
-import { resolve } from "node:path";
 import { readText } from "@berth/chassis/config";
 import { createClient, parseTaskFile } from "@berth/client";
 import type { Standalone } from "@berth/standalone";
 import { wholeNumber } from "../arguments.js";
-import { findPlaces, type GlobalOptions } from "../connection.js";
 import { UsageError } from "../errors.js";
+import { hint } from "../hints.js";
 import { type Io, paint, printJson, say } from "../io.js";
+import { findPlaces, type GlobalOptions } from "../places.js";
 import { readConfig } from "../settings.js";
 import { follow } from "./follow.js";
 import { showSummary } from "./summary.js";
@@ -86,8 +86,10 @@ function portFlags(ports: string | undefined): Record<string, number> {
 
 function welcome(standalone: Standalone, io: Io): void {
   const { addresses, httpAddresses } = standalone;
-  // Other terminals look into ./berth-data by themselves.
-  const found = standalone.dataFolder === resolve("berth-data") ? "" : ` --data ${standalone.dataFolder}`;
+  // Where the working folder alone doesn't lead here, by its berth.yaml or ./berth-data.
+  const { BERTH_CONFIG, BERTH_DATA_FOLDER } = io.environment;
+  const led = io.places.data ?? io.places.config ?? BERTH_CONFIG ?? BERTH_DATA_FOLDER;
+  const there = led === undefined ? {} : { data: standalone.dataFolder };
   say(io, `${paint(io, "bold", "Berth is up")} (process ${process.pid})`);
   for (const [title, name] of [
     ["registry", "registry"],
@@ -99,7 +101,7 @@ function welcome(standalone: Standalone, io: Io): void {
   say(io, `  data folder   ${standalone.dataFolder}   log ${standalone.logFile}`);
   say(
     io,
-    `  from another terminal:  npx berth status${found}    npx berth run${found} -- echo hello    npx berth --help`,
+    `  from another terminal:  ${["status", "run -- echo hello", "--help"].map((each) => hint(io, each, there)).join("    ")}`,
   );
   say(
     io,

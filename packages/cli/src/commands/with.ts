@@ -9,9 +9,11 @@ import type { BerthClient } from "@berth/client";
 import { pool, runner as wire } from "@berth/contracts";
 import { createRunner, type Runner } from "@berth/runner";
 import { durationFlag, weightFlags, wholeNumber } from "../arguments.js";
-import { type GlobalOptions, withClient } from "../connection.js";
+import { withClient } from "../connection.js";
 import { UsageError } from "../errors.js";
+import { hint } from "../hints.js";
 import { type Io, printJson } from "../io.js";
+import type { GlobalOptions } from "../places.js";
 
 // Nothing stands at the pool-manager while this waits, so it asks again and again, ever slower.
 const firstDelayMs = 100;
@@ -31,7 +33,7 @@ export interface WithOptions extends GlobalOptions {
 /** `berth with --limit NAME -- COMMAND`: exits with the command's code. */
 export function withLease(command: readonly string[], options: WithOptions, io: Io): Promise<number> {
   if (command.length === 0)
-    throw new UsageError("give the command behind --, such as: berth with --limit repo:web -- git pull");
+    throw new UsageError(`give the command behind --, such as: ${hint(io, "with --limit repo:web -- git pull")}`);
   const weights = Object.entries(weightFlags("--limit", options.limit)).map(([limit, weight]) => ({
     limit,
     weight: BigInt(weight),
@@ -137,7 +139,7 @@ async function granted(
     if (result?.verdict !== pool.BidResult_Verdict.REFUSED)
       throw new UsageError(result?.message || "the pool-manager gave no answer to the bid", 1);
     const never = result.refusals.find((each) => each.reason === pool.Refusal_Reason.LIMIT_TOO_SMALL);
-    if (never !== undefined) throw await neverGranted(never, client);
+    if (never !== undefined) throw await neverGranted(never, client, io);
     const why = result.refusals.map(refusalLine).join("; ");
     if (why !== told) io.writeError(`waiting: ${why}\n`);
     told = why;
@@ -150,11 +152,18 @@ async function granted(
   return undefined;
 }
 
-async function neverGranted({ limit, capacity, wanted }: pool.Refusal, client: BerthClient): Promise<UsageError> {
+async function neverGranted(
+  { limit, capacity, wanted }: pool.Refusal,
+  client: BerthClient,
+  io: Io,
+): Promise<UsageError> {
   const { limits } = await client.pools.getStatus({});
   if (limits.some((each) => each.limit === limit))
     return new UsageError(`limit ${limit} has a capacity of ${capacity}; ${wanted} can never be granted`, 1);
-  return new UsageError(`there is no limit "${limit}". To make it: berth limit set ${limit} --capacity N --create`, 1);
+  return new UsageError(
+    `there is no limit "${limit}". To make it: ${hint(io, `limit set ${limit} --capacity N --create`)}`,
+    1,
+  );
 }
 
 function refusalLine(refusal: pool.Refusal): string {
