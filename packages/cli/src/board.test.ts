@@ -36,6 +36,20 @@ describe("the board", () => {
       expect(widthOf(line)).toBeLessThan(100);
   });
 
+  it("shows what waits to try again, and for how long, below what runs", () => {
+    const board = new Board(3);
+    board.take(task("later", "BACKING_OFF", { readyTime: new Date(9_000), stateReason: "exit code 2" }));
+    board.take(task("now", "BACKING_OFF", { readyTime: new Date(1_000) }));
+    board.take(task("runs", "RUNNING", { startTime: new Date(0), pool: "p" }));
+    const [head, ...below] = board.lines(recordingIo({ terminal: true }), 2_000, 0);
+    expect(head).toContain("0/3 done, 1 running, 2 waiting to try again");
+    expect(below).toEqual([
+      "  runs  p  2.0s",
+      "  now is about to try again",
+      "  later waits 7.0s to try again - exit code 2",
+    ]);
+  });
+
   it("gives a line for what people want to know, and none for the rest", () => {
     const io = recordingIo();
     const board = new Board(1);
@@ -43,14 +57,14 @@ describe("the board", () => {
       task("a", "READY"),
       task("a", "RUNNING", { attempt: 1, pool: "p", runner: "r" }),
       task("a", "RUNNING", { attempt: 1, pool: "p", runner: "r", progress: 0.5 }),
-      task("a", "BACKING_OFF", { attempt: 1, stateReason: "exit code 1" }),
+      task("a", "BACKING_OFF", { attempt: 1, stateReason: "exit code 1", readyTime: new Date(10_000) }),
       task("a", "SUCCEEDED", { attempt: 2, startTime: new Date(0), endTime: new Date(1_500) }),
-    ].map((each) => changeLine(io, board, board.take(each), each));
+    ].map((each) => changeLine(io, board, board.take(each), each, 0));
     expect(lines).toEqual([
       undefined,
       "[0/1] a running in p on r",
       undefined,
-      "[0/1] a backing off - exit code 1",
+      "[0/1] a waits 10s to try again - exit code 1",
       "[1/1] a succeeded (attempt 2) in 1.5s",
     ]);
   });
