@@ -56,7 +56,8 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
   const away = awayTimer(options.giveUpMs, stop);
   const release = options.ownSignals === true ? () => undefined : onInterrupts(client, set, stop, line, io);
   const redraw = drawn ? setInterval(draw, redrawMs) : undefined;
-  const output = outputOf === undefined ? undefined : followOutput(client, outputOf, io, signal);
+  const over = ended.signal;
+  const output = outputOf === undefined ? undefined : followOutput(client, outputOf, io, { signal, over });
   const standstill = watchStandstill({
     board,
     drawn,
@@ -92,6 +93,8 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
         if (!drawn) line(text ?? "connected again");
       },
     });
+    // What is on its way may arrive; what breaks now isn't tried again.
+    ended.abort();
     await output;
   } catch (error) {
     if (!signal.aborted) throw error;

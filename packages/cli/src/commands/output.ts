@@ -1,5 +1,6 @@
 // What a run wrote, as it comes: standard output to standard output, standard error to standard error.
-import type { BerthClient } from "@berth/client";
+import { delay, systemClock } from "@berth/chassis/clock";
+import { type BerthClient, ReasonError } from "@berth/client";
 import { formatBytes } from "@berth/client/quantities";
 import type { registry } from "@berth/contracts";
 import { hint } from "../hints.js";
@@ -24,14 +25,45 @@ export function outputWriter(io: Io): (chunk: registry.LogChunk) => void {
   };
 }
 
-/** Writes all of a task's output until it is final. Ends without a word when `signal` aborts. */
-export async function followOutput(client: BerthClient, task: string, io: Io, signal: AbortSignal): Promise<void> {
-  const write = outputWriter(io);
-  try {
-    for await (const chunk of client.logs(task, { follow: true, signal })) write(chunk);
-  } catch (error) {
-    if (signal.aborted) return;
-    const why = error instanceof Error ? error.message : String(error);
-    io.writeError(`its output can't be followed (${why}); see it later: ${hint(io, `logs ${task}`)}\n`);
+/** Only what a moment later may be answered differently. */
+const passing = new Set(["UNREACHABLE", "NOT_READY", "CANCELLED"]);
+const againMs = 500;
+
+/** Leaves out what was written before: after a break the output is read again from its beginning. */
+export function onlyNew(write: (chunk: registry.LogChunk) => void): (chunk: registry.LogChunk) => void {
+  let attempt = 0;
+  let end = 0n;
+  return (chunk) => {
+    if (chunk.attempt < attempt || (chunk.attempt === attempt && chunk.offset < end)) return;
+    attempt = chunk.attempt;
+    end = chunk.offset + BigInt(chunk.data.length);
+    write(chunk);
+  };
+}
+
+/**
+ * Writes all of a task's output until it is final. Ends without a word when `signal` aborts. A connection that breaks is tried
+ * again until `over` aborts: whoever follows the task as well knows then that it is final, or says that Berth is away.
+ */
+export async function followOutput(
+  client: BerthClient,
+  task: string,
+  io: Io,
+  { signal, over }: { signal: AbortSignal; over: AbortSignal },
+): Promise<void> {
+  const write = onlyNew(outputWriter(io));
+  for (;;) {
+    try {
+      for await (const chunk of client.logs(task, { follow: true, signal })) write(chunk);
+      return;
+    } catch (thrown) {
+      if (signal.aborted) return;
+      const error = ReasonError.from(thrown);
+      if (over.aborted || !passing.has(error.reason)) {
+        const later = hint(io, `logs ${task}`);
+        return io.writeError(`its output can't be followed (${error.message}); see it later: ${later}\n`);
+      }
+    }
+    await delay(systemClock, againMs, AbortSignal.any([signal, over]));
   }
 }
