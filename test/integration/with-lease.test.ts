@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Berth, scratchFolder, startBerth, startProcess } from "./harness/berth.js";
+import { type Berth, portsOf, scratchFolder, startBerth, startProcess } from "./harness/berth.js";
 import { until } from "./harness/until.js";
 
 // The runner behind `with` has about 2.3 s from one answer to the next.
@@ -11,18 +11,8 @@ const short = {
 const scratch = scratchFolder();
 let berth: Berth;
 
-/** The ports of the first start: `with` must find it again. */
-let ports: Record<string, number> = {};
-const portsIn = (addresses: object, suffix: string) =>
-  Object.entries(addresses).map(([name, address]) => [`${name}${suffix}`, Number(String(address).split(":").at(-1))]);
-
 beforeAll(async () => {
   berth = await startBerth(scratch.path, short);
-  const http = ["registry", "poolManager", "scheduler", "metrics"] as const;
-  ports = Object.fromEntries([
-    ...portsIn(berth.client.endpoints.addresses, ""),
-    ...portsIn(Object.fromEntries(http.map((name) => [name, berth.http(name)])), "Http"),
-  ]);
 });
 afterAll(async () => {
   await berth?.stop();
@@ -43,6 +33,8 @@ async function hold(): Promise<ReturnType<typeof startProcess>> {
 describe("berth with, when Berth goes away", () => {
   it("goes on over a restart within the TTL", async () => {
     const held = await hold();
+    // `with` must find it again.
+    const ports = portsOf(berth);
     await berth.kill();
     berth = await startBerth(scratch.path, { ...short, ports });
     await until("the restarted Berth to hear of it", async () => {

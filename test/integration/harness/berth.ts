@@ -90,6 +90,22 @@ export async function startBerth(
   };
 }
 
+/** The ports that a Berth has, for another start of it that its clients find again. */
+export function portsOf(berth: Berth): Record<keyof typeof freePorts, number> {
+  const { addresses } = berth.client.endpoints;
+  const port = (address: string) => Number(address.split(":").at(-1));
+  return {
+    registry: port(addresses.registry),
+    poolManager: port(addresses.poolManager),
+    scheduler: port(addresses.scheduler),
+    metrics: port(addresses.metrics),
+    registryHttp: port(berth.http("registry")),
+    poolManagerHttp: port(berth.http("poolManager")),
+    schedulerHttp: port(berth.http("scheduler")),
+    metricsHttp: port(berth.http("metrics")),
+  };
+}
+
 /** Folder that every process started here leaves a V8 profile in when it ends; undefined takes none. */
 const profileFolder = process.env.CPU_PROFILE_FOLDER;
 
