@@ -1,4 +1,6 @@
 import { join } from "node:path";
+import { createChannel, createClient } from "@berth/chassis/grpc";
+import { pool } from "@berth/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Berth, portsOf, scratchFolder, startBerth, startProcess } from "./harness/berth.js";
 import { until } from "./harness/until.js";
@@ -29,6 +31,24 @@ async function hold(): Promise<ReturnType<typeof startProcess>> {
   await until("the command to begin", async () => held.output().includes("begun"));
   return held;
 }
+
+describe("berth with, when somebody takes its lease away", () => {
+  it("ends its command, says who wanted it, and the limit is free afterwards", async () => {
+    const held = await hold();
+    const { addresses, token } = berth.client.endpoints;
+    const channel = createChannel(addresses.poolManager);
+    const occupying = () => berth.client.pools.listAssignments({ occupying: true });
+    const [lease] = (await occupying()).leases;
+    const ledger = createClient(pool.LeaseLedgerServiceDefinition, channel, { token });
+    const attempts = [{ task: lease?.task ?? "", attempt: lease?.attempt ?? 0 }];
+    await ledger.forbidAttempts({ attempts, reason: "the night shift needs it" });
+    // 128 + SIGTERM.
+    expect(await held.exited).toBe(143);
+    channel.close();
+    expect(held.output()).toContain("the night shift needs it");
+    expect((await occupying()).leases).toEqual([]);
+  });
+});
 
 describe("berth with, when Berth goes away", () => {
   it("goes on over a restart within the TTL", async () => {
