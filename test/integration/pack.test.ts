@@ -13,6 +13,12 @@ const workspaces = [
 /** npm couldn't reach a registry, and its cache doesn't hold everything. */
 const unreachable = /ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|ENOTCACHED/;
 
+/** What npm says of a tarball. */
+interface Packed {
+  readonly name: string;
+  readonly files: readonly { readonly path: string }[];
+}
+
 const program = `
 import { createClient } from "@berth/client";
 import { createRunner } from "@berth/runner";
@@ -34,6 +40,7 @@ describe("cli, client and runner, installed from tarballs outside the clone", ()
   const scratch = scratchFolder();
   const app = join(scratch.path, "app");
   const berthCommand = join(app, "node_modules/.bin/berth");
+  let packed: readonly Packed[] = [];
   let problem = "";
   let up: Running | undefined;
 
@@ -43,8 +50,9 @@ describe("cli, client and runner, installed from tarballs outside the clone", ()
     mkdirSync(app);
     const npm = (args: string[], cwd: string) => start("npm", [...args, "--loglevel=error"], { cwd }).ended;
     const chosen = workspaces.flatMap((each) => ["-w", each]);
-    const packed = await npm(["pack", "--pack-destination", tarballs, ...chosen], root);
-    if (packed.code !== 0) throw new Error(packed.error);
+    const packing = await npm(["pack", "--json", "--pack-destination", tarballs, ...chosen], root);
+    if (packing.code !== 0) throw new Error(packing.error);
+    packed = Object.values(JSON.parse(packing.out) as Record<string, Packed>);
     writeFileSync(join(app, "package.json"), '{ "name": "app", "private": true, "type": "module" }\n');
     const files = readdirSync(tarballs).map((name) => join(tarballs, name));
     const installed = await npm(["install", "--prefer-offline", "--no-audit", "--no-fund", ...files], app);
@@ -58,12 +66,26 @@ describe("cli, client and runner, installed from tarballs outside the clone", ()
     scratch.remove();
   });
 
+  it("hold what a package needs, with licence and README, and nothing of tests", () => {
+    expect(packed.map(({ name }) => name).sort()).toHaveLength(workspaces.length);
+    for (const { name, files } of packed) {
+      const paths = files.map(({ path }) => path);
+      expect(paths, name).toEqual(expect.arrayContaining(["LICENSE", "README.md", "package.json"]));
+      expect(paths.filter((path) => /\.test\.|\.map$|^src\/|fixtures|testing|store\/.*conformance/.test(path))).toEqual(
+        [],
+      );
+    }
+  });
+
   it("runs a command by the CLI, and a handler by a program of ten lines", async ({ skip }) => {
     skip(problem !== "", problem);
     expect(await succeed(berthCommand, ["--version"], { cwd: app })).toMatch(/^\d+\.\d+\.\d+\n$/);
     await succeed(berthCommand, ["init"], { cwd: app });
     up = start(berthCommand, ["up", "--ports", "free"], { cwd: app });
-    await until("berth up to be ready", async () => up?.out().includes("data folder") ?? false);
+    await until("berth up to be ready", () => {
+      if (up?.child.exitCode !== null) throw new Error(`berth up ended with ${up?.child.exitCode}: ${up?.error()}`);
+      return up.out().includes("data folder");
+    });
     const ran = await start(berthCommand, ["run", "--", "node", "--version"], { cwd: app }).ended;
     expect([ran.code, ran.out]).toEqual([0, `${process.version}\n`]);
     writeFileSync(join(app, "program.mjs"), program);
