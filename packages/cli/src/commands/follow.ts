@@ -58,14 +58,16 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
   const redraw = drawn ? setInterval(draw, redrawMs) : undefined;
   const over = ended.signal;
   const output = outputOf === undefined ? undefined : followOutput(client, outputOf, io, { signal, over });
+  // An answer that is under way mustn't keep the user waiting at the end.
+  const following = AbortSignal.any([signal, ended.signal]);
   const standstill = watchStandstill({
     board,
     drawn,
     clock: systemClock,
-    signal: AbortSignal.any([signal, ended.signal]),
+    signal: following,
     explain: async (task) =>
       notes.connection === undefined
-        ? client.scheduler.explainTask({ task }, { signal }).then(
+        ? client.scheduler.explainTask({ task }, { signal: following }).then(
             (answer) => answer.summary || undefined,
             () => undefined,
           )
