@@ -15,6 +15,10 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["packages/*/src/**/*.test.ts", "services/*/src/**/*.test.ts", "test/house/**/*.test.ts"],
+          // Tests wait for events; how long those take is the machine's affair. These only end what would wait for ever.
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+          expect: { poll: { timeout: 20_000, interval: 10 } },
         },
       },
       {

@@ -46,7 +46,7 @@ export class NatsBus implements Bus {
     this.outbox = new Outbox(
       this.settings,
       (connection) => this.keeper.look(connection),
-      (sequence) => this.keeper.saw(sequence),
+      () => this.keeper.witness(),
     );
     this.publishing = new Link(this.settings, "publish");
     this.consuming = new Link(this.settings, "consume");

@@ -123,13 +123,16 @@ export class Hand<M> {
     for (const message of messages.slice(0, -1)) this.tell(message, () => message.accept());
     const last = messages.at(-1);
     if (!last || this.orphans.has(last)) return;
+    const saw = this.parts.keeper.witness();
     const cut = new Promise<never>((_, reject) => {
       this.stopWaiting = () => reject(new Error("the connection is lost"));
     });
     try {
       await Promise.race([last.acceptAndConfirm(confirmMs), cut]);
+      // The consumer may have been replaced while the answer travelled; the new one doesn't resume at a number of the old.
+      if (this.orphans.has(last)) return;
       this.resumeAt = Math.max(this.resumeAt, ...messages.map(({ sequence }) => sequence + 1));
-      this.parts.keeper.saw(this.resumeAt - 1);
+      saw(this.resumeAt - 1);
     } catch (error) {
       this.parts.settings.logger.debug({ error, durable: this.parts.durable }, "an acknowledgement wasn't confirmed");
     }

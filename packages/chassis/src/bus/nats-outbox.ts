@@ -46,7 +46,8 @@ export class Outbox {
   private readonly settings: Settings;
   /** Makes sure that the stream is there. */
   private readonly prepare: (connection: NatsConnection) => Promise<unknown>;
-  private readonly saw: (sequence: number) => void;
+  /** Begins to watch a letter on its way; gives how to note the sequence that the stream gave it. */
+  private readonly witness: () => (sequence: number) => void;
   private readonly waiting: Pending[] = [];
   private readonly inFlight = new Set<Pending>();
   private bytes = 0;
@@ -60,11 +61,11 @@ export class Outbox {
   constructor(
     settings: Settings,
     prepare: (connection: NatsConnection) => Promise<unknown>,
-    saw: (sequence: number) => void,
+    witness: () => (sequence: number) => void,
   ) {
     this.settings = settings;
     this.prepare = prepare;
-    this.saw = saw;
+    this.witness = witness;
   }
 
   get unacknowledged(): number {
@@ -165,12 +166,13 @@ export class Outbox {
 
   private async attempt(connection: NatsConnection, pending: Pending): Promise<void> {
     const { sending } = pending;
+    const saw = this.witness();
     try {
       const withHeaders = headers();
       if (pending.traceParent) withHeaders.set("traceparent", pending.traceParent);
       const options = { msgID: pending.id, headers: withHeaders, timeout: attemptMs };
       const { seq, duplicate } = await connection.jetstream().publish(pending.subject, pending.bytes, options);
-      this.saw(seq);
+      saw(seq);
       if (pending.over) return;
       this.published += 1;
       if (duplicate) this.duplicates += 1;

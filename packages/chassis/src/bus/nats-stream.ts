@@ -44,9 +44,8 @@ export class StreamKeeper {
   private created: string | undefined;
   private highest = 0;
   private generation = 0;
-  private looks = 0;
-  /** The latest look whose answer has been compared. */
-  private newest = 0;
+  /** Answers that have been compared with what is remembered. */
+  private compared = 0;
   private complaint = "";
   /** How the last generation began. */
   lossReason: GapReason = "stream recreated";
@@ -58,27 +57,31 @@ export class StreamKeeper {
     this.onLoss = onLoss;
   }
 
-  /** Notes a sequence that the stream has. */
-  saw(sequence: number): void {
-    if (sequence > this.highest) this.highest = sequence;
+  /** How to note, later on, a sequence that the stream of now has. Once that stream is lost it does nothing: the numbers mean others then. */
+  witness(): (sequence: number) => void {
+    const { generation } = this;
+    return (sequence) => {
+      if (generation === this.generation && sequence > this.highest) this.highest = sequence;
+    };
   }
 
   /**
-   * Makes the stream if it isn't there, and compares it with what is remembered. The answer is no older than the call: two looks may
-   * overtake each other on two connections, and an outdated one would take the new stream for the old.
+   * Makes the stream if it isn't there, and compares it with what is remembered. The answer is no older than the call.
+   *
+   * Looks overtake each other, since there are two connections. An answer that shows a loss counts only if no other was compared while it
+   * travelled: it may be the older of the two and take the new stream for the old, or repeat a loss that is known. Then we ask again.
    */
   async look(connection: NatsConnection): Promise<Look> {
     for (;;) {
-      this.looks += 1;
-      const look = this.looks;
       // Taken before asking: what we see while the answer travels may be newer than the answer.
-      const { highest, generation } = this;
+      const { highest, compared } = this;
       const info = await this.infoOrNew(connection).catch((error: unknown) => this.complain(error));
       this.complaint = "";
-      if (look < this.newest) continue;
-      this.newest = look;
-      // What was seen of a stream that turned out to be lost meanwhile says nothing about the one after it.
-      this.compare(info, generation === this.generation ? highest : 0);
+      const loss = this.lossIn(info, highest);
+      if (loss && compared !== this.compared) continue;
+      this.compared += 1;
+      this.created = info.created;
+      if (loss) this.begin(loss, info, highest);
       return { info, generation: this.generation };
     }
   }
@@ -94,21 +97,17 @@ export class StreamKeeper {
     throw error;
   }
 
-  private compare(info: StreamInfo, seen: number): void {
-    const recreated = this.created !== undefined && info.created !== this.created;
-    this.created = info.created;
-    if (!recreated && info.state.last_seq >= seen) return;
-    this.lossReason = recreated ? "stream recreated" : "stream rolled back";
+  private lossIn(info: StreamInfo, seen: number): GapReason | undefined {
+    if (this.created !== undefined && info.created !== this.created) return "stream recreated";
+    return info.state.last_seq < seen ? "stream rolled back" : undefined;
+  }
+
+  private begin(reason: GapReason, info: StreamInfo, seen: number): void {
     this.settings.logger.error(
-      {
-        stream: this.names.stream,
-        reason: this.lossReason,
-        created: info.created,
-        lastSequence: info.state.last_seq,
-        seen,
-      },
+      { stream: this.names.stream, reason, created: info.created, lastSequence: info.state.last_seq, seen },
       "the stream of the bus has lost messages; readers catch up by cursor",
     );
+    this.lossReason = reason;
     this.highest = info.state.last_seq;
     this.generation += 1;
     this.onLoss();
