@@ -16,16 +16,16 @@ async function waiting() {
   const handler = async () => {};
   const hand = new Hand({ settings, keeper, subject, durable: "reader", handler, traceParents: undefined });
   let confirm: () => void = () => {};
-  const over = await new Promise<{ over: Promise<void> }>((resolve) => {
+  const asked = await new Promise<{ over: Promise<void> }>((resolve) => {
     const request = () =>
       new Promise<void>((confirmed) => {
         confirm = confirmed;
-        resolve({ over });
+        resolve({ over: handing });
       });
     const message = { data: new Uint8Array(), reply: "$JS.ACK.s.c.1.7.1.0.0" };
-    const over = hand.over([new Delivered({ request } as unknown as NatsConnection, message as never)]);
+    const handing = hand.over([new Delivered({ request } as unknown as NatsConnection, message as never)]);
   });
-  return { hand, confirm, ...over };
+  return { hand, confirm, over: asked.over };
 }
 
 it("resumes after the last message whose acknowledgement the server has confirmed", async () => {
