@@ -71,6 +71,22 @@ export interface Position {
   readonly holder: string;
 }
 
+/** The leader row, as a store that keeps a journal has it. */
+export interface LeadPosition extends Position {
+  /** Oldest commit that a replay needs. */
+  readonly replayFrom: number;
+}
+
+/** One commit in the journal. */
+export interface JournalRow {
+  /** Number of the commit. */
+  readonly n: number;
+  /** When, wall clock, milliseconds since 1970. */
+  readonly wallMs: number;
+  /** Its changes, as the store encoded them. */
+  readonly changes: string;
+}
+
 /** What an engine needs of a store. */
 export interface EngineStore<Change, Row> {
   /**

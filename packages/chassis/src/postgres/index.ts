@@ -1,6 +1,6 @@
 export { openPostgres, type PostgresDatabase } from "./database.js";
 export { asCommitError, DatabaseError, DatabaseUnusable } from "./errors.js";
-export { type JournalRow, type LeadPosition, PostgresLead } from "./lead.js";
+export { PostgresLead } from "./lead.js";
 export { PostgresOpener } from "./opener.js";
 export type { Run, Session, Statement } from "./session.js";
 export { type DatabaseSettings, databaseSchema, databaseUrl, type PostgresTarget, targetOf } from "./target.js";

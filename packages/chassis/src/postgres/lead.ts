@@ -1,24 +1,8 @@
-import { LeadLost, type Position } from "../engine/port.js";
+import { type JournalRow, LeadLost, type LeadPosition } from "../engine/port.js";
 import type { PostgresDatabase } from "./database.js";
 import { asCommitError, DatabaseError } from "./errors.js";
 import type { Run, Session } from "./session.js";
 import { fromColumn, toColumn } from "./text.js";
-
-/** The leader row. */
-export interface LeadPosition extends Position {
-  /** Oldest commit that a replay needs. */
-  readonly replayFrom: number;
-}
-
-/** One commit in the journal. */
-export interface JournalRow {
-  /** Number of the commit. */
-  readonly n: number;
-  /** When, wall clock, milliseconds since 1970. */
-  readonly wallMs: number;
-  /** Its changes, as the store encoded them. */
-  readonly changes: string;
-}
 
 /** What a commit has in common whatever the service. */
 interface CommitHead {

@@ -1,4 +1,4 @@
-export { asCommitError, type JournalRow, type LeadPosition, SqliteLead } from "./lead.js";
+export { asCommitError, SqliteLead } from "./lead.js";
 export { type FolderLock, FolderLocked, lockFolder } from "./lock.js";
 export { openSqlite, type SqliteDatabase } from "./open.js";
 export { inTransaction } from "./transaction.js";

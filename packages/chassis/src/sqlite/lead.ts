@@ -1,22 +1,6 @@
-import { CommitRefused, LeadLost, type Position } from "../engine/port.js";
+import { CommitRefused, type JournalRow, LeadLost, type LeadPosition } from "../engine/port.js";
 import type { SqliteDatabase } from "./open.js";
 import { storeTrouble } from "./trouble.js";
-
-/** The leader row. */
-export interface LeadPosition extends Position {
-  /** Oldest commit that a replay needs. */
-  readonly replayFrom: number;
-}
-
-/** One commit in the journal. */
-export interface JournalRow {
-  /** Number of the commit. */
-  readonly n: number;
-  /** When, wall clock, milliseconds since 1970. */
-  readonly wallMs: number;
-  /** Its changes, as the store encoded them. */
-  readonly changes: string;
-}
 
 /** The leader row and the journal of one service in SQLite. Callers bring the transaction. */
 export class SqliteLead {
