@@ -4,14 +4,14 @@ import { systemClock } from "@berth/chassis/clock";
 import { Secret } from "@berth/chassis/config";
 import { createLogger } from "@berth/chassis/log";
 import { createClient } from "@berth/client";
-import { createRunner, type Handler } from "@berth/runner";
+import type { Handler } from "@berth/runner";
 import { type Cluster, startCluster } from "@berth/testkit";
 import { connect } from "nats";
 import { Client } from "pg";
 import { root, scratchFolder } from "../integration/harness/berth.js";
 import type { AtRest } from "./at-rest.js";
 import { descendantsOf } from "./cpu.js";
-import { benchProcesses, type Outside, type System } from "./system.js";
+import { benchProcesses, type Outside, type System, startRunner } from "./system.js";
 
 /** PostgreSQL's sessions tell what they did at most once a second. */
 const statisticsMs = 1_500;
@@ -47,31 +47,13 @@ export async function startClusterSystem(
       },
     },
   });
-  const addresses = {
-    registry: cluster.address("registry"),
-    poolManager: cluster.address("pool-manager"),
-    scheduler: cluster.address("scheduler"),
-    metrics: cluster.address("metrics"),
-  };
-  const client = createClient({ addresses, token: cluster.token });
+  const client = createClient({ addresses: cluster.addresses, token: cluster.token });
   const logger = createLogger({ service: "bench", level: "warn" });
   const bus = await openBus(
     { bus: new Secret(cluster.nats.url), busPrefix: "berth", busDrop: 0 },
     { clock: systemClock, logger, name: "bench" },
   );
-  const runner = createRunner({
-    id: "bench",
-    dataFolder: join(folder.path, "runner"),
-    pools: ["bench"],
-    capacity: slots,
-    poolManagerAddress: addresses.poolManager,
-    schedulerAddress: addresses.scheduler,
-    registryAddress: addresses.registry,
-    token: cluster.token,
-    bus,
-  });
-  runner.handle("noop", handler);
-  await runner.start();
+  const runner = await startRunner(client, { dataFolder: join(folder.path, "runner"), slots, handler, bus });
   const pidOf = (name: string) => cluster.members.find(({ service }) => service === name)?.part.pid ?? 0;
   return {
     berth: {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Bus } from "@berth/chassis/bus";
 import type { BerthClient } from "@berth/client";
 import { createRunner, type Handler, type Runner } from "@berth/runner";
 import type { BerthConfigInput } from "@berth/standalone";
@@ -38,6 +39,28 @@ export function benchProcesses(): number[] {
   return [process.pid, ...childrenOf(process.pid)];
 }
 
+/** Starts the runner of the benchmarks, which takes the work of pool `bench`. */
+export async function startRunner(
+  { endpoints: { addresses, token } }: BerthClient,
+  options: { dataFolder: string; slots: number; handler: Handler; bus?: Bus },
+): Promise<Runner> {
+  const { dataFolder, slots, handler, bus } = options;
+  const runner = createRunner({
+    id: "bench",
+    dataFolder,
+    pools: ["bench"],
+    capacity: slots,
+    poolManagerAddress: addresses.poolManager,
+    schedulerAddress: addresses.scheduler,
+    registryAddress: addresses.registry,
+    token,
+    ...(bus === undefined ? {} : { bus }),
+  });
+  runner.handle("noop", handler);
+  await runner.start();
+  return runner;
+}
+
 /** Starts a standalone Berth in a process of its own. Tasks of pool `bench` go to the runner, which has `slots` of them. */
 export async function startSystem(slots: number, config: BerthConfigInput, handler: Handler): Promise<System> {
   const folder = scratchFolder();
@@ -46,19 +69,7 @@ export async function startSystem(slots: number, config: BerthConfigInput, handl
     ...config,
     pools: { bench: { type: "remote", maxConcurrency: slots }, ...config.pools },
   });
-  const { addresses, token } = berth.client.endpoints;
-  const runner = createRunner({
-    id: "bench",
-    dataFolder: join(folder.path, "runner"),
-    pools: ["bench"],
-    capacity: slots,
-    poolManagerAddress: addresses.poolManager,
-    schedulerAddress: addresses.scheduler,
-    registryAddress: addresses.registry,
-    token,
-  });
-  runner.handle("noop", handler);
-  await runner.start();
+  const runner = await startRunner(berth.client, { dataFolder: join(folder.path, "runner"), slots, handler });
   const berthPid = berth.child.pid ?? 0;
   return {
     berth,

@@ -31,13 +31,7 @@ async function start(folder: string, drop = "0"): Promise<Cluster> {
 }
 
 function clientOf(cluster: Cluster) {
-  const addresses = {
-    registry: cluster.address("registry"),
-    poolManager: cluster.address("pool-manager"),
-    scheduler: cluster.address("scheduler"),
-    metrics: cluster.address("metrics"),
-  };
-  return createClient({ addresses, token: cluster.token });
+  return createClient({ addresses: cluster.addresses, token: cluster.token });
 }
 
 /** Works off the demo; its tasks run in the folder that this was called from, the repository. */

@@ -35,13 +35,7 @@ describe.skipIf(!nats || !postgres)("four services with standbys (needs nats-ser
       },
       onDied: (part, how) => died.push(`${part}: ${how}`),
     });
-    const addresses = {
-      registry: cluster.address("registry"),
-      poolManager: cluster.address("pool-manager"),
-      scheduler: cluster.address("scheduler"),
-      metrics: cluster.address("metrics"),
-    };
-    client = createClient({ addresses, token: cluster.token });
+    client = createClient({ addresses: cluster.addresses, token: cluster.token });
   });
   afterAll(async () => {
     client?.close();
@@ -104,6 +98,22 @@ describe.skipIf(!nats || !postgres)("four services with standbys (needs nats-ser
     return Math.round(performance.now() - atMs);
   }
 
+  /** Wakes a process that was replaced while it slept. Asked by somebody who knows no other, it must say nothing, and end. */
+  async function wakesToSilence({ part, grpc }: Member, ask: (alone: BerthClient) => Promise<unknown>): Promise<void> {
+    died.length = 0;
+    const addresses = { registry: grpc, poolManager: grpc, scheduler: grpc };
+    const alone = createClient({ addresses, token: cluster.token, timeoutMs: 8_000 });
+    // Asked while it sleeps: whatever it says, it says after it woke. That there is no such task is an answer too.
+    const answer = ask(alone).then(
+      () => "an answer",
+      (error: unknown) => (error instanceof ReasonError && error.reason === "NOT_FOUND" ? "an answer" : "no answer"),
+    );
+    part.signal("SIGCONT");
+    await until("the former leader to end", () => died.length > 0);
+    expect([await answer, died]).toEqual(["no answer", [`${part.name}: exit code 1`]]);
+    alone.close();
+  }
+
   it.each(["registry", "pool-manager", "scheduler", "metrics"] as const)(
     "kill -9 of the %s in mid-work costs nothing but moments",
     async (service) => {
@@ -125,17 +135,7 @@ describe.skipIf(!nats || !postgres)("four services with standbys (needs nats-ser
       const tookMs = await takeover("pool-manager", leader);
       expect(tookMs).toBeLessThan(10_000);
       await new Promise((resolve) => setTimeout(resolve, 2 * ttlMs - tookMs));
-      died.length = 0;
-      // Asked while it sleeps, by somebody who knows no other: whatever it says, it says after it woke.
-      const alone = createClient({ addresses: { poolManager: leader.grpc }, token: cluster.token, timeoutMs: 8_000 });
-      const answer = alone.pools.getStatus({}).then(
-        () => "an answer",
-        () => "no answer",
-      );
-      leader.part.signal("SIGCONT");
-      await until("the former leader to end", () => died.length > 0);
-      expect([await answer, died]).toEqual(["no answer", [`${leader.part.name}: exit code 1`]]);
-      alone.close();
+      await wakesToSilence(leader, (alone) => alone.pools.getStatus({}));
       return `process ${pid} was stopped for ${(2 * ttlMs) / 1_000} s, replaced after ${tookMs} ms, and ended when it woke`;
     });
   });
@@ -148,23 +148,9 @@ describe.skipIf(!nats || !postgres)("four services with standbys (needs nats-ser
         leader.part.signal("SIGSTOP");
         const tookMs = await takeover(service, leader);
         expect(tookMs).toBeLessThan(10_000);
-        died.length = 0;
-        const alone = createClient({
-          addresses: { registry: leader.grpc, scheduler: leader.grpc },
-          token: cluster.token,
-          timeoutMs: 8_000,
-        });
-        const asked =
-          service === "registry" ? alone.registry.listTaskSets({}) : alone.scheduler.explainTask({ task: "any/task" });
-        const answer = asked.then(
-          () => "an answer",
-          (error: unknown) =>
-            error instanceof ReasonError && error.reason === "NOT_FOUND" ? "an answer" : "no answer",
+        await wakesToSilence(leader, (alone) =>
+          service === "registry" ? alone.registry.listTaskSets({}) : alone.scheduler.explainTask({ task: "any/task" }),
         );
-        leader.part.signal("SIGCONT");
-        await until("the former leader to end", () => died.length > 0);
-        expect([await answer, died]).toEqual(["no answer", [`${leader.part.name}: exit code 1`]]);
-        alone.close();
         return `replaced after ${tookMs} ms, and ended when it woke`;
       });
     },

@@ -3,21 +3,10 @@ import { createClient } from "@berth/client";
 import { type Cluster, serversAvailable, startCluster } from "@berth/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { root, scratchFolder } from "../integration/harness/berth.js";
-import { type ReceivedSpan, startTraceReceiver, type TraceReceiver } from "../integration/harness/trace-receiver.js";
+import { startTraceReceiver, type TraceReceiver, wholeWay, wholeWayOf } from "../integration/harness/trace-receiver.js";
 import { until } from "../integration/harness/until.js";
 
 const { nats, postgres } = serversAvailable();
-const submitMethod = "berth.registry.v1.RegistryService/SubmitTasks";
-const wholeWay = [
-  ["berth-client", "submit"],
-  ["berth-client", submitMethod],
-  ["berth-registry", submitMethod],
-  ["berth-scheduler", "assign"],
-  ["berth-pool-manager", "grant"],
-  ["berth-runner", "run"],
-  ["berth-pool-manager", "complete"],
-  ["berth-registry", "finish"],
-];
 
 describe.skipIf(!nats || !postgres)("tracing through processes (needs nats-server and PostgreSQL)", () => {
   const folder = scratchFolder();
@@ -37,34 +26,16 @@ describe.skipIf(!nats || !postgres)("tracing through processes (needs nats-serve
     folder.remove();
   });
 
-  /** Spans from the root down to the task's end, each the parent of the next. */
-  function wayOf(task: string): ReceivedSpan[] {
-    const way: ReceivedSpan[] = [];
-    let span = receiver.spans.find(({ name, attributes }) => name === "finish" && attributes["berth.task"] === task);
-    while (span) {
-      const { traceId, parentSpanId } = span;
-      way.unshift(span);
-      span = receiver.spans.find((each) => each.traceId === traceId && each.spanId === parentSpanId);
-    }
-    return way;
-  }
-
   it("makes one trace of a task's way through client, registry, scheduler, pool-manager and runner, and of its messages on NATS", async () => {
     const telemetry = await startTelemetry({ service: "berth-client", environment: { ...process.env, ...tracing } });
-    const addresses = {
-      registry: cluster.address("registry"),
-      poolManager: cluster.address("pool-manager"),
-      scheduler: cluster.address("scheduler"),
-    };
-    const client = createClient({ addresses, token: cluster.token, telemetry });
+    const client = createClient({ addresses: cluster.addresses, token: cluster.token, telemetry });
     const { set } = await client.submit([{ id: "a", run: [process.execPath, "-e", "1"] }]);
     await client.wait(set);
     client.close();
     await telemetry.stop();
 
     const task = `${set}/a`;
-    await until(`the whole trace of ${task}`, () => wayOf(task)[0]?.name === "submit", 15_000);
-    const way = wayOf(task);
+    const way = await wholeWayOf(receiver, task);
     expect(way.map(({ service, name }) => [service, name])).toEqual(wholeWay);
     expect(new Set(way.map(({ traceId }) => traceId)).size).toBe(1);
 

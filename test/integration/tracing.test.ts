@@ -4,14 +4,20 @@ import { startTelemetry } from "@berth/chassis/telemetry";
 import { createClient } from "@berth/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Berth, scratchFolder, startBerth, startProcess } from "./harness/berth.js";
-import { type ReceivedSpan, startTraceReceiver, type TraceReceiver } from "./harness/trace-receiver.js";
+import {
+  type ReceivedSpan,
+  startTraceReceiver,
+  submitMethod,
+  type TraceReceiver,
+  wholeWay,
+  wholeWayOf,
+} from "./harness/trace-receiver.js";
 import { until } from "./harness/until.js";
 
 const folder = scratchFolder();
 let receiver: TraceReceiver;
 let berth: Berth;
 const tracing: NodeJS.ProcessEnv = {};
-const submitMethod = "berth.registry.v1.RegistryService/SubmitTasks";
 
 beforeAll(async () => {
   receiver = await startTraceReceiver();
@@ -26,34 +32,6 @@ afterAll(async () => {
 
 const print = (variable: string) => [process.execPath, "-e", `console.log(process.env.${variable} ?? "none")`];
 
-/** Spans from the root down to a `finish` of the task, each the parent of the next. */
-function wayOf(task: string): ReceivedSpan[] {
-  const way: ReceivedSpan[] = [];
-  let span = receiver.spans.find(({ name, attributes }) => name === "finish" && attributes["berth.task"] === task);
-  while (span) {
-    const { traceId, parentSpanId } = span;
-    way.unshift(span);
-    span = receiver.spans.find((each) => each.traceId === traceId && each.spanId === parentSpanId);
-  }
-  return way;
-}
-
-async function wholeWayOf(task: string): Promise<ReceivedSpan[]> {
-  await until(`the whole trace of ${task}`, () => wayOf(task)[0]?.name === "submit", 15_000);
-  return wayOf(task);
-}
-
-const wholeWay = [
-  ["berth-client", "submit"],
-  ["berth-client", submitMethod],
-  ["berth-registry", submitMethod],
-  ["berth-scheduler", "assign"],
-  ["berth-pool-manager", "grant"],
-  ["berth-runner", "run"],
-  ["berth-pool-manager", "complete"],
-  ["berth-registry", "finish"],
-];
-
 describe("tracing", () => {
   it("makes one trace of a task's whole way, each service under its own name, and the workload is told", async () => {
     const telemetry = await startTelemetry({ service: "berth-client", environment: { ...process.env, ...tracing } });
@@ -64,7 +42,7 @@ describe("tracing", () => {
     await telemetry.stop();
 
     const task = `${set}/a`;
-    const way = await wholeWayOf(task);
+    const way = await wholeWayOf(receiver, task);
     expect(way.map(({ service, name }) => [service, name])).toEqual(wholeWay);
     expect(new Set(way.map(({ traceId }) => traceId)).size).toBe(1);
     expect(way[0]?.parentSpanId).toBe("");
@@ -107,7 +85,7 @@ describe("tracing", () => {
     expect(await submitted.exited, submitted.output()).toBe(0);
     await berth.client.wait("failing");
 
-    const first = (await wholeWayOf("failing/fails"))[0] as ReceivedSpan;
+    const first = (await wholeWayOf(receiver, "failing/fails"))[0] as ReceivedSpan;
     expect(first.service).toBe("berth-cli");
     const ofAttempts = (name: string) =>
       receiver.spans.filter((span) => span.name === name && span.attributes["berth.task"] === "failing/fails");

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
+import { until } from "./until.js";
 
 /** A span as a collector gets it. */
 export interface ReceivedSpan {
@@ -49,6 +50,39 @@ export async function startTraceReceiver(): Promise<TraceReceiver> {
       await once(server, "close");
     },
   };
+}
+
+/** The method by which a submission arrives. */
+export const submitMethod = "berth.registry.v1.RegistryService/SubmitTasks";
+
+/** Service and name of each span of a task that succeeds at once, as wayOf gives them. */
+export const wholeWay = [
+  ["berth-client", "submit"],
+  ["berth-client", submitMethod],
+  ["berth-registry", submitMethod],
+  ["berth-scheduler", "assign"],
+  ["berth-pool-manager", "grant"],
+  ["berth-runner", "run"],
+  ["berth-pool-manager", "complete"],
+  ["berth-registry", "finish"],
+];
+
+/** Spans from the root down to a `finish` of the task, each the parent of the next. */
+export function wayOf({ spans }: Pick<TraceReceiver, "spans">, task: string): ReceivedSpan[] {
+  const way: ReceivedSpan[] = [];
+  let span = spans.find(({ name, attributes }) => name === "finish" && attributes["berth.task"] === task);
+  while (span) {
+    const { traceId, parentSpanId } = span;
+    way.unshift(span);
+    span = spans.find((each) => each.traceId === traceId && each.spanId === parentSpanId);
+  }
+  return way;
+}
+
+/** As wayOf, once it reaches up to the submission. */
+export async function wholeWayOf(receiver: Pick<TraceReceiver, "spans">, task: string): Promise<ReceivedSpan[]> {
+  await until(`the whole trace of ${task}`, () => wayOf(receiver, task)[0]?.name === "submit", 15_000);
+  return wayOf(receiver, task);
 }
 
 /** A message by field number; nested ones as bytes, numbers as they are. Enough of protobuf for the few fields that are looked at. */

@@ -56,6 +56,8 @@ export interface Cluster {
   readonly token: string;
   /** gRPC addresses of a service, with commas. */
   address(service: ServiceName): string;
+  /** Those of all services, by the names that clients have for them. */
+  readonly addresses: Readonly<Record<"registry" | "poolManager" | "scheduler" | "metrics", string>>;
   /** The process of a service that is ready now; undefined while there is none. */
   leader(service: ServiceName): Promise<Member | undefined>;
   /** Stops everything, in order. */
@@ -154,6 +156,15 @@ class RunningCluster implements Cluster {
     this.runners = parts.runners;
     this.token = parts.token;
     this.address = parts.address;
+  }
+
+  get addresses() {
+    return {
+      registry: this.address("registry"),
+      poolManager: this.address("pool-manager"),
+      scheduler: this.address("scheduler"),
+      metrics: this.address("metrics"),
+    };
   }
 
   async leader(service: ServiceName): Promise<Member | undefined> {
