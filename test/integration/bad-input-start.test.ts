@@ -55,7 +55,9 @@ function copyWith(change: (dataFolder: string) => void): string {
 function up(at: string, ports: Partial<typeof freePorts> = {}): Promise<Ended> {
   const config = join(at, "berth.yaml");
   writeFileSync(config, JSON.stringify({ ports: { ...freePorts, ...ports }, dataFolder: "./berth-data" }));
-  return start(process.execPath, [cli, "up", "--config", config], { cwd: at }).ended;
+  // As npx starts it: commands that are told are told as they were typed.
+  const environment = { ...process.env, npm_command: "exec" };
+  return start(process.execPath, [cli, "up", "--config", config], { cwd: at, environment }).ended;
 }
 
 /** Fingerprints of the files that hold what was acknowledged. */
