@@ -5,6 +5,18 @@ import { defineConfig } from "vitest/config";
 const conditions = ["@berth/source", "node"];
 const fromSource = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 
+const docker = {
+  ...fromSource,
+  test: {
+    name: "docker",
+    include: ["test/docker/**/*.test.ts"],
+    testTimeout: 900_000,
+    hookTimeout: 300_000,
+    // Each step stands on the one before.
+    bail: 1,
+  },
+};
+
 export default defineConfig({
   test: {
     // All cores: most tests wait more than they compute. Journeys go one by one all the same.
@@ -35,6 +47,8 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      // Takes minutes and the usual ports: only `npm run test:docker` runs it.
+      ...(process.env["DOCKER"] === undefined ? [] : [docker]),
     ],
   },
 });

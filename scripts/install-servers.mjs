@@ -2,7 +2,7 @@
 // Sees to it that the programs which some tests run are there: nats-server, PostgreSQL, and Python's gRPC for the example in that language. It
 // installs them where this is root on a system with apt-get, and otherwise says in one line what is missing; the tests that need it are then
 // skipped.
-// With --check it installs nothing and exits 1 if something is missing.
+// With --check it installs nothing and exits 1 if something is missing; with --docker it sees to a Docker engine too.
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -16,6 +16,14 @@ const servers = [
     isThere: () => inOneOf(pathFolders(), "protoc", "grpc_python_plugin") && pythonKnowsGrpc(),
   },
 ];
+
+if (process.argv.includes("--docker"))
+  servers.push({
+    name: "a Docker engine",
+    packages: ["docker.io", "docker-compose", "debootstrap", "iptables", "runc"],
+    isThere: () =>
+      inOneOf([...pathFolders(), "/usr/sbin"], "dockerd") && inOneOf([...pathFolders(), "/usr/sbin"], "debootstrap"),
+  });
 
 // The same places as packages/testkit/src/find.ts looks in; that one is compiled, this one runs before anything is.
 function natsFolders() {

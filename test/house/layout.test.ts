@@ -6,7 +6,7 @@ const packageNames = ["chassis", "cli", "client", "contracts", "dashboard", "run
 const serviceNames = ["metrics", "pool-manager", "registry", "scheduler"];
 const serviceFolders = ["api", "domain", "engine", "events", "store"];
 const serviceFiles = /^(config|index|main|service)\.ts$|\.test\.ts$/;
-const testFolders = ["bench", "chaos", "house", "integration", "simulation"];
+const testFolders = ["bench", "chaos", "docker", "house", "integration", "simulation"];
 const linesMax = 400;
 
 /** Paths under a folder, from there. */
