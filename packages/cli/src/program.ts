@@ -277,7 +277,7 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
   add(
     poolFlags(pool.command("create").argument("<name>"))
       .description("create a pool")
-      .option("--type <type>", "local-process, docker, kubernetes or remote", "local-process"),
+      .option("--type <type>", "local-process or remote", "local-process"),
     "berth pool create images --max-concurrency 2 --skills images",
   ).action(
     act(async (name: string, options: never) => (await import("./commands/set.js")).createPool(name, options, io)),
@@ -293,15 +293,17 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
     limit
       .command("set")
       .argument("<name>")
-      .description("change a limit: global, tenant:NAME, or one of yours")
+      .description("change a limit: global, pool:NAME, tenant:NAME, or one of yours")
       .option("--capacity <number>", "units there are, 0 and more")
-      .option("--for <duration>", "only so long, then back to what it is now")
+      .option("--for <duration>", "only so long, then back to what was last set for good")
+      .option("--now", "end what was set for a time: what is set for good holds at once")
       .option("--reserve <number>", "units kept for high priorities")
       .option("--reserve-priority <number>", "least priority that may use them")
       .option("--create", "create it if it isn't there")
       .option("--reason <text>", "why, for the record"),
     "berth limit set global --capacity 20",
     "berth limit set api:llm --capacity 1 --for 10m --reason 'quota is low'",
+    "berth limit set api:llm --now",
   ).action(
     act(async (name: string, options: never) => (await import("./commands/set.js")).setLimit(name, options, io)),
   );

@@ -58,7 +58,7 @@ const limitFields = {
   capacity: {
     path: "capacity",
     of: (l: DeclaredLimit) => String(l.capacity),
-    wire: (l: wire.Limit) => String(l.capacity),
+    wire: (l: wire.Limit) => String(lastingCapacity(l)),
   },
   reserve: { path: "reserve", of: (l: DeclaredLimit) => String(l.reserve), wire: (l: wire.Limit) => String(l.reserve) },
   reservePriority: {
@@ -85,7 +85,7 @@ export async function planCatalogue(config: BerthConfig, client: Client): Promis
     const now = pools.get(pool.pool);
     if (now !== undefined && now.type !== wireType(pool.type))
       impossible.push(`the type of pool ${pool.pool} can't be changed: choose another name for a ${pool.type} pool`);
-    push(steps, "pool", pool.pool, now, pool, poolFields);
+    push(steps, "pool", pool.pool, now && lastingPool(now, limits), pool, poolFields);
   }
   for (const limit of declaredLimits(config))
     push(steps, "limit", limit.limit, limits.get(limit.limit), limit, limitFields);
@@ -99,6 +99,25 @@ export async function planCatalogue(config: BerthConfig, client: Client): Promis
     ...own.map((each) => [each, `limit ${each}`]),
   ];
   return { steps, impossible, kept: kept.filter(([name]) => !named.has(name ?? "")).map(([, words]) => words ?? "") };
+}
+
+/** A file says what is for good: a temporary capacity is no difference. */
+function lastingCapacity({ capacity, expireTime, revertCapacity }: wire.Limit): bigint {
+  return expireTime === undefined ? capacity : (revertCapacity ?? capacity);
+}
+
+/** A pool with the bounds that are for good. */
+function lastingPool(pool: wire.Pool, limits: ReadonlyMap<string, wire.Limit>): wire.Pool {
+  const bound = (limit: string, now: bigint): bigint => {
+    const found = limits.get(limit);
+    return found === undefined ? now : lastingCapacity(found);
+  };
+  return {
+    ...pool,
+    maxConcurrency: bound(`pool:${pool.pool}`, pool.maxConcurrency),
+    cpuMillis: bound(`pool:${pool.pool}:cpu`, pool.cpuMillis),
+    memoryBytes: bound(`pool:${pool.pool}:memory`, pool.memoryBytes),
+  };
 }
 
 function push<Declared, Now>(
@@ -156,12 +175,7 @@ export function describeStep(step: Step): string {
 }
 
 function wireType(type: DeclaredPool["type"]): wire.Pool_Type {
-  const types = {
-    "local-process": "LOCAL_PROCESS",
-    docker: "DOCKER",
-    kubernetes: "KUBERNETES",
-    remote: "REMOTE",
-  } as const;
+  const types = { "local-process": "LOCAL_PROCESS", remote: "REMOTE" } as const;
   return wire.Pool_Type[types[type]];
 }
 

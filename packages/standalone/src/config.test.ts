@@ -52,6 +52,16 @@ it.each([
   ["a name with ..", "pools:\n  ../a: { maxConcurrency: 1 }\n", [":2:", "name"]],
   ["a duration without unit", "defaults: { heartbeatTimeout: 60 }\n", [":1:", "heartbeatTimeout", "unit"]],
   ["times that leave nothing", "defaults: { heartbeatTimeout: 3s }\n", [":1:", "heartbeatTimeout", "killTime"]],
+  [
+    "a type without an executor",
+    "pools:\n  a: { type: docker, maxConcurrency: 1 }\n",
+    [":2:", "pools.a.type", "isn't built yet"],
+  ],
+  [
+    "more starts than are remembered",
+    "limits:\n  x: { capacity: 1, rate: { starts: 10001, period: 1s } }\n",
+    [":2:", "10000"],
+  ],
   ["a reserve above the capacity", "limits:\n  disk: { capacity: 1, reserve: 2 }\n", [":2:", "above the capacity"]],
 ])("names line and column of %s", (_, text, parts) => {
   const message = problemsOf(text);

@@ -1,6 +1,7 @@
 // berth.yaml: pools, limits, skills, defaults, ports. Strict everywhere.
 import { bytes, checkValue, cpu } from "@berth/chassis/config";
 import { duration } from "@berth/client/quantities";
+import { limitBounds } from "@berth/pool-manager/bounds";
 import { z } from "zod";
 
 const name = z.string().regex(/^(?!.*\.\.)[a-z0-9][a-z0-9._-]{0,62}$/, {
@@ -14,16 +15,22 @@ const slot = z.string().regex(/^(?!.*\.\.)[a-zA-Z0-9/][a-zA-Z0-9/._-]{0,254}$/, 
   error:
     "isn't a slot: write 1 to 255 letters, digits, '/', '.', '_' or '-', beginning with a letter, digit or '/', without '..'",
 });
-const units = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+const { unitsMax, poolConcurrencyMax, rateMax, ratePeriodMinMs, ratePeriodMaxMs, priorityMax } = limitBounds;
+const units = z.int().min(0).max(unitsMax);
 const port = z.int().min(0).max(65_535);
 
 /** One pool. */
 const poolSchema = z.strictObject({
   type: z
-    .enum(["local-process", "docker", "kubernetes", "remote"])
+    .enum(["local-process", "remote"], {
+      error: ({ input }) =>
+        input === "docker" || input === "kubernetes"
+          ? `"${input}" isn't built yet: write local-process or remote`
+          : undefined,
+    })
     .default("local-process")
     .describe("How its runners run their work."),
-  maxConcurrency: z.int().min(0).max(1_000_000).describe("Most tasks at once."),
+  maxConcurrency: z.int().min(0).max(poolConcurrencyMax).describe("Most tasks at once."),
   cpu: cpu().optional().describe("Cores to give out; left out, CPU isn't counted."),
   memory: bytes().optional().describe("Memory to give out, such as 8GiB; left out, memory isn't counted."),
   slots: z.array(slot).max(10_000).default([]).describe("Named exclusive places; each task then holds one."),
@@ -38,11 +45,19 @@ const limitSchema = z.union(
     z.strictObject({
       capacity: units.describe("Units there are."),
       reserve: units.default(0).describe("Part that only tasks of at least reservePriority may use."),
-      reservePriority: z.int().min(-1_000).max(1_000).default(0).describe("Least priority that may use the reserve."),
+      reservePriority: z
+        .int()
+        .min(-priorityMax)
+        .max(priorityMax)
+        .default(0)
+        .describe("Least priority that may use the reserve."),
       rate: z
-        .strictObject({ starts: z.int().min(1).max(1_000_000_000), period: duration({ min: 1_000, max: 86_400_000 }) })
+        .strictObject({
+          starts: z.int().min(1).max(rateMax),
+          period: duration({ min: ratePeriodMinMs, max: ratePeriodMaxMs }),
+        })
         .optional()
-        .describe("Most starts within a period of 1s to 24h."),
+        .describe("Most starts, 1 to 10000, within a period of 1s to 24h."),
     }),
   ],
   {

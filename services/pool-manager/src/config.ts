@@ -2,8 +2,9 @@ import { busSettings } from "@berth/chassis/bus";
 import { duration, secret } from "@berth/chassis/config";
 import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
+import { limitBounds } from "./domain/bounds.js";
 import type { LimitSpec, PoolSpec } from "./domain/catalogue.js";
-import { plainLimit, unitsMax } from "./domain/limits.js";
+import { plainLimit } from "./domain/limits.js";
 import { runnerTtlMs } from "./domain/time.js";
 
 const name = z
@@ -17,14 +18,21 @@ const limitName = z
     (text) => !/^(global$|pool:|runner:)/.test(text),
     "is made by itself: set globalCapacity, or the pool's maxConcurrency",
   );
-const units = z.number().int().min(0).max(unitsMax);
+const units = z.number().int().min(0).max(limitBounds.unitsMax);
 const ms = (least: number, most: number) => z.number().int().min(least).max(most);
 const dayMs = 86_400_000;
 
 /** A pool of the configuration. */
 export const poolConfig = z.strictObject({
-  type: z.enum(["local-process", "docker", "kubernetes", "remote"]).default("local-process"),
-  maxConcurrency: z.number().int().min(0).max(1_000_000).default(10),
+  type: z
+    .enum(["local-process", "remote"], {
+      error: ({ input }) =>
+        input === "docker" || input === "kubernetes"
+          ? `"${input}" isn't built yet: write local-process or remote`
+          : undefined,
+    })
+    .default("local-process"),
+  maxConcurrency: z.number().int().min(0).max(limitBounds.poolConcurrencyMax).default(10),
   cpuMillis: units.default(0),
   memoryBytes: units.default(0),
   slots: z.array(z.string().min(1).max(255)).max(10_000).default([]),
@@ -81,8 +89,6 @@ export type PoolManagerConfig = z.output<typeof poolManagerConfig>;
 
 const types = {
   "local-process": "LOCAL_PROCESS",
-  docker: "DOCKER",
-  kubernetes: "KUBERNETES",
   remote: "REMOTE",
 } as const;
 

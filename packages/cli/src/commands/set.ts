@@ -1,7 +1,7 @@
 // Changes of pools and limits at run time. They apply at once and survive restarts.
 import { randomUUID } from "node:crypto";
-import { systemClock } from "@berth/chassis/clock";
 import { type BerthClient, ReasonError } from "@berth/client";
+import { wireDuration } from "@berth/client/quantities";
 import { pool as wire } from "@berth/contracts";
 import { bytesFlag, cpuFlag, durationFlag, wholeNumber } from "../arguments.js";
 import { withClient } from "../connection.js";
@@ -9,6 +9,7 @@ import { UsageError } from "../errors.js";
 import { hint } from "../hints.js";
 import { type Io, printJson, say } from "../io.js";
 import type { GlobalOptions } from "../places.js";
+import { temporaryNote } from "./temporary-note.js";
 
 /** Flags of `berth pool set` and `berth pool create`. */
 export interface PoolOptions {
@@ -25,8 +26,6 @@ export interface PoolOptions {
 
 const types: Record<string, wire.Pool_Type> = {
   "local-process": wire.Pool_Type.LOCAL_PROCESS,
-  docker: wire.Pool_Type.DOCKER,
-  kubernetes: wire.Pool_Type.KUBERNETES,
   remote: wire.Pool_Type.REMOTE,
 };
 
@@ -71,7 +70,10 @@ export function setPool(name: string, options: GlobalOptions & PoolOptions, io: 
     const answer = await client.pools
       .updatePool({ pool, updateMask })
       .catch((error: unknown) => missing(error, "pool", name, client, io));
-    return tellPool(answer.pool, options, io);
+    const code = tellPool(answer.pool, options, io, answer.limit && temporaryNote(answer.limit));
+    if (options.json !== true && answer.limit?.expireTime !== undefined)
+      say(io, `to end that now: ${hint(io, `limit set pool:${name} --now`)}`);
+    return code;
   });
 }
 
@@ -79,7 +81,9 @@ export function setPool(name: string, options: GlobalOptions & PoolOptions, io: 
 export function createPool(name: string, options: GlobalOptions & PoolOptions, io: Io): Promise<number> {
   const type = types[options.type ?? "local-process"];
   if (type === undefined)
-    throw new UsageError(`--type: "${options.type}" isn't a type; they are ${Object.keys(types).join(", ")}`);
+    throw new UsageError(
+      `--type: "${options.type}" ${/^(docker|kubernetes)$/.test(options.type ?? "") ? "isn't built yet" : "isn't a type"}; they are ${Object.keys(types).join(", ")}`,
+    );
   if (options.maxConcurrency === undefined)
     throw new UsageError("--max-concurrency is missing: how many tasks may run in the pool at once?");
   const { pool } = poolFields(name, options);
@@ -102,12 +106,12 @@ export function deletePool(name: string, options: GlobalOptions, io: Io): Promis
   });
 }
 
-function tellPool(pool: wire.Pool | undefined, options: GlobalOptions, io: Io): number {
+function tellPool(pool: wire.Pool | undefined, options: GlobalOptions, io: Io, note = ""): number {
   if (options.json === true) printJson(io, pool);
   else if (pool !== undefined) {
     say(
       io,
-      `pool ${pool.pool}: ${pool.runningCount} running, at most ${pool.maxConcurrency}${pool.paused ? ", paused" : ""}`,
+      `pool ${pool.pool}: ${pool.runningCount} running, at most ${pool.maxConcurrency}${note === "" ? "" : ` ${note}`}${pool.paused ? ", paused" : ""}`,
     );
     if (pool.runningCount > pool.maxConcurrency)
       say(
@@ -124,64 +128,68 @@ export interface LimitOptions {
   readonly reserve?: string;
   readonly reservePriority?: string;
   readonly for?: string;
+  readonly now?: boolean;
   readonly create?: boolean;
   readonly reason?: string;
 }
 
-/** `berth limit set NAME`. */
+/** `berth limit set NAME`: one command, which the pool-manager decides; nothing is read before it. */
 export function setLimit(name: string, options: GlobalOptions & LimitOptions, io: Io): Promise<number> {
-  if (options.capacity === undefined && options.reserve === undefined)
-    throw new UsageError("say what to set: --capacity (and --for), or --reserve");
-  const capacity = options.capacity === undefined ? undefined : BigInt(wholeNumber("--capacity", options.capacity, 0));
-  const reserve = options.reserve === undefined ? undefined : BigInt(wholeNumber("--reserve", options.reserve, 0));
-  const reservePriority =
-    options.reservePriority === undefined
-      ? undefined
-      : wholeNumber("--reserve-priority", options.reservePriority, -1_000, 1_000);
-  const forMs = options.for === undefined ? undefined : durationFlag("--for", options.for);
+  const request = limitUpdate(name, options);
   return withClient(options, io, async (client) => {
-    const now = await client.pools.getLimit({ limit: name }).catch((error: unknown) => {
-      if (options.create === true && ReasonError.from(error).reason === "NOT_FOUND") return undefined;
-      return missing(error, "limit", name, client, io);
-    });
-    const fields: Partial<wire.Limit> = {
-      ...(capacity === undefined ? {} : { capacity }),
-      ...(reserve === undefined ? {} : { reserve }),
-      ...(reservePriority === undefined ? {} : { reservePriority }),
-      reason: options.reason ?? "by hand",
-      ...(forMs === undefined
-        ? {}
-        : { expireTime: new Date(systemClock.wallMs() + forMs), revertCapacity: now?.limit?.capacity ?? 0n }),
-    };
-    const paths = {
-      capacity: "capacity",
-      reserve: "reserve",
-      reservePriority: "reserve_priority",
-      reason: "reason",
-      expireTime: "expire_time",
-      revertCapacity: "revert_capacity",
-    };
-    const updateMask = Object.keys(fields).map((key) => paths[key as keyof typeof paths]);
-    const limit = wire.Limit.fromPartial({ limit: name, ...fields });
-    const answer =
-      now === undefined
-        ? await client.pools.createLimit({ limit, requestId: randomUUID() })
-        : await client.pools.updateLimit({ limit, updateMask });
-    if (options.json === true) printJson(io, answer.limit);
-    else if (answer.limit !== undefined) {
-      const { used, overCommitted, expireTime, revertCapacity } = answer.limit;
-      say(
-        io,
-        `limit ${name}: ${used} of ${answer.limit.capacity} in use${expireTime === undefined ? "" : `, until ${expireTime.toISOString()}, then ${revertCapacity}`}`,
-      );
-      if (overCommitted > 0n)
-        say(
-          io,
-          `${overCommitted} more in use than allowed now; what runs goes on, and nothing starts until it has ended`,
-        );
-    }
+    const { limit } = await client.pools
+      .updateLimit(request)
+      .catch((error: unknown) => missing(error, "limit", name, client, io));
+    if (options.json === true) printJson(io, limit);
+    else if (limit !== undefined) tellLimit(limit, io);
     return 0;
   });
+}
+
+function limitUpdate(name: string, options: LimitOptions): Parameters<BerthClient["pools"]["updateLimit"]>[0] {
+  if (options.capacity === undefined && options.for !== undefined)
+    throw new UsageError("--for needs --capacity: only a capacity can be set for a time");
+  if (options.now === true && options.for !== undefined)
+    throw new UsageError("give --for or --now, not both: --now ends what was set for a time");
+  if (options.capacity === undefined && options.reserve === undefined && options.now !== true)
+    throw new UsageError("say what to set: --capacity (and --for), --reserve, or --now");
+  const priority = options.reservePriority;
+  const fields: [string, Partial<wire.Limit> | undefined][] = [
+    [
+      "capacity",
+      options.capacity === undefined ? undefined : { capacity: BigInt(wholeNumber("--capacity", options.capacity, 0)) },
+    ],
+    [
+      "reserve",
+      options.reserve === undefined ? undefined : { reserve: BigInt(wholeNumber("--reserve", options.reserve, 0)) },
+    ],
+    [
+      "reserve_priority",
+      priority === undefined
+        ? undefined
+        : { reservePriority: wholeNumber("--reserve-priority", priority, -1_000, 1_000) },
+    ],
+    ["reason", { reason: options.reason ?? "by hand" }],
+  ];
+  const set = fields.filter(([, value]) => value !== undefined);
+  return {
+    limit: Object.assign({ limit: name }, ...set.map(([, value]) => value)),
+    updateMask: set.map(([path]) => path),
+    allowMissing: options.create === true,
+    endTemporary: options.now === true,
+    ...(options.for === undefined ? {} : { duration: wireDuration(durationFlag("--for", options.for)) }),
+  };
+}
+
+function tellLimit(limit: wire.Limit, io: Io): void {
+  const note = temporaryNote(limit);
+  say(io, `limit ${limit.limit}: ${limit.used} of ${limit.capacity} in use${note === "" ? "" : `, ${note}`}`);
+  if (note !== "") say(io, `to end that now: ${hint(io, `limit set ${limit.limit} --now`)}`);
+  if (limit.overCommitted > 0n)
+    say(
+      io,
+      `${limit.overCommitted} more in use than allowed now; what runs goes on, and nothing starts until it has ended`,
+    );
 }
 
 /** `berth limit delete NAME`. */

@@ -5,6 +5,7 @@ import { withClient } from "../connection.js";
 import { hint } from "../hints.js";
 import { bar, cut, type Io, paint, printJson, say, table } from "../io.js";
 import type { GlobalOptions } from "../places.js";
+import { temporaryNote } from "./temporary-note.js";
 
 const barWidth = 12;
 
@@ -100,7 +101,7 @@ function limitNote(limit: pool.Limit): string {
     limit.overCommitted > 0n ? `over-committed by ${limit.overCommitted}` : "",
     limit.reserve > 0n ? `${limit.reserve} reserved for priority ${limit.reservePriority} and more` : "",
     limit.rate > 0n ? `${limit.rate} starts per ${formatDuration(wireMs(limit.ratePeriod) ?? 0)}` : "",
-    limit.expireTime === undefined ? "" : `until ${limit.expireTime.toISOString()}, then ${limit.revertCapacity}`,
+    temporaryNote(limit),
     cut(limit.reason, 50),
   ];
   return notes.filter((note) => note !== "").join("; ");
@@ -121,9 +122,11 @@ function poolTable(all: readonly pool.Pool[], limits: readonly pool.Limit[], io:
       { title: "NOTE" },
     ],
     all.map((each) => {
-      const over = limits.find((limit) => limit.limit === `pool:${each.pool}`)?.overCommitted ?? 0n;
+      const own = limits.find((limit) => limit.limit === `pool:${each.pool}`);
+      const over = own?.overCommitted ?? 0n;
       const notes = [
         each.paused ? "paused" : "",
+        own === undefined ? "" : temporaryNote(own),
         over > 0n ? `over-committed by ${over}` : "",
         each.runnerCount === 0 ? "no runner" : "",
       ];

@@ -1,7 +1,7 @@
 import { FieldCheck, limitPattern } from "@berth/chassis/grpc";
 import { pool as wire } from "@berth/contracts";
+import { limitBounds } from "../domain/bounds.js";
 import type { LimitSpec, PoolSpec } from "../domain/catalogue.js";
-import { rateMax, unitsMax } from "../domain/limits.js";
 import type { PoolType } from "../domain/pool.js";
 
 const types: Partial<Record<wire.Pool_Type, PoolType>> = {
@@ -12,14 +12,16 @@ const types: Partial<Record<wire.Pool_Type, PoolType>> = {
   [wire.Pool_Type.REMOTE]: "REMOTE",
 };
 const slotPattern = /^[a-zA-Z0-9/][a-zA-Z0-9/._-]{0,254}$/;
-const dayMs = 86_400_000;
+/** Types that have no executor yet; pools that older versions made of them stay as they are. */
+const notBuilt: ReadonlySet<wire.Pool_Type> = new Set([wire.Pool_Type.DOCKER, wire.Pool_Type.KUBERNETES]);
+const { unitsMax, poolConcurrencyMax, rateMax, ratePeriodMinMs, ratePeriodMaxMs, temporaryMaxMs } = limitBounds;
 
 /** Checks a pool's fields. */
 export function checkPool(pool: wire.Pool): void {
   const check = new FieldCheck()
     .name("pool.pool", pool.pool)
     .that(types[pool.type] !== undefined, "pool.type", `${pool.type} isn't a type that this version knows`);
-  check.range("pool.max_concurrency", pool.maxConcurrency, 0, 1_000_000);
+  check.range("pool.max_concurrency", pool.maxConcurrency, 0, poolConcurrencyMax);
   check.range("pool.cpu_millis", pool.cpuMillis, 0, unitsMax).range("pool.memory_bytes", pool.memoryBytes, 0, unitsMax);
   check
     .length("pool.slots", pool.slots, 0, 10_000)
@@ -30,7 +32,20 @@ export function checkPool(pool: wire.Pool): void {
   check.throwIfAny();
 }
 
-/** Checks a limit's fields. */
+/** Checks the fields of a pool that is to be created. */
+export function checkNewPool(pool: wire.Pool): void {
+  checkPool(pool);
+  const type = poolTypeName(pool.type);
+  new FieldCheck()
+    .that(!notBuilt.has(pool.type), "pool.type", `${type} isn't built yet: create a local-process or a remote pool`)
+    .throwIfAny();
+}
+
+function poolTypeName(type: wire.Pool_Type): string {
+  return type.replace(/^TYPE_/, "").toLowerCase();
+}
+
+/** Checks a limit's fields, each by itself; what they must be together is the domain's to say. */
 export function checkLimit(limit: wire.Limit): void {
   const check = new FieldCheck()
     .name("limit.limit", limit.limit, limitPattern)
@@ -40,13 +55,23 @@ export function checkLimit(limit: wire.Limit): void {
     .range("limit.rate", limit.rate, 0, rateMax)
     .length("limit.reason", limit.reason, 0, 1_024);
   if (limit.revertCapacity !== undefined) check.range("limit.revert_capacity", limit.revertCapacity, 0, unitsMax);
-  check.that(
-    limit.expireTime === undefined || limit.revertCapacity !== undefined,
-    "limit.revert_capacity",
-    "is missing: say which capacity holds after expire_time",
-  );
-  if (limit.rate > 0n) check.range("limit.rate_period", periodMs(limit), 1_000, dayMs);
+  if (limit.expireTime !== undefined)
+    check.that(!Number.isNaN(limit.expireTime.getTime()), "limit.expire_time", "isn't a time from 1970 to 9999");
+  if (limit.rate > 0n || limit.ratePeriod !== undefined)
+    check.range("limit.rate_period", periodMs(limit), ratePeriodMinMs, ratePeriodMaxMs);
   check.throwIfAny();
+}
+
+/** Checks how an update is to be made, and gives the time for which its capacity is to hold; undefined if it doesn't say. */
+export function temporaryMs({ limit, duration, endTemporary }: wire.UpdateLimitRequest): number | undefined {
+  if (duration === undefined) return undefined;
+  const forMs = Number(duration.seconds) * 1_000 + Math.round(duration.nanos / 1e6);
+  new FieldCheck()
+    .range("duration", forMs, 1, temporaryMaxMs)
+    .that(limit?.expireTime === undefined, "duration", "and limit.expire_time say the same: give one of them")
+    .that(!endTemporary, "duration", "contradicts end_temporary: give one of them")
+    .throwIfAny();
+  return forMs;
 }
 
 function periodMs({ ratePeriod }: wire.Limit): number {
@@ -76,7 +101,7 @@ export function limitSpec(limit: wire.Limit): LimitSpec {
     reserve: Number(limit.reserve),
     reservePriority: limit.reservePriority,
     rate: Number(limit.rate),
-    ratePeriodMs: Math.max(1_000, periodMs(limit)),
+    ratePeriodMs: limit.ratePeriod === undefined ? ratePeriodMinMs : periodMs(limit),
     ...(limit.expireTime && { expireMs: limit.expireTime.getTime() }),
     ...(limit.revertCapacity !== undefined && { revertCapacity: Number(limit.revertCapacity) }),
     reason: limit.reason,
@@ -110,15 +135,17 @@ export function poolPatch(pool: wire.Pool, mask: readonly string[] | undefined):
 
 /** What an update of a limit sets. */
 export function limitPatch(limit: wire.Limit, mask: readonly string[] | undefined): Partial<LimitSpec> {
-  const spec: LimitSpec = {
-    ...limitSpec(limit),
-    expireMs: limit.expireTime?.getTime(),
-    revertCapacity: limit.revertCapacity === undefined ? undefined : Number(limit.revertCapacity),
-  } as LimitSpec;
+  const spec = limitSpec(limit);
   const patch = masked(spec, limitFields, mask);
-  if ((mask === undefined || mask.length === 0) && limit.rate === 0n)
-    delete (patch as { ratePeriodMs?: number }).ratePeriodMs;
-  return patch;
+  if (mask !== undefined && mask.length > 0) return patch;
+  // Presence counts here, not the value: 0 after a temporary capacity is a capacity, and a period goes with the rate.
+  const { expireMs, revertCapacity } = spec;
+  if (limit.ratePeriod === undefined) Reflect.deleteProperty(patch, "ratePeriodMs");
+  return {
+    ...patch,
+    ...(expireMs !== undefined && { expireMs }),
+    ...(revertCapacity !== undefined && { revertCapacity }),
+  };
 }
 
 /** The fields that the mask names; all for "*"; without a mask those that are populated. */

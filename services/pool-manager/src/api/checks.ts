@@ -1,10 +1,11 @@
 import { FieldCheck, limitPattern, ReasonError } from "@berth/chassis/grpc";
 import type { pool, runner as wire } from "@berth/contracts";
-import { unitsMax } from "../domain/limits.js";
+import { limitBounds } from "../domain/bounds.js";
 
 /** Most items in one message. */
 export const itemsMax = 1_000;
 const intMax = 2 ** 31 - 1;
+const { unitsMax } = limitBounds;
 
 /** Throws what the domain refused. */
 export function orThrow<Answer>(answer: Answer): Exclude<Answer, { readonly refused: unknown }> {

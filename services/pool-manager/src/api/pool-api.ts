@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { FieldCheck, PushStream, ReasonError } from "@berth/chassis/grpc";
+import { FieldCheck, limitPattern, PushStream, ReasonError } from "@berth/chassis/grpc";
 import { pool as wire } from "@berth/contracts";
 import type { CallContext } from "nice-grpc-common";
 import { holdersOf } from "../domain/admission.js";
@@ -8,7 +8,16 @@ import type { Lease } from "../domain/lease.js";
 import { limitsOf, type PoolStatus, poolOf, type RunnerStatus, statusOf } from "../domain/status.js";
 import type { LeaseFilter } from "../engine/ports.js";
 import type { PoolEngine } from "../engine/service.js";
-import { checkLimit, checkPool, limitPatch, limitSpec, poolPatch, poolSpec } from "./catalogue-fields.js";
+import {
+  checkLimit,
+  checkNewPool,
+  checkPool,
+  limitPatch,
+  limitSpec,
+  poolPatch,
+  poolSpec,
+  temporaryMs,
+} from "./catalogue-fields.js";
 import { checkBid, orThrow, pageSize, pageToken, readPageToken } from "./checks.js";
 import { bidFromWire, dateOf, durationOf, holderToWire, leaseToWire, limitToWire, refusalToWire } from "./convert.js";
 
@@ -84,6 +93,7 @@ export class PoolApi implements wire.PoolServiceImplementation {
   }
 
   async getPool({ pool }: wire.GetPoolRequest): Promise<wire.GetPoolResponse> {
+    new FieldCheck().name("pool", pool).throwIfAny();
     const found = await this.engine.read((state, now) =>
       state.pools.has(pool) ? poolOf(state, pool, now) : undefined,
     );
@@ -104,11 +114,11 @@ export class PoolApi implements wire.PoolServiceImplementation {
 
   async createPool({ pool, requestId }: wire.CreatePoolRequest): Promise<wire.CreatePoolResponse> {
     if (!pool) throw missing("pool");
-    checkPool(pool);
+    checkNewPool(pool);
     const created = orThrow(
       await this.engine.run("createPool", { spec: poolSpec(pool), ...createRequest(requestId, poolSpec(pool)) }),
     );
-    return await this.getPool({ pool: created.name });
+    return { pool: poolToWire(created.pool) };
   }
 
   async updatePool({ pool, updateMask }: wire.UpdatePoolRequest): Promise<wire.UpdatePoolResponse> {
@@ -117,15 +127,17 @@ export class PoolApi implements wire.PoolServiceImplementation {
     const updated = orThrow(
       await this.engine.run("updatePool", { name: pool.pool, patch: poolPatch(pool, updateMask), etag: pool.etag }),
     );
-    return await this.getPool({ pool: updated.name });
+    return { pool: poolToWire(updated.pool), limit: limitToWire(updated.limit, updated.limit.used) };
   }
 
   async deletePool({ pool }: wire.DeletePoolRequest): Promise<wire.DeletePoolResponse> {
+    new FieldCheck().name("pool", pool).throwIfAny();
     orThrow(await this.engine.run("deletePool", { name: pool }));
     return {};
   }
 
   async getLimit({ limit }: wire.GetLimitRequest): Promise<wire.GetLimitResponse> {
+    checkLimitName(limit);
     const found = await this.engine.read((state) => ({
       limit: limitsOf(state).find(({ name }) => name === limit),
       holders: holdersOf(state, limit, holdersShown),
@@ -151,10 +163,11 @@ export class PoolApi implements wire.PoolServiceImplementation {
     const created = orThrow(
       await this.engine.run("createLimit", { spec: limitSpec(limit), ...createRequest(requestId, limitSpec(limit)) }),
     );
-    return { limit: (await this.getLimit({ limit: created.name })).limit };
+    return { limit: limitToWire(created, created.used) };
   }
 
-  async updateLimit({ limit, updateMask }: wire.UpdateLimitRequest): Promise<wire.UpdateLimitResponse> {
+  async updateLimit(request: wire.UpdateLimitRequest): Promise<wire.UpdateLimitResponse> {
+    const { limit, updateMask, endTemporary, allowMissing } = request;
     if (!limit) throw missing("limit");
     checkLimit(limit);
     const updated = orThrow(
@@ -162,12 +175,16 @@ export class PoolApi implements wire.PoolServiceImplementation {
         name: limit.limit,
         patch: limitPatch(limit, updateMask),
         etag: limit.etag,
+        forMs: temporaryMs(request),
+        endTemporary,
+        allowMissing,
       }),
     );
-    return { limit: (await this.getLimit({ limit: updated.name })).limit };
+    return { limit: limitToWire(updated, updated.used) };
   }
 
   async deleteLimit({ limit }: wire.DeleteLimitRequest): Promise<wire.DeleteLimitResponse> {
+    checkLimitName(limit);
     orThrow(await this.engine.run("deleteLimit", { name: limit }));
     return {};
   }
@@ -178,14 +195,18 @@ export class PoolApi implements wire.PoolServiceImplementation {
     await this.engine.read(() => undefined);
     const changes = await this.engine.store.listLimitChanges(request.limit, before, max + 1);
     return {
-      changes: changes.slice(0, max).map(({ limit, oldCapacity, newCapacity, wallMs, reason, revision }) => ({
-        limit,
-        oldCapacity: oldCapacity === undefined ? undefined : BigInt(oldCapacity),
-        newCapacity: newCapacity === undefined ? undefined : BigInt(newCapacity),
-        changeTime: dateOf(wallMs),
-        reason,
-        revision: BigInt(revision),
-      })),
+      changes: changes
+        .slice(0, max)
+        .map(({ limit, oldCapacity, newCapacity, expireMs, revertCapacity, wallMs, reason, revision }) => ({
+          limit,
+          oldCapacity: oldCapacity === undefined ? undefined : BigInt(oldCapacity),
+          newCapacity: newCapacity === undefined ? undefined : BigInt(newCapacity),
+          expireTime: dateOf(expireMs),
+          revertCapacity: revertCapacity === undefined ? undefined : BigInt(revertCapacity),
+          changeTime: dateOf(wallMs),
+          reason,
+          revision: BigInt(revision),
+        })),
       nextPageToken: pageToken(changes.length > max ? changes[max - 1]?.id : undefined),
     };
   }
@@ -232,6 +253,10 @@ function occupies(lease: Lease, { task, runner, slot, pool, limit, toMs }: Lease
 function createRequest(requestId: string, spec: PoolSpec | LimitSpec): CreateRequest {
   new FieldCheck().requestId("request_id", requestId).throwIfAny();
   return { requestId, requestDigest: createHash("sha256").update(JSON.stringify(spec)).digest("base64url") };
+}
+
+function checkLimitName(limit: string): void {
+  new FieldCheck().name("limit", limit, limitPattern).throwIfAny();
 }
 
 function missing(field: string): ReasonError {

@@ -4,10 +4,11 @@ import type { CatalogueRefused, CreateRequest, LimitSpec, PoolSpec } from "./cat
 import type { Completion, CompletionVerdict } from "./completion.js";
 import type { Swept } from "./expiry.js";
 import type { Lease } from "./lease.js";
-import type { Limit } from "./limits.js";
-import type { Pool } from "./pool.js";
+import type { LimitUpdate } from "./limit-catalogue.js";
+import type { LimitStatus } from "./pool.js";
 import type { Attach, InventoryAnswer, Renew, Revocation, SessionRefused } from "./sessions.js";
 import type { Moment, State } from "./state.js";
+import type { PoolAnswer } from "./status.js";
 
 /** Every command with what it takes and what it answers. */
 export interface Commands {
@@ -55,17 +56,14 @@ export interface Commands {
       readonly revoked: readonly { readonly runner: string; readonly revocation: Revocation }[];
     };
   };
-  createPool: { takes: { readonly spec: PoolSpec } & CreateRequest; gives: Pool | CatalogueRefused };
+  createPool: { takes: { readonly spec: PoolSpec } & CreateRequest; gives: PoolAnswer | CatalogueRefused };
   updatePool: {
     takes: { readonly name: string; readonly patch: Partial<PoolSpec>; readonly etag: string };
-    gives: Pool | CatalogueRefused;
+    gives: PoolAnswer | CatalogueRefused;
   };
   deletePool: { takes: { readonly name: string }; gives: CatalogueRefused | undefined };
-  createLimit: { takes: { readonly spec: LimitSpec } & CreateRequest; gives: Limit | CatalogueRefused };
-  updateLimit: {
-    takes: { readonly name: string; readonly patch: Partial<LimitSpec>; readonly etag: string };
-    gives: Limit | CatalogueRefused;
-  };
+  createLimit: { takes: { readonly spec: LimitSpec } & CreateRequest; gives: LimitStatus | CatalogueRefused };
+  updateLimit: { takes: LimitUpdate; gives: LimitStatus | CatalogueRefused };
   deleteLimit: { takes: { readonly name: string }; gives: CatalogueRefused | undefined };
   /** Expiry and everything else that time brings. */
   tick: { takes: unknown; gives: Swept };

@@ -1,15 +1,20 @@
 import type { Core, Decision, Now } from "@berth/chassis/engine";
 import { explain, forbid, placeAndAnswer, placeStanding, withdraw } from "./bids.js";
-import { createLimit, createPool, deleteLimit, deletePool, seed, updateLimit, updatePool } from "./catalogue.js";
 import type { Change, Row } from "./changes.js";
 import type { AnswerOf, Command, CommandKind } from "./commands.js";
 import { byId, complete } from "./completion.js";
-import { sweep } from "./expiry.js";
+import { endTemporary, sweep } from "./expiry.js";
 import { grantPass } from "./grants.js";
+import { createLimit, deleteLimit, updateLimit } from "./limit-catalogue.js";
+import type { Limit } from "./limits.js";
 import { Loading } from "./loading.js";
+import type { Pool } from "./pool.js";
+import { createPool, deletePool, updatePool } from "./pool-catalogue.js";
 import { rowKeyOf, rowOf, rowWritten } from "./rows.js";
+import { seed } from "./seed.js";
 import { attach, begun, detach, renew, sessionOf } from "./sessions.js";
 import { type Settings, State, type Turn } from "./state.js";
+import { limitOf, poolAnswer } from "./status.js";
 
 /**
  * The rules of the pool-manager. `decide` takes one command, applies what it brings about, and grants in the same decision whatever that
@@ -40,8 +45,9 @@ export class PoolCore implements Core<Command, unknown, Change, Row> {
       this.loading = undefined;
     }
     const turn: Turn = { now, changes: [] };
-    const outcome = answer(this.state, turn, command);
+    const decided = answer(this.state, turn, command);
     grantPass(this.state, turn);
+    const outcome = told(this.state, turn, command, decided);
     return { outcome, changes: turn.changes, silent: isSilent(command, outcome) };
   }
 
@@ -63,10 +69,20 @@ function isSilent(command: Command, outcome: unknown): boolean {
   return command.kind === "bids" && (outcome as AnswerOf<"bids">).every(({ verdict }) => verdict === "STANDING");
 }
 
-function answer(state: State, turn: Turn, command: Command): AnswerOf<CommandKind> {
+/** A change of the catalogue is answered with what this very decision left, the grants that it made room for among it. */
+function told(state: State, turn: Turn, { kind }: Command, decided: unknown): unknown {
+  if (typeof decided === "object" && decided !== null && "refused" in decided) return decided;
+  if (kind === "createLimit" || kind === "updateLimit") return limitOf(state, decided as Limit);
+  if (kind === "createPool" || kind === "updatePool") return poolAnswer(state, decided as Pool, turn.now);
+  return decided;
+}
+
+function answer(state: State, turn: Turn, command: Command): AnswerOf<CommandKind> | Limit | Pool {
   switch (command.kind) {
     case "begin":
       if (state.meta.dataId === "") state.setMeta(turn, { dataId: command.dataId });
+      // What was over while no process was there is over before the first grant.
+      endTemporary(state, turn);
       return void seed(state, turn, command.pools, command.limits);
     case "attach":
       return attach(state, turn, command);
@@ -102,7 +118,7 @@ function answer(state: State, turn: Turn, command: Command): AnswerOf<CommandKin
     case "createLimit":
       return createLimit(state, turn, command.spec, command);
     case "updateLimit":
-      return updateLimit(state, turn, command.name, command.patch, command.etag);
+      return updateLimit(state, turn, command);
     case "deleteLimit":
       return deleteLimit(state, turn, command.name);
     case "tick":

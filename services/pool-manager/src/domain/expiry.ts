@@ -1,5 +1,4 @@
-import { setLimit } from "./catalogue.js";
-import { plainLimit } from "./limits.js";
+import { endIfDue } from "./limit-catalogue.js";
 import { change, release } from "./release.js";
 import { removeSession, updateRecord } from "./runners.js";
 import type { Session, State, Turn } from "./state.js";
@@ -21,7 +20,7 @@ export function sweep(state: State, turn: Turn): Swept {
   const nowMs = turn.now.monoMs;
   const pausedMs = nowMs - (state.lastTickMs ?? nowMs);
   state.lastTickMs = nowMs;
-  revertLimits(state, turn);
+  endTemporary(state, turn);
   wakeRates(state);
   if (pausedMs > settings.ttlMs / 4) {
     const live = [...state.sessions.values()].filter((session) => !session.record.lost);
@@ -105,18 +104,8 @@ function checkpointSilence(state: State, turn: Turn): void {
 }
 
 /** Ends what was set for a time only. */
-function revertLimits(state: State, turn: Turn): void {
-  for (const limit of [...state.limits.values()]) {
-    if (limit.expireMs === undefined || turn.now.wallMs < limit.expireMs) continue;
-    const { expireMs: _expired, revertCapacity, ...rest } = limit;
-    const capacity = revertCapacity ?? limit.capacity;
-    setLimit(state, turn, {
-      ...plainLimit(limit.name, capacity),
-      ...rest,
-      capacity,
-      reason: "went back to the capacity set for after its expiry",
-    });
-  }
+export function endTemporary(state: State, turn: Turn): void {
+  for (const name of [...state.limits.keys()]) endIfDue(state, turn, name);
 }
 
 function wakeRates(state: State): void {

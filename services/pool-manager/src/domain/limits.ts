@@ -1,3 +1,4 @@
+import { limitBounds } from "./bounds.js";
 import type { Weight } from "./lease.js";
 
 /** Something that can run out. All arithmetic on capacity is in this file: whole numbers, compared in the positive form, so that NaN never admits. */
@@ -10,7 +11,7 @@ export interface Limit {
   /** Most starts within `ratePeriodMs`; 0 for no such bound. */
   readonly rate: number;
   readonly ratePeriodMs: number;
-  /** Wall clock at which the capacity becomes `revertCapacity`. */
+  /** Wall clock at which the capacity, a temporary one then, becomes `revertCapacity`, the lasting one: see `temporary.ts`. */
   readonly expireMs?: number;
   readonly revertCapacity?: number;
   readonly reason: string;
@@ -21,11 +22,6 @@ export interface Limit {
   /** Digest of that request. */
   readonly requestDigest?: string | undefined;
 }
-
-/** Largest capacity and weight. */
-export const unitsMax = Number.MAX_SAFE_INTEGER;
-/** Largest `rate`: so many moments are remembered. */
-export const rateMax = 10_000;
 
 /** A limit with nothing but a capacity. */
 export function plainLimit(name: string, capacity: number): Limit {
@@ -88,7 +84,7 @@ export class Starts {
     const moments = this.byLimit.get(limit.name) ?? [];
     this.byLimit.set(limit.name, moments);
     moments.push(wallMs);
-    if (moments.length > rateMax) moments.shift();
+    if (moments.length > limitBounds.rateMax) moments.shift();
   }
 
   /** When the next start is allowed; not later than now if it is. */

@@ -35,6 +35,10 @@ export interface LimitChange {
   readonly limit: string;
   readonly oldCapacity?: number;
   readonly newCapacity?: number;
+  /** Wall clock at which the new capacity is over, if it is temporary. */
+  readonly expireMs?: number;
+  /** The lasting capacity under a temporary one. */
+  readonly revertCapacity?: number;
   readonly wallMs: number;
   readonly reason: string;
 }

@@ -1,6 +1,7 @@
-import { type PoolSpec, poolSpec } from "./catalogue.js";
-import { plainLimit } from "./limits.js";
-import { type LimitStatus, limitNames } from "./pool.js";
+import type { PoolSpec } from "./catalogue.js";
+import { type Limit, plainLimit } from "./limits.js";
+import { type LimitStatus, limitNames, type Pool } from "./pool.js";
+import { poolSpec } from "./pool-catalogue.js";
 import { takesWork } from "./runners.js";
 import type { Moment, Session, State } from "./state.js";
 
@@ -10,6 +11,12 @@ export interface PoolStatus extends PoolSpec {
   readonly running: number;
   readonly standing: number;
   readonly runners: number;
+}
+
+/** What a change of a pool is answered with: the pool and its own limit, as the decision left them. */
+export interface PoolAnswer {
+  readonly pool: PoolStatus;
+  readonly limit: LimitStatus;
 }
 
 /** A runner with its counts. */
@@ -71,17 +78,26 @@ export function statusOf(state: State, now: Moment): Status {
   };
 }
 
+/** A limit with its count. */
+export function limitOf(state: State, limit: Limit): LimitStatus {
+  return { ...limit, used: state.ledger.used(limit.name) };
+}
+
+/** A pool and its own limit. */
+export function poolAnswer(state: State, { name }: Pool, now: Moment): PoolAnswer {
+  const limit = state.limits.get(limitNames.pool(name));
+  if (!limit) throw new Error(`pool ${name} has no limit`);
+  return { pool: poolOf(state, name, now), limit: limitOf(state, limit) };
+}
+
 /** All limits by name, global first; runners' limits and counted tenants without a bound among them. */
 export function limitsOf(state: State): LimitStatus[] {
-  const limits: LimitStatus[] = [...state.limits.values()].map((limit) => ({
-    ...limit,
-    used: state.ledger.used(limit.name),
-  }));
+  const limits: LimitStatus[] = [...state.limits.values()].map((limit) => limitOf(state, limit));
   for (const session of state.sessions.values()) {
     if (!present(session)) continue;
     const { runner, capacity } = session.record;
     const name = limitNames.runner(runner);
-    limits.push({ ...plainLimit(name, capacity), used: state.ledger.used(name) });
+    limits.push(limitOf(state, plainLimit(name, capacity)));
   }
   const rank = (name: string): string => (name === limitNames.global ? "" : name);
   return limits.sort((left, right) => byName(rank(left.name), rank(right.name)));

@@ -46,7 +46,7 @@ export interface GetStatusResponse {
   grantedTotal: bigint;
   /** Leases released since the data began. granted_total - released_total is running_count, at every revision. */
   releasedTotal: bigint;
-  /** Largest number of times that a standing bid has been overtaken; see overtake_max. */
+  /** Largest number of times that a standing bid has been overtaken; see overtake_limit. */
   overtakenMax: bigint;
   /** After so many overtakings freed capacity is kept for the overtaken bid. */
   overtakeLimit: bigint;
@@ -59,7 +59,7 @@ export interface GetStatusResponse {
 export interface Limit {
   /** Name: [a-z0-9][a-z0-9._:-]{0,126}. The key; can't be changed. */
   limit: string;
-  /** Units there are: 0 to 9,007,199,254,740,991. CPU counts in thousandths, memory in bytes. */
+  /** Units there are now: 0 to 9,007,199,254,740,991; 0 to 1,000,000 for `pool:{pool}`. CPU counts in thousandths, memory in bytes. */
   capacity: bigint;
   /** Sum of the weights of the occupying leases. Output only. */
   used: bigint;
@@ -67,21 +67,31 @@ export interface Limit {
   overCommitted: bigint;
   /** Changes with every change of the limit; UpdateLimit compares it where it is given. Output only. */
   etag: string;
-  /** When the capacity goes back to `revert_capacity` by itself; unset for never. */
+  /**
+   * Until when the capacity is a temporary one; unset if it is lasting. Set on an update, with a capacity, it makes the change
+   * a temporary one; without a capacity it moves the end of the one that holds; named in update_mask and unset it ends that.
+   * In the future, up to the year 9999.
+   */
   expireTime:
     | Date
     | undefined;
-  /** The capacity after `expire_time`. */
+  /**
+   * The lasting capacity, which holds after `expire_time`: set whenever that is. Kept by the service, so an update that leaves it
+   * out changes nothing of it; given together with a time it is changed too. Needed where a limit is created with a time.
+   */
   revertCapacity?:
     | bigint
     | undefined;
   /** Why it is as it is, in the words of whoever changed it last. At most 1 KiB. */
   reason: string;
-  /** Part of the capacity that only bids of at least `reserve_priority` may use. Default 0. */
+  /**
+   * Part of the capacity that only bids of at least `reserve_priority` may use. Default 0; at most `capacity`, and at most
+   * `revert_capacity` where that is set.
+   */
   reserve: bigint;
-  /** Least priority that may use the reserve. */
+  /** Least priority that may use the reserve: -1,000 to 1,000. */
   reservePriority: number;
-  /** Most starts within `rate_period`; 0 means no such bound. */
+  /** Most starts within `rate_period`: 1 to 10,000; 0 means no such bound. */
   rate: bigint;
   /** Period of `rate`: 1 s to 24 h. */
   ratePeriod: Duration | undefined;
@@ -93,7 +103,7 @@ export interface Pool {
   pool: string;
   /** How its runners run their work. Can't be changed. */
   type: Pool_Type;
-  /** Most leases at once: capacity of the limit pool:{pool}. 0 to 1,000,000. */
+  /** Most leases at once now: capacity of the limit pool:{pool}, which may be a temporary one. 0 to 1,000,000. */
   maxConcurrency: bigint;
   /** CPU to give out, in thousandths of a core; 0 means that CPU isn't counted. */
   cpuMillis: bigint;
@@ -126,9 +136,9 @@ export const Pool_Type = {
   UNSPECIFIED: "TYPE_UNSPECIFIED",
   /** LOCAL_PROCESS - Processes on the machine of a runner that Berth starts: `local-process`. */
   LOCAL_PROCESS: "TYPE_LOCAL_PROCESS",
-  /** DOCKER - Containers: `docker`. */
+  /** DOCKER - Containers: `docker`. Not built yet: CreatePool refuses it with INVALID_ARGUMENT. */
   DOCKER: "TYPE_DOCKER",
-  /** KUBERNETES - Kubernetes Jobs: `kubernetes`. */
+  /** KUBERNETES - Kubernetes Jobs: `kubernetes`. Not built yet: CreatePool refuses it with INVALID_ARGUMENT. */
   KUBERNETES: "TYPE_KUBERNETES",
   /** REMOTE - Runners that attach by themselves: `remote`. */
   REMOTE: "TYPE_REMOTE",
@@ -637,7 +647,11 @@ export interface UpdatePoolRequest {
 /** The pool updated. */
 export interface UpdatePoolResponse {
   /** The pool. */
-  pool: Pool | undefined;
+  pool:
+    | Pool
+    | undefined;
+  /** Its limit pool:{pool}: says until when max_concurrency is a temporary one, and what holds then. */
+  limit: Limit | undefined;
 }
 
 /** Deletes a pool. */
@@ -685,7 +699,7 @@ export interface ListLimitsResponse {
 /** Creates a limit. */
 export interface CreateLimitRequest {
   /**
-   * The limit. Output-only fields are ignored. Names that begin with `pool:` or `runner:` and `global` are made by
+   * The limit. Output-only fields are ignored; expire_time needs revert_capacity. Names that begin with `pool:` or `runner:` and `global` are made by
    * themselves and can't be created here.
    */
   limit:
@@ -711,7 +725,23 @@ export interface UpdateLimitRequest {
    * What to change: capacity, expire_time, revert_capacity, reason, reserve, reserve_priority, rate, rate_period. Omitted:
    * the populated fields.
    */
-  updateMask: string[] | undefined;
+  updateMask:
+    | string[]
+    | undefined;
+  /** Creates the limit if there is none of that name; a capacity must then be given. With an etag: NOT_FOUND all the same. */
+  allowMissing: boolean;
+  /**
+   * Makes the change of the capacity a temporary one, from now on, by the service's clock: in place of expire_time. More than
+   * 0, up to 3,650 days.
+   */
+  duration:
+    | Duration
+    | undefined;
+  /**
+   * Ends a temporary change that holds: the lasting capacity, the one given here or else that of the last lasting change, holds
+   * at once. Contradicts a time: INVALID_ARGUMENT together with one.
+   */
+  endTemporary: boolean;
 }
 
 /** The limit updated. */
@@ -768,6 +798,12 @@ export interface LimitChange {
   reason: string;
   /** Number of the commit. */
   revision: bigint;
+  /** When the capacity after it is over; unset if it is lasting. */
+  expireTime:
+    | Date
+    | undefined;
+  /** The lasting capacity under a temporary one; unset if there is none. */
+  revertCapacity?: bigint | undefined;
 }
 
 /** Opens a watch. */
@@ -3933,13 +3969,16 @@ export const UpdatePoolRequest: MessageFns<UpdatePoolRequest> = {
 };
 
 function createBaseUpdatePoolResponse(): UpdatePoolResponse {
-  return { pool: undefined };
+  return { pool: undefined, limit: undefined };
 }
 
 export const UpdatePoolResponse: MessageFns<UpdatePoolResponse> = {
   encode(message: UpdatePoolResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.pool !== undefined) {
       Pool.encode(message.pool, writer.uint32(10).fork()).join();
+    }
+    if (message.limit !== undefined) {
+      Limit.encode(message.limit, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -3965,6 +4004,14 @@ export const UpdatePoolResponse: MessageFns<UpdatePoolResponse> = {
             message.pool = Pool.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.limit = Limit.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3978,13 +4025,19 @@ export const UpdatePoolResponse: MessageFns<UpdatePoolResponse> = {
   },
 
   fromJSON(object: any): UpdatePoolResponse {
-    return { pool: isSet(object.pool) ? Pool.fromJSON(object.pool) : undefined };
+    return {
+      pool: isSet(object.pool) ? Pool.fromJSON(object.pool) : undefined,
+      limit: isSet(object.limit) ? Limit.fromJSON(object.limit) : undefined,
+    };
   },
 
   toJSON(message: UpdatePoolResponse): unknown {
     const obj: any = {};
     if (message.pool !== undefined) {
       obj.pool = Pool.toJSON(message.pool);
+    }
+    if (message.limit !== undefined) {
+      obj.limit = Limit.toJSON(message.limit);
     }
     return obj;
   },
@@ -3995,6 +4048,7 @@ export const UpdatePoolResponse: MessageFns<UpdatePoolResponse> = {
   fromPartial(object: DeepPartial<UpdatePoolResponse>): UpdatePoolResponse {
     const message = createBaseUpdatePoolResponse();
     message.pool = (object.pool !== undefined && object.pool !== null) ? Pool.fromPartial(object.pool) : undefined;
+    message.limit = (object.limit !== undefined && object.limit !== null) ? Limit.fromPartial(object.limit) : undefined;
     return message;
   },
 };
@@ -4609,7 +4663,7 @@ export const CreateLimitResponse: MessageFns<CreateLimitResponse> = {
 };
 
 function createBaseUpdateLimitRequest(): UpdateLimitRequest {
-  return { limit: undefined, updateMask: undefined };
+  return { limit: undefined, updateMask: undefined, allowMissing: false, duration: undefined, endTemporary: false };
 }
 
 export const UpdateLimitRequest: MessageFns<UpdateLimitRequest> = {
@@ -4619,6 +4673,15 @@ export const UpdateLimitRequest: MessageFns<UpdateLimitRequest> = {
     }
     if (message.updateMask !== undefined) {
       FieldMask.encode(FieldMask.wrap(message.updateMask), writer.uint32(18).fork()).join();
+    }
+    if (message.allowMissing !== false) {
+      writer.uint32(24).bool(message.allowMissing);
+    }
+    if (message.duration !== undefined) {
+      Duration.encode(message.duration, writer.uint32(34).fork()).join();
+    }
+    if (message.endTemporary !== false) {
+      writer.uint32(40).bool(message.endTemporary);
     }
     return writer;
   },
@@ -4652,6 +4715,30 @@ export const UpdateLimitRequest: MessageFns<UpdateLimitRequest> = {
             message.updateMask = FieldMask.unwrap(FieldMask.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.allowMissing = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.duration = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.endTemporary = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4672,6 +4759,17 @@ export const UpdateLimitRequest: MessageFns<UpdateLimitRequest> = {
         : isSet(object.update_mask)
         ? FieldMask.unwrap(FieldMask.fromJSON(object.update_mask))
         : undefined,
+      allowMissing: isSet(object.allowMissing)
+        ? globalThis.Boolean(object.allowMissing)
+        : isSet(object.allow_missing)
+        ? globalThis.Boolean(object.allow_missing)
+        : false,
+      duration: isSet(object.duration) ? Duration.fromJSON(object.duration) : undefined,
+      endTemporary: isSet(object.endTemporary)
+        ? globalThis.Boolean(object.endTemporary)
+        : isSet(object.end_temporary)
+        ? globalThis.Boolean(object.end_temporary)
+        : false,
     };
   },
 
@@ -4683,6 +4781,15 @@ export const UpdateLimitRequest: MessageFns<UpdateLimitRequest> = {
     if (message.updateMask !== undefined) {
       obj.updateMask = FieldMask.toJSON(FieldMask.wrap(message.updateMask));
     }
+    if (message.allowMissing !== false) {
+      obj.allowMissing = message.allowMissing;
+    }
+    if (message.duration !== undefined) {
+      obj.duration = Duration.toJSON(message.duration);
+    }
+    if (message.endTemporary !== false) {
+      obj.endTemporary = message.endTemporary;
+    }
     return obj;
   },
 
@@ -4693,6 +4800,11 @@ export const UpdateLimitRequest: MessageFns<UpdateLimitRequest> = {
     const message = createBaseUpdateLimitRequest();
     message.limit = (object.limit !== undefined && object.limit !== null) ? Limit.fromPartial(object.limit) : undefined;
     message.updateMask = object.updateMask ?? undefined;
+    message.allowMissing = object.allowMissing ?? false;
+    message.duration = (object.duration !== undefined && object.duration !== null)
+      ? Duration.fromPartial(object.duration)
+      : undefined;
+    message.endTemporary = object.endTemporary ?? false;
     return message;
   },
 };
@@ -5082,7 +5194,16 @@ export const ListLimitChangesResponse: MessageFns<ListLimitChangesResponse> = {
 };
 
 function createBaseLimitChange(): LimitChange {
-  return { limit: "", oldCapacity: undefined, newCapacity: undefined, changeTime: undefined, reason: "", revision: 0n };
+  return {
+    limit: "",
+    oldCapacity: undefined,
+    newCapacity: undefined,
+    changeTime: undefined,
+    reason: "",
+    revision: 0n,
+    expireTime: undefined,
+    revertCapacity: undefined,
+  };
 }
 
 export const LimitChange: MessageFns<LimitChange> = {
@@ -5113,6 +5234,15 @@ export const LimitChange: MessageFns<LimitChange> = {
         throw new globalThis.Error("value provided for field message.revision of type int64 too large");
       }
       writer.uint32(48).int64(message.revision);
+    }
+    if (message.expireTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.expireTime), writer.uint32(58).fork()).join();
+    }
+    if (message.revertCapacity !== undefined) {
+      if (BigInt.asIntN(64, message.revertCapacity) !== message.revertCapacity) {
+        throw new globalThis.Error("value provided for field message.revertCapacity of type int64 too large");
+      }
+      writer.uint32(64).int64(message.revertCapacity);
     }
     return writer;
   },
@@ -5178,6 +5308,22 @@ export const LimitChange: MessageFns<LimitChange> = {
             message.revision = reader.int64() as bigint;
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.expireTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.revertCapacity = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5210,6 +5356,16 @@ export const LimitChange: MessageFns<LimitChange> = {
         : undefined,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
       revision: isSet(object.revision) ? BigInt(object.revision) : 0n,
+      expireTime: isSet(object.expireTime)
+        ? fromJsonTimestamp(object.expireTime)
+        : isSet(object.expire_time)
+        ? fromJsonTimestamp(object.expire_time)
+        : undefined,
+      revertCapacity: isSet(object.revertCapacity)
+        ? BigInt(object.revertCapacity)
+        : isSet(object.revert_capacity)
+        ? BigInt(object.revert_capacity)
+        : undefined,
     };
   },
 
@@ -5233,6 +5389,12 @@ export const LimitChange: MessageFns<LimitChange> = {
     if (message.revision !== 0n) {
       obj.revision = message.revision.toString();
     }
+    if (message.expireTime !== undefined) {
+      obj.expireTime = message.expireTime.toISOString();
+    }
+    if (message.revertCapacity !== undefined) {
+      obj.revertCapacity = message.revertCapacity.toString();
+    }
     return obj;
   },
 
@@ -5251,6 +5413,10 @@ export const LimitChange: MessageFns<LimitChange> = {
     message.changeTime = object.changeTime ?? undefined;
     message.reason = object.reason ?? "";
     message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.expireTime = object.expireTime ?? undefined;
+    message.revertCapacity = (object.revertCapacity !== undefined && object.revertCapacity !== null)
+      ? BigInt(object.revertCapacity)
+      : undefined;
     return message;
   },
 };
@@ -5516,7 +5682,11 @@ export const PoolServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Updates a limit. Applies at once to waiting work; a lowered capacity stops grants and ends nothing. */
+    /**
+     * Updates a limit: for good, or its capacity for a time only. Applies at once to waiting work; a lowered capacity stops grants
+     * and ends nothing. A temporary change replaces the temporary one before it; a lasting one during it alters what holds
+     * afterwards. So when all temporary ones are over, the capacity is that of the last lasting change.
+     */
     updateLimit: {
       name: "UpdateLimit",
       requestType: UpdateLimitRequest as typeof UpdateLimitRequest,
@@ -5534,7 +5704,10 @@ export const PoolServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Lists the changes of capacities, pools' among them, newest first: when, from what to what, why. */
+    /**
+     * Lists the changes of capacities, pools' among them, newest first: when, from what to what, why. The end of a temporary
+     * change is one, and so is a lasting change under a temporary one, which leaves the capacity as it is.
+     */
     listLimitChanges: {
       name: "ListLimitChanges",
       requestType: ListLimitChangesRequest as typeof ListLimitChangesRequest,
@@ -5599,7 +5772,11 @@ export interface PoolServiceImplementation<CallContextExt = {}> {
     request: CreateLimitRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<CreateLimitResponse>>;
-  /** Updates a limit. Applies at once to waiting work; a lowered capacity stops grants and ends nothing. */
+  /**
+   * Updates a limit: for good, or its capacity for a time only. Applies at once to waiting work; a lowered capacity stops grants
+   * and ends nothing. A temporary change replaces the temporary one before it; a lasting one during it alters what holds
+   * afterwards. So when all temporary ones are over, the capacity is that of the last lasting change.
+   */
   updateLimit(
     request: UpdateLimitRequest,
     context: CallContext & CallContextExt,
@@ -5609,7 +5786,10 @@ export interface PoolServiceImplementation<CallContextExt = {}> {
     request: DeleteLimitRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<DeleteLimitResponse>>;
-  /** Lists the changes of capacities, pools' among them, newest first: when, from what to what, why. */
+  /**
+   * Lists the changes of capacities, pools' among them, newest first: when, from what to what, why. The end of a temporary
+   * change is one, and so is a lasting change under a temporary one, which leaves the capacity as it is.
+   */
   listLimitChanges(
     request: ListLimitChangesRequest,
     context: CallContext & CallContextExt,
@@ -5665,7 +5845,11 @@ export interface PoolServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<CreateLimitRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<CreateLimitResponse>;
-  /** Updates a limit. Applies at once to waiting work; a lowered capacity stops grants and ends nothing. */
+  /**
+   * Updates a limit: for good, or its capacity for a time only. Applies at once to waiting work; a lowered capacity stops grants
+   * and ends nothing. A temporary change replaces the temporary one before it; a lasting one during it alters what holds
+   * afterwards. So when all temporary ones are over, the capacity is that of the last lasting change.
+   */
   updateLimit(
     request: DeepPartial<UpdateLimitRequest>,
     options?: CallOptions & CallOptionsExt,
@@ -5675,7 +5859,10 @@ export interface PoolServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<DeleteLimitRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<DeleteLimitResponse>;
-  /** Lists the changes of capacities, pools' among them, newest first: when, from what to what, why. */
+  /**
+   * Lists the changes of capacities, pools' among them, newest first: when, from what to what, why. The end of a temporary
+   * change is one, and so is a lasting change under a temporary one, which leaves the capacity as it is.
+   */
   listLimitChanges(
     request: DeepPartial<ListLimitChangesRequest>,
     options?: CallOptions & CallOptionsExt,
