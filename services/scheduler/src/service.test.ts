@@ -13,6 +13,8 @@ const { BidResult_Verdict, Lease_State } = pool;
 class Peers {
   readonly ready = new Map<string, registry.ReadyTask>();
   readonly leases = new Map<string, pool.Lease>();
+  /** What the registry knows of tasks that aren't ready. */
+  readonly others = new Map<string, registry.Task>();
   capacity = 1_000;
   port = 0;
   private readonly standing = new Map<string, pool.Bid>();
@@ -33,6 +35,11 @@ class Peers {
         runs: tasks.filter((task) => this.ready.has(task)).map((task) => ({ task, run: runOf(task) })),
       }),
     });
+    const tasks = new Proxy(
+      {},
+      { get: (_, name) => (name === "getTask" ? async (request: { task: string }) => this.other(request) : unused) },
+    );
+    server.add(registry.RegistryServiceDefinition, tasks as registry.RegistryServiceImplementation);
     const pools = new Proxy(
       {},
       {
@@ -66,6 +73,12 @@ class Peers {
 
   private tell(change: registry.WatchReadyTasksResponse): void {
     for (const watcher of this.watchers) watcher.push(change);
+  }
+
+  private other({ task }: { task: string }): registry.GetTaskResponse {
+    const found = this.others.get(task);
+    if (found) return { task: found };
+    throw new ReasonError("NOT_FOUND", `there is no task ${task}: tasks are named {set}/{task}`);
   }
 
   private async *watch(signal: AbortSignal): AsyncGenerator<registry.WatchReadyTasksResponse> {
@@ -263,8 +276,25 @@ describe("the scheduler over gRPC", () => {
     const { ahead, summary } = await client.explainTask({ task: "s/t4" });
     expect(ahead).toBe(3n);
     expect(summary).toBe("waits for pool `build` (1 of 1 in use by s/t1); 3 tasks of its kind are ahead");
-    expect((await client.explainTask({ task: "s/nothing" })).queued).toBe(false);
     await expect(client.listQueuedTasks({ pageSize: -1 })).rejects.toMatchObject({ reason: "INVALID_FIELD" });
+  });
+
+  it("explains what isn't queued by what the registry says of it, and knows no task that isn't there", async () => {
+    const client = createClient(scheduler.SchedulerServiceDefinition, channel);
+    const { RUNNING, PENDING } = registry.Task_State;
+    peers.others.set("s/runs", registry.Task.fromPartial({ state: RUNNING, runner: "r1" }));
+    peers.others.set("s/waits", registry.Task.fromPartial({ state: PENDING, spec: { needs: ["runs"] } }));
+    const runs = { queued: false, ahead: 0n, refusals: [], summary: "runs on runner `r1`" };
+    expect(await client.explainTask({ task: "s/runs" })).toEqual(runs);
+    expect(await client.explainTask({ task: "s/waits" })).toMatchObject({
+      summary: "waits for the tasks that it needs: runs",
+    });
+    await expect(client.explainTask({ task: "s/nothing" })).rejects.toMatchObject({ reason: "NOT_FOUND" });
+    for (const task of ["", "s", "s/", "/t", "s/t/u", "s/../t"])
+      await expect(client.explainTask({ task }), task).rejects.toMatchObject({ reason: "INVALID_FIELD" });
+    await peers.close();
+    const { summary } = await client.explainTask({ task: "s/runs" });
+    expect(summary).toMatch(/isn't queued here; the registry, which knows more, doesn't answer/);
   });
 
   it("answers a poll as the stream does, and an empty one when there is nothing", async () => {

@@ -10,7 +10,7 @@ import { noTelemetry, type Telemetry } from "@berth/chassis/telemetry";
 import { runner, scheduler } from "@berth/contracts";
 import { Registry } from "prom-client";
 import { PoolLine } from "./api/pool-line.js";
-import { followReady, type LineParts, runSource } from "./api/registry-line.js";
+import { followReady, type LineParts, runSource, taskSource } from "./api/registry-line.js";
 import { schedulerService } from "./api/scheduler-service.js";
 import { workService } from "./api/work-service.js";
 import type { SchedulerConfig } from "./config.js";
@@ -116,7 +116,13 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     .add(runner.WorkServiceDefinition, workService(dispatcher))
     .add(
       scheduler.SchedulerServiceDefinition,
-      schedulerService({ core, clock, connected, refusalsOf: (bid) => poolLine.refusalsOf(bid) }),
+      schedulerService({
+        core,
+        clock,
+        connected,
+        refusalsOf: (bid) => poolLine.refusalsOf(bid),
+        taskOf: taskSource(registryChannel, token),
+      }),
     );
 
   let http: HttpServer | undefined;

@@ -36,6 +36,16 @@ export function followReady({
   };
 }
 
+/** Asks the registry for one task as it is; fails with NOT_FOUND if there is none of that name. */
+export function taskSource(channel: Channel, token?: string): (task: string) => Promise<registry.Task> {
+  const client = createClient(registry.RegistryServiceDefinition, channel, {
+    ...(token === undefined ? {} : { token }),
+    timeoutMs: 5_000,
+  });
+  return async (task) =>
+    registry.Task.fromPartial((await client.getTask({ task, view: registry.View.BASIC })).task ?? {});
+}
+
 /** Asks the registry what to run. */
 export function runSource(channel: Channel, token?: string): RunSource {
   const client = createClient(registry.ReadyServiceDefinition, channel, {

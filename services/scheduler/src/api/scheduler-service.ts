@@ -1,9 +1,10 @@
 import type { Clock } from "@berth/chassis/clock";
-import { FieldCheck, ReasonError } from "@berth/chassis/grpc";
-import type { pool, scheduler } from "@berth/contracts";
+import { FieldCheck, namePattern, quote, ReasonError, taskIdPattern } from "@berth/chassis/grpc";
+import type { pool, registry, scheduler } from "@berth/contracts";
 import type { SchedulerCore } from "../domain/core.js";
 import type { Entry } from "../domain/entry.js";
 import { explain } from "../domain/explain.js";
+import { explainUnqueued } from "../domain/explain-unqueued.js";
 import { aheadOf, inOrder, queueNumbers } from "../domain/look.js";
 import type { Ranked } from "../domain/ranked-set.js";
 import { duration, queuedTask, refusalFacts, wireBid } from "./translate.js";
@@ -16,6 +17,8 @@ export interface SchedulerServiceParts {
   readonly connected: () => boolean;
   /** What refuses a bid now, asked of the pool-manager. */
   readonly refusalsOf: (bid: pool.Bid) => Promise<pool.Refusal[]>;
+  /** A task that isn't queued here, asked of the registry. */
+  readonly taskOf: (task: string) => Promise<registry.Task>;
 }
 
 const pageItems = { most: 1_000, usual: 100 };
@@ -26,6 +29,7 @@ export function schedulerService({
   clock,
   connected,
   refusalsOf,
+  taskOf,
 }: SchedulerServiceParts): scheduler.SchedulerServiceImplementation {
   return {
     async getQueueStatus() {
@@ -58,15 +62,9 @@ export function schedulerService({
     },
 
     async explainTask({ task }) {
-      new FieldCheck().length("task", task, 1, 256).throwIfAny();
+      checkTask(task);
       const entry = core.entries.get(task);
-      if (!entry)
-        return {
-          queued: false,
-          ahead: 0n,
-          refusals: [],
-          summary: "isn't in a queue: it runs, has ended, waits for others, or isn't there; GetTask says which",
-        };
+      if (!entry) return { queued: false, ahead: 0n, refusals: [], summary: await unqueued(task, taskOf) };
       const { phase, grant, message } = entry;
       const queued = phase === "waiting" || phase === "standing" || phase === "withdrawing";
       const ahead = queued ? aheadOf(entry) : 0;
@@ -91,6 +89,34 @@ export function schedulerService({
       }
     },
   };
+}
+
+/** Demands `{set}/{task}`. */
+function checkTask(task: string): void {
+  const [set = "", id = "", ...rest] = task.split("/");
+  const ok = namePattern.test(set) && taskIdPattern.test(id) && rest.length === 0 && !task.includes("..");
+  new FieldCheck().that(ok, "task", `${quote(task)} isn't a task: {set}/{task} is needed`).throwIfAny();
+}
+
+/** What the registry says of a task that isn't queued here. @throws NOT_FOUND if there is none of that name. */
+async function unqueued(task: string, taskOf: SchedulerServiceParts["taskOf"]): Promise<string> {
+  try {
+    const { state, spec, attempt, stateReason, runner, readyTime, startTime, endTime } = await taskOf(task);
+    return explainUnqueued({
+      state: state.replace(/^STATE_/, ""),
+      attempt,
+      reason: stateReason,
+      needs: spec?.needs ?? [],
+      runner,
+      readyTime,
+      startTime,
+      endTime,
+    });
+  } catch (thrown) {
+    const error = ReasonError.from(thrown);
+    if (error.reason === "NOT_FOUND") throw error;
+    return `isn't queued here; the registry, which knows more, doesn't answer (${error.message})`;
+  }
 }
 
 function tokenAfter({ rank, name }: Ranked): string {

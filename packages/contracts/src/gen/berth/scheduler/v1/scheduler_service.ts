@@ -102,7 +102,10 @@ export interface ExplainTaskResponse {
   ahead: bigint;
   /** What refuses its bid now; empty if nothing does or it isn't queued. */
   refusals: Refusal[];
-  /** One line for people. */
+  /**
+   * One line for people. Of a task that isn't queued it says what it does instead: runs, has ended, waits for tasks that it
+   * needs or for its next attempt.
+   */
   summary: string;
 }
 
@@ -1124,7 +1127,10 @@ export const SchedulerServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Explains why a task isn't running: its place in the queue and everything that refuses it now. */
+    /**
+     * Explains why a task isn't running: its place in the queue and everything that refuses it now; or that it runs, has ended or
+     * isn't ready. NOT_FOUND if there is no such task.
+     */
     explainTask: {
       name: "ExplainTask",
       requestType: ExplainTaskRequest as typeof ExplainTaskRequest,
@@ -1147,7 +1153,10 @@ export interface SchedulerServiceImplementation<CallContextExt = {}> {
     request: ListQueuedTasksRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListQueuedTasksResponse>>;
-  /** Explains why a task isn't running: its place in the queue and everything that refuses it now. */
+  /**
+   * Explains why a task isn't running: its place in the queue and everything that refuses it now; or that it runs, has ended or
+   * isn't ready. NOT_FOUND if there is no such task.
+   */
   explainTask(
     request: ExplainTaskRequest,
     context: CallContext & CallContextExt,
@@ -1165,7 +1174,10 @@ export interface SchedulerServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ListQueuedTasksRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListQueuedTasksResponse>;
-  /** Explains why a task isn't running: its place in the queue and everything that refuses it now. */
+  /**
+   * Explains why a task isn't running: its place in the queue and everything that refuses it now; or that it runs, has ended or
+   * isn't ready. NOT_FOUND if there is no such task.
+   */
   explainTask(
     request: DeepPartial<ExplainTaskRequest>,
     options?: CallOptions & CallOptionsExt,
