@@ -30,12 +30,14 @@ export const services = [metrics, pool, registry, runner, scheduler]
 interface MethodShape {
   readonly requestStream: boolean;
   readonly responseStream: boolean;
+  readonly requestType: { fromPartial(fields: object): object };
 }
 
 /** Every method of the protos: `berth.pool.v1.PoolService/GetPool` and so on. */
-export const methods = services.flatMap(({ definition }) =>
+export const methods = services.flatMap(({ definition, port }) =>
   Object.entries(definition.methods).map(([key, method]) => ({
     definition,
+    port,
     key,
     method: method as MethodShape,
     path: pathOf(definition, method),
@@ -44,6 +46,16 @@ export const methods = services.flatMap(({ definition }) =>
 
 function pathOf({ fullName }: Definition, { name }: { readonly name: string }): string {
   return `${fullName}/${name}`;
+}
+
+/** What an answer says that it must never say: enums left at their UNSPECIFIED, by path. Only a lease that isn't released has no reason. */
+export function unspecifiedIn(answer: unknown, path: string): string[] {
+  if (typeof answer === "string") return /^[A-Z_]+_UNSPECIFIED$/.test(answer) ? [`${path}: ${answer}`] : [];
+  if (typeof answer !== "object" || answer === null || ArrayBuffer.isView(answer)) return [];
+  const isLease = "lease" in answer && "releaseTime" in answer;
+  return Object.entries(answer).flatMap(([key, value]) =>
+    isLease && key === "reason" && answer.releaseTime === undefined ? [] : unspecifiedIn(value, `${path}.${key}`),
+  );
 }
 
 /** Notes in `answered` every method that has answered over the wire: a unary call that succeeded, a stream that sent something. */
@@ -55,7 +67,11 @@ export function notingClient<Service extends Definition>(
 ): ReturnType<typeof createClient<Service>> {
   const client = createClient(definition, channel, options) as Record<string, (...args: unknown[]) => unknown>;
   const noting = Object.entries(definition.methods).map(([key, method]) => {
-    const note = () => void answered.add(pathOf(definition, method));
+    const note = (answer: unknown) => {
+      const unspecified = unspecifiedIn(answer, pathOf(definition, method));
+      if (unspecified.length > 0) throw new Error(`an enum is left open: ${unspecified.join(", ")}`);
+      answered.add(pathOf(definition, method));
+    };
     const call = (...args: unknown[]): unknown => {
       const answer = client[key]?.(...args);
       return method.responseStream ? notedStream(answer as AsyncIterable<unknown>, note) : notedAnswer(answer, note);
@@ -65,15 +81,15 @@ export function notingClient<Service extends Definition>(
   return Object.fromEntries(noting);
 }
 
-async function* notedStream(answers: AsyncIterable<unknown>, note: () => void): AsyncGenerator<unknown> {
+async function* notedStream(answers: AsyncIterable<unknown>, note: (answer: unknown) => void): AsyncGenerator<unknown> {
   for await (const answer of answers) {
-    note();
+    note(answer);
     yield answer;
   }
 }
 
-async function notedAnswer(answer: unknown, note: () => void): Promise<unknown> {
+async function notedAnswer(answer: unknown, note: (answer: unknown) => void): Promise<unknown> {
   const value = await answer;
-  note();
+  note(value);
   return value;
 }

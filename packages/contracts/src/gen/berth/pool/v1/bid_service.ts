@@ -1740,7 +1740,10 @@ export const LeaseLedgerServiceDefinition = {
   name: "LeaseLedgerService",
   fullName: "berth.pool.v1.LeaseLedgerService",
   methods: {
-    /** Forbids attempts: one without a lease can never get one, one with a lease is revoked. Idempotent. */
+    /**
+     * Forbids attempts: one without a lease can never get one, one with a lease is revoked. Idempotent. UNAVAILABLE
+     * while the store is too far behind to say of one whether it had a lease: repeat the call.
+     */
     forbidAttempts: {
       name: "ForbidAttempts",
       requestType: ForbidAttemptsRequest as typeof ForbidAttemptsRequest,
@@ -1759,8 +1762,8 @@ export const LeaseLedgerServiceDefinition = {
       options: {},
     },
     /**
-     * Streams lease events after a position, oldest first, without end. `acknowledged_position` of a later
-     * AcknowledgeLeaseEvents lets the journal forget them.
+     * Streams lease events after a position, oldest first, without end. A later AcknowledgeLeaseEvents, which
+     * names a `position`, lets the journal forget them up to it.
      */
     watchLeaseEvents: {
       name: "WatchLeaseEvents",
@@ -1783,7 +1786,10 @@ export const LeaseLedgerServiceDefinition = {
 } as const;
 
 export interface LeaseLedgerServiceImplementation<CallContextExt = {}> {
-  /** Forbids attempts: one without a lease can never get one, one with a lease is revoked. Idempotent. */
+  /**
+   * Forbids attempts: one without a lease can never get one, one with a lease is revoked. Idempotent. UNAVAILABLE
+   * while the store is too far behind to say of one whether it had a lease: repeat the call.
+   */
   forbidAttempts(
     request: ForbidAttemptsRequest,
     context: CallContext & CallContextExt,
@@ -1794,8 +1800,8 @@ export interface LeaseLedgerServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListLeaseEventsResponse>>;
   /**
-   * Streams lease events after a position, oldest first, without end. `acknowledged_position` of a later
-   * AcknowledgeLeaseEvents lets the journal forget them.
+   * Streams lease events after a position, oldest first, without end. A later AcknowledgeLeaseEvents, which
+   * names a `position`, lets the journal forget them up to it.
    */
   watchLeaseEvents(
     request: WatchLeaseEventsRequest,
@@ -1809,7 +1815,10 @@ export interface LeaseLedgerServiceImplementation<CallContextExt = {}> {
 }
 
 export interface LeaseLedgerServiceClient<CallOptionsExt = {}> {
-  /** Forbids attempts: one without a lease can never get one, one with a lease is revoked. Idempotent. */
+  /**
+   * Forbids attempts: one without a lease can never get one, one with a lease is revoked. Idempotent. UNAVAILABLE
+   * while the store is too far behind to say of one whether it had a lease: repeat the call.
+   */
   forbidAttempts(
     request: DeepPartial<ForbidAttemptsRequest>,
     options?: CallOptions & CallOptionsExt,
@@ -1820,8 +1829,8 @@ export interface LeaseLedgerServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListLeaseEventsResponse>;
   /**
-   * Streams lease events after a position, oldest first, without end. `acknowledged_position` of a later
-   * AcknowledgeLeaseEvents lets the journal forget them.
+   * Streams lease events after a position, oldest first, without end. A later AcknowledgeLeaseEvents, which
+   * names a `position`, lets the journal forget them up to it.
    */
   watchLeaseEvents(
     request: DeepPartial<WatchLeaseEventsRequest>,

@@ -288,7 +288,7 @@ export interface Completion {
   traceParent: string;
 }
 
-/** Answers a completion, one result for each item, in order. */
+/** Answers a completion, one result for each item, in order. An item that can't be looked up yet has none: send it again. */
 export interface CompleteLeasesResponse {
   /** The results. */
   results: CompletionResult[];
