@@ -1,7 +1,7 @@
-import { goesBefore, type Holder, type Order, type Refusal, type RefusalReason } from "./bid.js";
+import type { Holder, Order, Refusal, RefusalReason } from "./bid.js";
+import { limitRefusal } from "./constraints.js";
 import type { Demand, DemandPool } from "./demand.js";
 import type { Weight } from "./lease.js";
-import { canEverFit, fits, type Limit, sparesReserve } from "./limits.js";
 import { limitNames } from "./pool.js";
 import { freeSlot, pickRunner, poolKey } from "./runners.js";
 import type { Moment, Session, State } from "./state.js";
@@ -63,32 +63,19 @@ function limitBlocks(
   order: Order,
   now: Moment,
 ): Block[] {
+  const { starts, standing } = state;
+  const { wallMs } = now;
   const blocks: Block[] = [];
   for (const [name, wanted] of weights) {
     const used = state.ledger.used(name);
     const limit = state.limits.get(name);
-    const reason = limit ? limitReason(state, limit, used, wanted, priority, order, now) : absentReason(name, pool);
+    const kept = standing.kept.get(name);
+    const reason = limit
+      ? limitRefusal({ limit, used, wanted, priority, order, kept, starts, wallMs })
+      : absentReason(name, pool);
     if (reason) blocks.push({ reason, key: name, limit: name, pool, wanted, used, capacity: limit?.capacity ?? 0 });
   }
   return blocks;
-}
-
-function limitReason(
-  state: State,
-  limit: Limit,
-  used: number,
-  wanted: number,
-  priority: number,
-  order: Order,
-  now: Moment,
-): RefusalReason | undefined {
-  if (!canEverFit(limit, wanted)) return "LIMIT_TOO_SMALL";
-  if (!fits(limit, used, wanted)) return "LIMIT_FULL";
-  if (!sparesReserve(limit, used, wanted, priority)) return "RESERVED";
-  const kept = state.standing.kept.get(limit.name);
-  if (kept && goesBefore(kept, order)) return "KEPT_FOR_ANOTHER";
-  if (limit.rate > 0 && !(state.starts.nextMs(limit, now.wallMs) <= now.wallMs)) return "RATE_SPENT";
-  return undefined;
 }
 
 /** A tenant, and a pool's CPU and memory, are counted without a bound while nobody set one. Any other limit has to exist. */

@@ -6,7 +6,7 @@ import {
   repeated,
   staleEtag,
 } from "./catalogue.js";
-import { limitProblem } from "./limit-rules.js";
+import { limitProblem } from "./constraints.js";
 import { type Limit, plainLimit } from "./limits.js";
 import { limitNames } from "./pool.js";
 import type { State, Turn } from "./state.js";

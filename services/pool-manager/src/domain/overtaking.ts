@@ -1,5 +1,6 @@
 import type { Block } from "./admission.js";
 import { goesBefore, type RefusalReason } from "./bid.js";
+import { curableByKeeping } from "./constraints.js";
 import type { Demand } from "./demand.js";
 import type { Lease } from "./lease.js";
 import { fits } from "./limits.js";
@@ -7,12 +8,7 @@ import type { Queue, StandingBid } from "./standing.js";
 import type { State } from "./state.js";
 
 /** Refusals that keeping limits for the bid can cure. */
-const curable: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
-  "LIMIT_FULL",
-  "KEPT_FOR_ANOTHER",
-  "RUNNERS_FULL",
-  "NO_SLOT",
-]);
+const curable: ReadonlySet<RefusalReason> = new Set<RefusalReason>([...curableByKeeping, "RUNNERS_FULL", "NO_SLOT"]);
 
 /**
  * Notes what refuses the head of a class, and with it the whole class, and keeps it for the first of them that was overtaken too often.

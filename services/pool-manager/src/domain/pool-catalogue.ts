@@ -6,8 +6,8 @@ import {
   repeated,
   staleEtag,
 } from "./catalogue.js";
+import { limitProblem } from "./constraints.js";
 import { dropLimit, endIfDue, setLimit, withCapacity } from "./limit-catalogue.js";
-import { limitProblem } from "./limit-rules.js";
 import { type Limit, plainLimit } from "./limits.js";
 import { limitNames, type Pool } from "./pool.js";
 import type { State, Turn } from "./state.js";
