@@ -33,46 +33,83 @@ export interface Plan {
 
 type Client = Pick<BerthClient, "pools">;
 
-// Fields of the wire with the names of the file, in the order in which a change is shown.
-const poolFields = {
+/** One field of the file: its name there is the key, in the order in which a change is shown. */
+interface FileField<Declared, Wire> {
+  /** Its name in an update_mask. */
+  readonly path: string;
+  /** What the file says, as people see it. */
+  readonly of: (declared: Declared) => string;
+  /** What Berth has for good, as people see it. */
+  readonly wire: (now: Wire) => string;
+  /** What the file says, for the wire. */
+  readonly set: (declared: Declared) => Partial<Wire>;
+}
+
+const poolFields: Readonly<Record<string, FileField<DeclaredPool, wire.Pool>>> = {
   maxConcurrency: {
     path: "max_concurrency",
-    of: (p: DeclaredPool) => String(p.maxConcurrency),
-    wire: (p: wire.Pool) => String(p.maxConcurrency),
+    of: (p) => String(p.maxConcurrency),
+    wire: (p) => String(p.maxConcurrency),
+    set: (p) => ({ maxConcurrency: BigInt(p.maxConcurrency) }),
   },
-  cpu: { path: "cpu_millis", of: (p: DeclaredPool) => `${p.cpuMillis}m`, wire: (p: wire.Pool) => `${p.cpuMillis}m` },
+  cpu: {
+    path: "cpu_millis",
+    of: (p) => `${p.cpuMillis}m`,
+    wire: (p) => `${p.cpuMillis}m`,
+    set: (p) => ({ cpuMillis: BigInt(p.cpuMillis) }),
+  },
   memory: {
     path: "memory_bytes",
-    of: (p: DeclaredPool) => `${p.memoryBytes}B`,
-    wire: (p: wire.Pool) => `${p.memoryBytes}B`,
+    of: (p) => `${p.memoryBytes}B`,
+    wire: (p) => `${p.memoryBytes}B`,
+    set: (p) => ({ memoryBytes: BigInt(p.memoryBytes) }),
   },
-  slots: { path: "slots", of: (p: DeclaredPool) => list(p.slots), wire: (p: wire.Pool) => list(p.slots) },
+  slots: { path: "slots", of: (p) => list(p.slots), wire: (p) => list(p.slots), set: (p) => ({ slots: [...p.slots] }) },
   skills: {
     path: "skills",
-    of: (p: DeclaredPool) => list(p.skills),
-    wire: (p: wire.Pool) => list([...p.skills].sort()),
+    of: (p) => list(p.skills),
+    wire: (p) => list([...p.skills].sort()),
+    set: (p) => ({ skills: [...p.skills] }),
   },
-  paused: { path: "paused", of: (p: DeclaredPool) => String(p.paused), wire: (p: wire.Pool) => String(p.paused) },
-} as const;
-const limitFields = {
+  paused: {
+    path: "paused",
+    of: (p) => String(p.paused),
+    wire: (p) => String(p.paused),
+    set: ({ paused }) => ({ paused }),
+  },
+};
+const limitFields: Readonly<Record<string, FileField<DeclaredLimit, wire.Limit>>> = {
   capacity: {
     path: "capacity",
-    of: (l: DeclaredLimit) => String(l.capacity),
-    wire: (l: wire.Limit) => String(lastingCapacity(l)),
+    of: (l) => String(l.capacity),
+    wire: (l) => String(lastingCapacity(l)),
+    set: (l) => ({ capacity: BigInt(l.capacity) }),
   },
-  reserve: { path: "reserve", of: (l: DeclaredLimit) => String(l.reserve), wire: (l: wire.Limit) => String(l.reserve) },
+  reserve: {
+    path: "reserve",
+    of: (l) => String(l.reserve),
+    wire: (l) => String(l.reserve),
+    set: (l) => ({ reserve: BigInt(l.reserve) }),
+  },
   reservePriority: {
     path: "reserve_priority",
-    of: (l: DeclaredLimit) => String(l.reservePriority),
-    wire: (l: wire.Limit) => String(l.reservePriority),
+    of: (l) => String(l.reservePriority),
+    wire: (l) => String(l.reservePriority),
+    set: ({ reservePriority }) => ({ reservePriority }),
   },
-  rate: { path: "rate", of: (l: DeclaredLimit) => String(l.rate), wire: (l: wire.Limit) => String(l.rate) },
+  rate: {
+    path: "rate",
+    of: (l) => String(l.rate),
+    wire: (l) => String(l.rate),
+    set: (l) => ({ rate: BigInt(l.rate) }),
+  },
   ratePeriod: {
     path: "rate_period",
-    of: (l: DeclaredLimit) => `${l.ratePeriodMs}ms`,
-    wire: (l: wire.Limit) => `${wireMs(l.ratePeriod) ?? 0}ms`,
+    of: (l) => `${l.ratePeriodMs}ms`,
+    wire: (l) => `${wireMs(l.ratePeriod) ?? 0}ms`,
+    set: (l) => (l.ratePeriodMs === 0 ? {} : { ratePeriod: wireDuration(l.ratePeriodMs) }),
   },
-} as const;
+};
 
 /** Compares a file with what Berth has. Takes nothing and changes nothing. */
 export async function planCatalogue(config: BerthConfig, client: Client): Promise<Plan> {
@@ -126,7 +163,7 @@ function push<Declared, Now>(
   name: string,
   now: Now | undefined,
   declared: Declared,
-  fields: Record<string, { of(declared: Declared): string; wire(now: Now): string }>,
+  fields: Readonly<Record<string, FileField<Declared, Now>>>,
 ): void {
   const all = Object.entries(fields).map(([field, { of, wire }]) => ({
     field,
@@ -153,7 +190,7 @@ export async function applyPlan(
   for (const step of steps) {
     const pool = step.kind === "pool" ? pools.get(step.name) : undefined;
     const limit = step.kind === "limit" ? limits.get(step.name) : undefined;
-    const mask = (fields: Record<string, { path: string }>) => [
+    const mask = (fields: Readonly<Record<string, { readonly path: string }>>) => [
       ...step.changes.map((each) => fields[each.field]?.path ?? each.field),
       "reason",
     ];
@@ -180,29 +217,13 @@ function wireType(type: DeclaredPool["type"]): wire.Pool_Type {
 }
 
 function wirePool(pool: DeclaredPool, reason: string): wire.Pool {
-  return wire.Pool.fromPartial({
-    pool: pool.pool,
-    type: wireType(pool.type),
-    maxConcurrency: BigInt(pool.maxConcurrency),
-    cpuMillis: BigInt(pool.cpuMillis),
-    memoryBytes: BigInt(pool.memoryBytes),
-    slots: [...pool.slots],
-    skills: [...pool.skills],
-    paused: pool.paused,
-    reason,
-  });
+  const set = Object.values(poolFields).map((field) => field.set(pool));
+  return wire.Pool.fromPartial(Object.assign({ pool: pool.pool, type: wireType(pool.type), reason }, ...set));
 }
 
 function wireLimit(limit: DeclaredLimit, reason: string): wire.Limit {
-  return wire.Limit.fromPartial({
-    limit: limit.limit,
-    capacity: BigInt(limit.capacity),
-    reserve: BigInt(limit.reserve),
-    reservePriority: limit.reservePriority,
-    rate: BigInt(limit.rate),
-    ...(limit.ratePeriodMs === 0 ? {} : { ratePeriod: wireDuration(limit.ratePeriodMs) }),
-    reason,
-  });
+  const set = Object.values(limitFields).map((field) => field.set(limit));
+  return wire.Limit.fromPartial(Object.assign({ limit: limit.limit, reason }, ...set));
 }
 
 function list(items: readonly string[]): string {

@@ -198,6 +198,17 @@ describe("a limit's bounds", () => {
   });
 });
 
+describe("an update", () => {
+  it.each(["constructor", "limit", "used", "nothing"])("is refused for a mask that names %s", async (path) => {
+    await expect(pools().updateLimit({ limit: { limit: "x" }, updateMask: [path] })).rejects.toMatchObject(
+      refused("update_mask"),
+    );
+    await expect(pools().updatePool({ pool: { pool: "a" }, updateMask: [path] })).rejects.toMatchObject(
+      refused("update_mask"),
+    );
+  });
+});
+
 describe("a pool", () => {
   it.each([wire.Pool_Type.DOCKER, wire.Pool_Type.KUBERNETES])(
     "of type %s is refused as not built yet",

@@ -1,7 +1,6 @@
 import { pool, runner as wire } from "@berth/contracts";
 import type { Bid, Holder, Refusal } from "../domain/bid.js";
 import type { Lease, Outcome, RunResult } from "../domain/lease.js";
-import { type Limit, overCommitted } from "../domain/limits.js";
 import type { LeaseEvent } from "../engine/lease-events.js";
 
 /** A moment for the wire. */
@@ -113,24 +112,6 @@ export function refusalToWire({ reason, limit, pool: name, wanted, used, capacit
     used: BigInt(used),
     capacity: BigInt(capacity),
     holders: holders.map(holderToWire),
-  };
-}
-
-/** A limit for the wire. */
-export function limitToWire(limit: Limit, used: number): pool.Limit {
-  return {
-    limit: limit.name,
-    capacity: BigInt(limit.capacity),
-    used: BigInt(used),
-    overCommitted: BigInt(overCommitted(limit.capacity, used)),
-    etag: String(limit.version),
-    expireTime: dateOf(limit.expireMs),
-    revertCapacity: limit.revertCapacity === undefined ? undefined : BigInt(limit.revertCapacity),
-    reason: limit.reason,
-    reserve: BigInt(limit.reserve),
-    reservePriority: limit.reservePriority,
-    rate: BigInt(limit.rate),
-    ratePeriod: limit.rate > 0 ? durationOf(limit.ratePeriodMs) : undefined,
   };
 }
 

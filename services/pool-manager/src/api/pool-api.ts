@@ -8,18 +8,11 @@ import type { Lease } from "../domain/lease.js";
 import { limitsOf, type PoolStatus, poolOf, type RunnerStatus, statusOf } from "../domain/status.js";
 import type { LeaseFilter } from "../engine/ports.js";
 import type { PoolEngine } from "../engine/service.js";
-import {
-  checkLimit,
-  checkNewPool,
-  checkPool,
-  limitPatch,
-  limitSpec,
-  poolPatch,
-  poolSpec,
-  temporaryMs,
-} from "./catalogue-fields.js";
+
 import { checkBid, orThrow, pageSize, pageToken, readPageToken } from "./checks.js";
-import { bidFromWire, dateOf, durationOf, holderToWire, leaseToWire, limitToWire, refusalToWire } from "./convert.js";
+import { bidFromWire, dateOf, durationOf, holderToWire, leaseToWire, refusalToWire } from "./convert.js";
+import { checkLimit, limitPatch, limitSpec, limitToWire, temporaryMs } from "./limit-fields.js";
+import { checkNewPool, checkPool, poolFieldsToWire, poolPatch, poolSpec } from "./pool-fields.js";
 
 /** Holders that GetLimit names. */
 const holdersShown = 100;
@@ -36,7 +29,7 @@ export class PoolApi implements wire.PoolServiceImplementation {
     const status = await this.engine.read(statusOf);
     return {
       revision: BigInt(this.engine.engine.n),
-      limits: status.limits.map((limit) => limitToWire(limit, limit.used)),
+      limits: status.limits.map(limitToWire),
       pools: status.pools.map(poolToWire),
       runners: status.runners.map(runnerToWire),
       runningCount: BigInt(status.running),
@@ -127,7 +120,7 @@ export class PoolApi implements wire.PoolServiceImplementation {
     const updated = orThrow(
       await this.engine.run("updatePool", { name: pool.pool, patch: poolPatch(pool, updateMask), etag: pool.etag }),
     );
-    return { pool: poolToWire(updated.pool), limit: limitToWire(updated.limit, updated.limit.used) };
+    return { pool: poolToWire(updated.pool), limit: limitToWire(updated.limit) };
   }
 
   async deletePool({ pool }: wire.DeletePoolRequest): Promise<wire.DeletePoolResponse> {
@@ -143,7 +136,7 @@ export class PoolApi implements wire.PoolServiceImplementation {
       holders: holdersOf(state, limit, holdersShown),
     }));
     if (!found.limit) throw new ReasonError("NOT_FOUND", `there is no limit ${JSON.stringify(limit)}`);
-    return { limit: limitToWire(found.limit, found.limit.used), holders: found.holders.map(holderToWire) };
+    return { limit: limitToWire(found.limit), holders: found.holders.map(holderToWire) };
   }
 
   async listLimits(request: wire.ListLimitsRequest): Promise<wire.ListLimitsResponse> {
@@ -152,7 +145,7 @@ export class PoolApi implements wire.PoolServiceImplementation {
     const limits = (await this.engine.read(limitsOf)).sort((left, right) => (left.name < right.name ? -1 : 1));
     const found = limits.filter(({ name }) => name > after);
     return {
-      limits: found.slice(0, max).map((limit) => limitToWire(limit, limit.used)),
+      limits: found.slice(0, max).map(limitToWire),
       nextPageToken: pageToken(found.length > max ? found[max - 1]?.name : undefined),
     };
   }
@@ -163,7 +156,7 @@ export class PoolApi implements wire.PoolServiceImplementation {
     const created = orThrow(
       await this.engine.run("createLimit", { spec: limitSpec(limit), ...createRequest(requestId, limitSpec(limit)) }),
     );
-    return { limit: limitToWire(created, created.used) };
+    return { limit: limitToWire(created) };
   }
 
   async updateLimit(request: wire.UpdateLimitRequest): Promise<wire.UpdateLimitResponse> {
@@ -180,7 +173,7 @@ export class PoolApi implements wire.PoolServiceImplementation {
         allowMissing,
       }),
     );
-    return { limit: limitToWire(updated, updated.used) };
+    return { limit: limitToWire(updated) };
   }
 
   async deleteLimit({ limit }: wire.DeleteLimitRequest): Promise<wire.DeleteLimitResponse> {
@@ -229,7 +222,7 @@ export class PoolApi implements wire.PoolServiceImplementation {
         yield {
           version: BigInt(status.version),
           pools: status.pools.map((pool) => poolToWire({ ...pool, running: 0, standing: 0, runners: 0 })),
-          limits: limits.map((limit) => ({ ...limitToWire(limit, 0), used: 0n })),
+          limits: limits.map((limit) => limitToWire({ ...limit, used: 0 })),
         };
       }
     } finally {
@@ -264,21 +257,15 @@ function missing(field: string): ReasonError {
 }
 
 function poolToWire(pool: PoolStatus): wire.Pool {
-  return {
+  return wire.Pool.fromPartial({
     pool: pool.name,
     type: wire.Pool_Type[pool.type],
-    maxConcurrency: BigInt(pool.maxConcurrency),
-    cpuMillis: BigInt(pool.cpuMillis),
-    memoryBytes: BigInt(pool.memoryBytes),
-    slots: [...pool.slots],
-    skills: [...pool.skills],
     runningCount: BigInt(pool.running),
     standingBids: BigInt(pool.standing),
     runnerCount: pool.runners,
     etag: String(pool.version),
-    paused: pool.paused,
-    reason: pool.reason,
-  };
+    ...poolFieldsToWire(pool),
+  });
 }
 
 function runnerToWire({
