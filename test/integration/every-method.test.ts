@@ -300,11 +300,15 @@ describe("over the wire", () => {
     await expect(logs.getLogs({ task: "s/a", attempt: 2 })).rejects.toMatchObject({ reason: "NOT_FOUND" });
     await expect(logs.getLogs({ task: "s/a", attempt: -1 })).rejects.toMatchObject({ reason: "INVALID_FIELD" });
     expect((await tasks.getTask({ task: "s/a" })).task).toMatchObject({ state: "STATE_RUNNING", progress: 0.5 });
+    const explained = async () => (await call.queues.explainTask({ task: "s/a" })).summary;
+    expect(await explained()).toMatch(/^runs on runner `me` since 20/);
     const outcome = { ...succeeded, outputBytes: 65_539n };
     await leases.completeLeases({ ...me, completions: [{ lease, token, outcome }] });
     expect(await following.next()).toMatchObject({ done: true });
     const seen = await first(tasks.watchTasks({ filter: { tasks: ["s/a"], states: [registry.Task_State.SUCCEEDED] } }));
     expect(seen.tasks[0]).toMatchObject({ task: "s/a", state: "STATE_SUCCEEDED", runner: "me", pool: "hand" });
+    expect(await explained()).toMatch(/^has succeeded at 20/);
+    await expect(call.queues.explainTask({ task: "s/nope" })).rejects.toMatchObject({ reason: "NOT_FOUND" });
     expect((await tasks.getTaskSet({ set: "s" })).taskSet).toMatchObject({ taskCount: 3n, done: false });
   });
 
