@@ -15,14 +15,7 @@ import { createRunner, type Runner } from "@berth/runner";
 import { createScheduler, schedulerConfigSchema } from "@berth/scheduler";
 import { type BerthConfig, type BerthConfigInput, defaultPool, localCapacity, parseConfig } from "./config.js";
 import { declareOnce, localPools } from "./declared.js";
-import {
-  makeFolder,
-  type PerService,
-  readOrMakeToken,
-  removeEndpoints,
-  type ServiceName,
-  writeEndpoints,
-} from "./folder.js";
+import { type PerService, readOrMakeToken, removeEndpoints, type ServiceName, writeEndpoints } from "./folder.js";
 import { LogFile } from "./log-file.js";
 
 const host = "127.0.0.1";
@@ -78,7 +71,6 @@ export async function startStandalone(
 /** As startStandalone, with a configuration that was checked before, such as loadConfig gives with berthSchema. */
 export async function startConfigured(config: BerthConfig, options: StandaloneOptions = {}): Promise<Standalone> {
   const { dataFolder } = config;
-  makeFolder(dataFolder);
   const lock = lockFolder(dataFolder);
   try {
     return await startLocked(config, options, lock);
