@@ -15,6 +15,8 @@ export interface EndpointsFile {
   readonly addresses: PerService<string>;
   /** HTTP, `host:port`. */
   readonly http: PerService<string>;
+  /** While it stops: when it is over at the latest, ISO 8601. */
+  readonly stopsBy?: string;
 }
 
 /** The token of the data folder, made at the first start: 32 random bytes, mode 0600. */
