@@ -138,7 +138,10 @@ describe("a folder that can't be made is refused at once, whoever asks for it:",
   it.skipIf(process.platform !== "linux").each([
     ["berth up --data", () => ["up", "--ports", "free", "--data", nowhere]],
     // Something answers there, so that the folder is what it comes to.
-    ["berth runner --folder", () => ["runner", "--pool", "default", "--registry", `127.0.0.1:${port}`, "--folder", nowhere]],
+    [
+      "berth runner --folder",
+      () => ["runner", "--pool", "default", "--registry", `127.0.0.1:${port}`, "--folder", nowhere],
+    ],
   ])("%s", async (_, args) => {
     const ended = await start(process.execPath, [cli, ...args()], { cwd: folder.path }).ended;
     expectRefusal(ended, [`${nowhere}: no folder can be made there: choose a folder in a place where you may write`]);
