@@ -132,3 +132,24 @@ describe("a data folder that can't be used is refused, naming the file and what 
     expectRefusal(await up(at), ["berth-data: there is a file of this name where a folder is needed"]);
   });
 });
+
+describe("a folder that can't be made is refused at once, whoever asks for it:", () => {
+  const nowhere = "/proc/nowhere/berth";
+  it.skipIf(process.platform !== "linux").each([
+    ["berth up --data", () => ["up", "--ports", "free", "--data", nowhere]],
+    // Something answers there, so that the folder is what it comes to.
+    [
+      "berth runner --folder",
+      () => ["runner", "--pool", "default", "--registry", `127.0.0.1:${port}`, "--folder", nowhere],
+    ],
+  ])("%s", async (_, args) => {
+    const ended = await start(process.execPath, [cli, ...args()], { cwd: folder.path }).ended;
+    expectRefusal(ended, [`${nowhere}: no folder can be made there: choose a folder in a place where you may write`]);
+  });
+
+  it("a file for the log that can't be opened", async () => {
+    const args = ["up", "--ports", "free", "--data", join(folder.path, "log-data"), "--log", folder.path];
+    const ended = await start(process.execPath, [cli, ...args], { cwd: folder.path }).ended;
+    expectRefusal(ended, [`${folder.path}: this is a folder, not a file`]);
+  });
+});

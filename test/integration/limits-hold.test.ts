@@ -25,8 +25,8 @@ describe("limits in the world", () => {
     const file = join(folder.path, "records");
     const tasks = Array.from({ length: 200 }, (_, index) => ({
       id: `t${index}`,
-      // Long beside the start of a process, which belongs to the lease but not to the record: 5 leases then show as 5 records.
-      run: [process.execPath, workload, file, String(250 + ((index * 37) % 200))],
+      // The start of a process belongs to its lease but not to its record. The first five, which the limits allow together, wait for each other.
+      run: [process.execPath, workload, file, String(250 + ((index * 37) % 200)), index < 5 ? "5" : "1"],
       pool: index % 2 === 0 ? "narrow" : "wide",
     }));
     const { set } = await berth.client.submit(tasks);

@@ -1,17 +1,25 @@
 import { join } from "node:path";
 import { createChannel, createClient } from "@berth/chassis/grpc";
 import { pool } from "@berth/contracts";
+import { slowdown } from "@berth/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Berth, portsOf, scratchFolder, startBerth, startProcess } from "./harness/berth.js";
 import { until } from "./harness/until.js";
 
+// Times that are promises are for a machine that has time for us.
+const slow = Math.max(...Array.from({ length: 5 }, slowdown));
 // The runner behind `with` has about 2.3 s from one answer to the next.
 const short = {
   limits: { "repo:web": 1, "repo:docs": 1 },
-  defaults: { heartbeatTimeout: "3s", killTime: "300ms", timerLateness: "100ms", lateResultWait: "200ms" },
+  defaults: {
+    heartbeatTimeout: `${Math.round(3_000 * slow)}ms`,
+    killTime: "300ms",
+    timerLateness: "100ms",
+    lateResultWait: "200ms",
+  },
 };
 // Long enough for a restart on a busy machine.
-const longMs = 10_000;
+const longMs = Math.round(10_000 * slow);
 const long = { ...short, defaults: { ...short.defaults, heartbeatTimeout: `${longMs}ms` } };
 const scratch = scratchFolder();
 let berth: Berth;
@@ -27,7 +35,7 @@ afterAll(async () => {
 /** `berth with` around a command that says that it has begun, and then takes its time. */
 async function hold(limit = "repo:web"): Promise<ReturnType<typeof startProcess>> {
   const data = ["--data", join(scratch.path, "berth-data")];
-  const held = startProcess(["with", "--limit", limit, ...data, "--", "sh", "-c", "echo begun; exec sleep 60"], "/");
+  const held = startProcess(["with", "--limit", limit, ...data, "--", "sh", "-c", "echo begun; exec sleep 3600"], "/");
   await until("the command to begin", async () => held.output().includes("begun"));
   return held;
 }
@@ -67,7 +75,11 @@ describe("berth with, when Berth goes away", () => {
     const killedMs = performance.now();
     await berth.kill();
     berth = await startBerth(scratch.path, { ...long, ports });
-    await until("the TTL to pass that it had when Berth went away", () => performance.now() - killedMs > longMs);
+    await until(
+      "the TTL to pass that it had when Berth went away",
+      () => performance.now() - killedMs > longMs,
+      3 * longMs,
+    );
     expect(held.child.exitCode).toBeNull();
     held.child.kill("SIGINT");
     expect(await held.exited).toBe(130);

@@ -7,6 +7,7 @@ export const parts = [
   "clock",
   "config",
   "engine",
+  "folder",
   "grpc",
   "http",
   "lifecycle",

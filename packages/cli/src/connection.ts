@@ -8,6 +8,7 @@ import { UsageError } from "./errors.js";
 import { hint } from "./hints.js";
 import type { Io } from "./io.js";
 import { findPlaces, type GlobalOptions } from "./places.js";
+import { stoppingOf, whatRuns } from "./stopping.js";
 
 /** Makes a client. Nothing is sent yet. */
 export function clientOf(options: GlobalOptions, io: Io, telemetry?: Telemetry): BerthClient {
@@ -52,10 +53,17 @@ export async function withClient<T>(
   try {
     const { addresses, dataFolder } = client.endpoints;
     const where = dataFolder === undefined ? "" : ` (data folder ${dataFolder})`;
-    await probe(
-      addresses.registry,
-      `no Berth at ${addresses.registry}${where}: start one with \`${hint(io, "up")}\`, or say where it is with --data or --registry`,
-    );
+    const stopping = stoppingOf(client);
+    const up = `start one with \`${hint(io, "up")}\``;
+    const refused =
+      stopping === undefined
+        ? `no Berth at ${addresses.registry}${where}: ${up}, or say where it is with --data or --registry`
+        : `Berth is stopping (process ${stopping.pid}${where}): when it has ended, ${up}`;
+    await probe(addresses.registry, refused);
+    if (stopping !== undefined) {
+      const left = `${await whatRuns(client)}, for ${stopping.leftS} s at most`;
+      io.writeError(`Berth is stopping; ${left}. What is submitted now starts when it is up again\n`);
+    }
     return await body(client);
   } finally {
     client.close();

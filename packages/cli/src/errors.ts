@@ -16,7 +16,7 @@ export class UsageError extends Error {
 /** What an error says to people, and the exit code: 2 where the input is wrong, 1 otherwise. */
 export function describeError(error: unknown, io: Io): { message: string; exitCode: number } {
   if (error instanceof UsageError) return { message: error.message, exitCode: error.exitCode };
-  if (isNamed(error, "ConfigError")) return { message: error.message, exitCode: 2 };
+  if (isNamed(error, "ConfigError") || isNamed(error, "FolderUnusable")) return { message: error.message, exitCode: 2 };
   if (isNamed<ReasonError>(error, "ReasonError"))
     return { message: withHint(error, io), exitCode: error.reason === "INVALID_FIELD" ? 2 : 1 };
   if (isNamed(error, "PortInUse"))

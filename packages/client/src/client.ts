@@ -9,7 +9,7 @@ import { Tally, type WatchOptions, watchTasks } from "./watch.js";
 
 /** How a client is made. */
 export interface BerthClientOptions extends EndpointOptions {
-  /** Longest wait for the answer to one call, milliseconds. Default 10,000. Streams have no bound. */
+  /** Longest wait for the answer to one call, milliseconds. Default 10,000, and 60,000 for a submission, which may be large. Streams have no bound. */
   readonly timeoutMs?: number;
   /** Tracing: each submission becomes a span, which the whole way of its tasks belongs to. Default: the active span, if any, goes on. */
   readonly telemetry?: Telemetry;
@@ -71,6 +71,8 @@ export interface BerthClient {
   close(): void;
 }
 
+const submitTimeoutMs = 60_000;
+
 /** Makes a client. Reads a data folder or berth.yaml where one is given; throws if that can't be read. */
 export function createClient(options: BerthClientOptions = {}): BerthClient {
   const endpoints = findEndpoints(options);
@@ -90,6 +92,11 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
   // Everything here is safe to repeat: reads, calls with a request id, and calls that are idempotent by their meaning.
   const safe = { ...common, retry: true };
   const tasks = createTypedClient(registry.RegistryServiceDefinition, channels.registry, safe);
+  // A peer that is gone is noticed by its silence; one that has 10,000 tasks to check on a busy machine needs its time.
+  const submissions = createTypedClient(registry.RegistryServiceDefinition, channels.registry, {
+    timeoutMs: submitTimeoutMs,
+    ...safe,
+  });
   const logService = createTypedClient(registry.LogServiceDefinition, channels.registry, safe);
 
   const submitSpecs = async (specs: readonly registry.TaskSpec[], options: SubmitOptions = {}): Promise<Submitted> => {
@@ -114,7 +121,7 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
     // All of it is checked before any of it is taken.
     if (parts.length > 1)
       for (const part of parts) {
-        const check = tasks.submitTasks(
+        const check = submissions.submitTasks(
           { set: options.set ?? "", displayName: options.displayName ?? "", tasks: part, validateOnly: true },
           signal,
         );
@@ -133,7 +140,7 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
         tasks: part,
         requestId: partRequestId(requestId, index),
       };
-      const answer = await tasks.submitTasks(request, signal).catch((thrown: unknown) => {
+      const answer = await submissions.submitTasks(request, signal).catch((thrown: unknown) => {
         const error = placedInWhole(ReasonError.from(thrown), part, specs);
         if (index === 0) throw error;
         const state = `${taskCount} of ${specs.length} tasks were taken into set ${set} before`;

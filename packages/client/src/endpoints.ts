@@ -31,6 +31,8 @@ export interface Endpoints {
   readonly token: string;
   /** Data folder that was read; undefined if none was. */
   readonly dataFolder: string | undefined;
+  /** The standalone Berth of the data folder is stopping: its process, and when it is over at the latest, in milliseconds since 1970. */
+  readonly stopping?: { readonly pid: number; readonly byWallMs: number };
 }
 
 /** The usual ports on this machine. */
@@ -43,6 +45,8 @@ export const usualAddresses: Addresses = {
 
 const address = z.string().min(1);
 const endpointsSchema = z.object({
+  pid: z.number(),
+  stopsBy: z.iso.datetime().optional(),
   addresses: z.object({ registry: address, poolManager: address, scheduler: address, metrics: address }),
 });
 
@@ -53,10 +57,12 @@ const endpointsSchema = z.object({
 export function findEndpoints(options: EndpointOptions = {}): Endpoints {
   const dataFolder = options.dataFolder ?? dataFolderOf(options.config);
   const found = dataFolder === undefined ? undefined : readEndpoints(dataFolder);
+  const { pid = 0, stopsBy } = found ?? {};
   return {
-    addresses: { ...usualAddresses, ...found, ...withoutUndefined(options.addresses ?? {}) },
+    addresses: { ...usualAddresses, ...found?.addresses, ...withoutUndefined(options.addresses ?? {}) },
     token: options.token ?? (dataFolder === undefined ? "" : readToken(dataFolder)),
     dataFolder,
+    ...(stopsBy === undefined ? {} : { stopping: { pid, byWallMs: Date.parse(stopsBy) } }),
   };
 }
 
@@ -66,9 +72,9 @@ function dataFolderOf(config: string | undefined): string | undefined {
   return resolve(dirname(config), file.dataFolder ?? "berth-data");
 }
 
-function readEndpoints(dataFolder: string): Addresses | undefined {
+function readEndpoints(dataFolder: string): z.output<typeof endpointsSchema> | undefined {
   const path = join(dataFolder, "endpoints.json");
-  return existsSync(path) ? parseYaml(readFileSync(path, "utf8"), endpointsSchema, path).addresses : undefined;
+  return existsSync(path) ? parseYaml(readFileSync(path, "utf8"), endpointsSchema, path) : undefined;
 }
 
 function readToken(dataFolder: string): string {

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { Bus } from "@berth/chassis/bus";
 import type { Clock } from "@berth/chassis/clock";
 import { parseAddresses } from "@berth/chassis/config";
+import { makeFolder } from "@berth/chassis/folder";
 import type { Logger } from "@berth/chassis/log";
 import type { Telemetry } from "@berth/chassis/telemetry";
 import type { LogSettings } from "./output/sender.js";
@@ -94,7 +95,7 @@ export function checkOptions({
 /** The runner's id: the given one, or the one in the data folder, made at its first use. */
 export function runnerId(dataFolder: string, given: string | undefined): string {
   if (given !== undefined) return given;
-  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  makeFolder(dataFolder);
   const file = join(resolve(dataFolder), "runner-id");
   try {
     const kept = readFileSync(file, "utf8").trim();

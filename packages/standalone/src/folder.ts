@@ -1,6 +1,6 @@
 // What standalone itself keeps in the data folder: the token, and where it can be reached.
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** The four services. */
@@ -15,11 +15,8 @@ export interface EndpointsFile {
   readonly addresses: PerService<string>;
   /** HTTP, `host:port`. */
   readonly http: PerService<string>;
-}
-
-/** Makes the folder, readable by its owner only. */
-export function makeFolder(dataFolder: string): void {
-  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  /** While it stops: when it is over at the latest, ISO 8601. */
+  readonly stopsBy?: string;
 }
 
 /** The token of the data folder, made at the first start: 32 random bytes, mode 0600. */

@@ -15,14 +15,7 @@ import { createRunner, type Runner } from "@berth/runner";
 import { createScheduler, schedulerConfigSchema } from "@berth/scheduler";
 import { type BerthConfig, type BerthConfigInput, defaultPool, localCapacity, parseConfig } from "./config.js";
 import { declareOnce, localPools } from "./declared.js";
-import {
-  makeFolder,
-  type PerService,
-  readOrMakeToken,
-  removeEndpoints,
-  type ServiceName,
-  writeEndpoints,
-} from "./folder.js";
+import { type PerService, readOrMakeToken, removeEndpoints, type ServiceName, writeEndpoints } from "./folder.js";
 import { LogFile } from "./log-file.js";
 
 const host = "127.0.0.1";
@@ -78,7 +71,6 @@ export async function startStandalone(
 /** As startStandalone, with a configuration that was checked before, such as loadConfig gives with berthSchema. */
 export async function startConfigured(config: BerthConfig, options: StandaloneOptions = {}): Promise<Standalone> {
   const { dataFolder } = config;
-  makeFolder(dataFolder);
   const lock = lockFolder(dataFolder);
   try {
     return await startLocked(config, options, lock);
@@ -258,11 +250,19 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
   };
   const addresses = perService("grpc");
   const httpAddresses = perService("http");
-  writeEndpoints(dataFolder, { pid: process.pid, addresses, http: httpAddresses });
+  const endpoints = { pid: process.pid, addresses, http: httpAddresses };
+  writeEndpoints(dataFolder, endpoints);
 
   let stopped: Promise<void> | undefined;
   const stopOnce = async (now: Promise<void>): Promise<void> => {
-    removeEndpoints(dataFolder);
+    lifecycle.announceStop();
+    // It still answers, and whoever asks should hear what it waits for. A full disk keeps nobody from stopping.
+    const stopsBy = new Date(clock.wallMs() + defaults.gracefulShutdown).toISOString();
+    try {
+      writeEndpoints(dataFolder, { ...endpoints, stopsBy });
+    } catch (error) {
+      logger.warn({ error }, "endpoints.json can't say that this stops");
+    }
     const enough = new AbortController();
     const drained = (runner?.drain() ?? Promise.resolve()).catch((error: unknown) =>
       logger.error({ error }, "draining the runner failed"),
@@ -324,6 +324,7 @@ function lifecycleOf(component: Component): Component {
   return {
     start: () => component.start(),
     stop: () => component.stop(),
+    ...(component.announceStop === undefined ? {} : { announceStop: () => component.announceStop?.() }),
     ...(component.drain === undefined ? {} : { drain: () => component.drain?.() ?? Promise.resolve() }),
   };
 }
@@ -336,6 +337,7 @@ function inTurn(create: () => Promise<Component>): Component {
       made = await create();
       await made.start();
     },
+    announceStop: () => made?.announceStop?.(),
     drain: async () => made?.drain?.(),
     stop: async () => made?.stop(),
   };

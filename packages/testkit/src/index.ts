@@ -13,3 +13,5 @@ export { type NatsServer, type ServerOptions, startNats } from "./nats.js";
 export { freePort } from "./port.js";
 export { type PostgresServer, startPostgres } from "./postgres.js";
 export { NotReady } from "./program.js";
+export { Stopwatch, slowdown } from "./slowdown.js";
+export { type LastSignal, spawnTied } from "./tie.js";

@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { createInterface } from "node:readline";
-import { findSetpriv } from "./find.js";
+import { type LastSignal, spawnTied } from "./tie.js";
 
 /** A server's program and how to tell that it is ready. */
 export interface ProgramOptions {
@@ -14,7 +14,7 @@ export interface ProgramOptions {
   /** Runs it as somebody else; for root only. */
   readonly user?: { readonly uid: number; readonly gid: number };
   /** Sent when our process dies. */
-  readonly signalAtOurDeath: "SIGKILL" | "SIGQUIT";
+  readonly signalAtOurDeath: LastSignal;
 }
 
 /** A running program. */
@@ -33,14 +33,14 @@ const linesKept = 12;
 
 /** Starts a program and waits until it says that it is ready. @throws NotReady if it ends before, or takes more than a minute. */
 export async function startProgram(options: ProgramOptions): Promise<Program> {
-  const child = spawnTied(options);
+  // A process group of its own, so that Ctrl-C in a terminal reaches us alone and we stop things in order.
+  const { file, args, user, signalAtOurDeath } = options;
+  const settings = { stdio: ["ignore" as const, "ignore" as const, "pipe" as const], detached: true, ...user };
+  const child = spawnTied(file, args, settings, signalAtOurDeath);
   const ended = new Promise<void>((resolve) => {
     child.once("exit", () => resolve());
     child.once("error", () => resolve());
   });
-  const stopAtExit = (): void => void child.kill(options.signalAtOurDeath);
-  process.once("exit", stopAtExit);
-  void ended.then(() => process.removeListener("exit", stopAtExit));
   try {
     await ready(child, ended, options);
   } catch (error) {
@@ -49,14 +49,6 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
     throw error;
   }
   return { pid: child.pid ?? -1, ended, signal: (signal) => void child.kill(signal) };
-}
-
-/** A process group of its own, so that Ctrl-C in a terminal reaches us alone and we stop things in order. */
-function spawnTied(options: ProgramOptions): ChildProcess {
-  const setpriv = findSetpriv();
-  const tie = setpriv === undefined ? [] : [setpriv, "--pdeathsig", options.signalAtOurDeath.replace("SIG", "")];
-  const [file = options.file, ...args] = [...tie, options.file, ...options.args];
-  return spawn(file, args, { stdio: ["ignore", "ignore", "pipe"], detached: true, ...options.user });
 }
 
 async function ready(child: ChildProcess, ended: Promise<void>, options: ProgramOptions): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Clock } from "@berth/chassis/clock";
 import { createChannel, GrpcServer } from "@berth/chassis/grpc";
-import { type HttpServer, type RouteHandler, startHttp } from "@berth/chassis/http";
+import { drainingCheck, type HttpServer, type RouteHandler, startHttp } from "@berth/chassis/http";
 import type { Component } from "@berth/chassis/lifecycle";
 import type { Logger } from "@berth/chassis/log";
 import { noTelemetry, type Telemetry } from "@berth/chassis/telemetry";
@@ -52,6 +52,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   let http: HttpServer | undefined;
   let port = 0;
   let started = false;
+  let draining = false;
   let stopped: Promise<void> | undefined;
 
   new Counter({
@@ -71,7 +72,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
       store: "not open yet",
     };
     // Without the scheduler the limits are sampled all the same.
-    return { ready: !stopped && checks["pool-manager"] === "ok" && checks.store === "ok", checks };
+    const well = checks["pool-manager"] === "ok" && checks.store === "ok";
+    return { ready: !draining && well, checks: { ...drainingCheck(draining), ...checks } };
   };
 
   const scrape: RouteHandler = async (request, response) => {
@@ -113,16 +115,23 @@ export function createMetrics(options: MetricsOptions): Metrics {
         routes: { "/metrics": scrape, ...routes },
       });
       sampler.start();
-      server.setServing(true);
+      server.setServing(!draining);
       logger.info({ port, httpPort: http.port }, "the metrics service listens");
     },
+    announceStop,
     stop() {
       stopped ??= stopAll();
       return stopped;
     },
   };
 
+  function announceStop(): void {
+    draining = true;
+    server?.setServing(false);
+  }
+
   async function stopAll(): Promise<void> {
+    announceStop();
     await sampler?.stop();
     await server?.stop();
     await http?.stop();

@@ -3,7 +3,14 @@ import type { Bus } from "@berth/chassis/bus";
 import type { Clock } from "@berth/chassis/clock";
 import { Leadership } from "@berth/chassis/engine";
 import { GrpcServer } from "@berth/chassis/grpc";
-import { busCheck, exportDependencies, itemsPerMessage, startHttp, storeCheck } from "@berth/chassis/http";
+import {
+  busCheck,
+  drainingCheck,
+  exportDependencies,
+  itemsPerMessage,
+  startHttp,
+  storeCheck,
+} from "@berth/chassis/http";
 import type { Component } from "@berth/chassis/lifecycle";
 import type { Logger } from "@berth/chassis/log";
 import type { Telemetry } from "@berth/chassis/telemetry";
@@ -107,16 +114,23 @@ export function createPoolManager(options: PoolManagerOptions): PoolManager {
     .add(runner.LeaseServiceDefinition, new LeaseApi(engine, runnerTtlMs(config), itemsPerMessage(metrics)));
   let http: Awaited<ReturnType<typeof startHttp>> | undefined;
   let serving = false;
+  let draining = false;
   const dependencies = () => ({ store: storeCheck(engine.engine.state), bus: busCheck(bus) });
   exportDependencies(metrics, dependencies);
   const ready = () => ({
-    ready: serving && engine.engine.state === "running",
+    ready: serving && !draining && engine.engine.state === "running",
     checks: {
+      ...drainingCheck(draining),
       engine: engine.engine.state === "running" ? "ok" : engine.engine.state,
       leadership: leadership.check,
       ...dependencies(),
     },
   });
+
+  const announceStop = (): void => {
+    draining = true;
+    server.setServing(false);
+  };
 
   return {
     ports,
@@ -140,15 +154,13 @@ export function createPoolManager(options: PoolManagerOptions): PoolManager {
         poolBus.start();
         ports.grpc = await server.listen(config.host, config.port);
         serving = true;
-        server.setServing(true);
+        server.setServing(!draining);
         logger.info({ port: ports.grpc, httpPort: ports.http }, "the pool-manager listens");
       });
     },
-    async drain() {
-      serving = false;
-      server.setServing(false);
-    },
+    announceStop,
     async stop() {
+      announceStop();
       serving = false;
       await leadership.stop();
       await server.stop();

@@ -6,6 +6,7 @@ import { Leadership } from "@berth/chassis/engine";
 import { createChannel, GrpcServer, ReasonError } from "@berth/chassis/grpc";
 import {
   busCheck,
+  drainingCheck,
   exportDependencies,
   type HttpServer,
   itemsPerMessage,
@@ -72,7 +73,9 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
   let follower: LeaseFollower | undefined;
   let http: HttpServer | undefined;
   let port = 0;
+  let server: GrpcServer | undefined;
   let listens = false;
+  let draining = false;
   let started: Promise<void> | undefined;
   let stopped: Promise<void> | undefined;
 
@@ -86,8 +89,14 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
     const catalogue = registry?.core.memory.catalogue ? "ok" : "pools and limits aren't known yet";
     const leads = leadership?.check ?? "not started yet";
     return {
-      ready: !stopped && listens && engine === "running",
-      checks: { engine: engine === "running" ? "ok" : engine, leadership: leads, catalogue, ...dependencies() },
+      ready: !draining && listens && engine === "running",
+      checks: {
+        ...drainingCheck(draining),
+        engine: engine === "running" ? "ok" : engine,
+        leadership: leads,
+        catalogue,
+        ...dependencies(),
+      },
     };
   };
 
@@ -165,25 +174,32 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
     exportFigures(metrics, core, lease, logs, clock);
 
     const fence = () => leadership?.fence();
-    const server = new GrpcServer({ logger, metrics, telemetry, fence, ...(token === undefined ? {} : { token }) });
-    server.add(
+    const grpc = new GrpcServer({ logger, metrics, telemetry, fence, ...(token === undefined ? {} : { token }) });
+    server = grpc;
+    grpc.add(
       contract.RegistryServiceDefinition,
       new RegistryApi({ registry: core, telemetry, logger, checkSpace, note }),
     );
-    server.add(contract.LogServiceDefinition, new LogApi(core, logs, clock, (pieces) => note("output", pieces)));
-    server.add(contract.ReadyServiceDefinition, new ReadyApi(core, (runs) => note("run", runs)));
+    grpc.add(contract.LogServiceDefinition, new LogApi(core, logs, clock, (pieces) => note("output", pieces)));
+    grpc.add(contract.ReadyServiceDefinition, new ReadyApi(core, (runs) => note("run", runs)));
     for (const part of [lease, catalogue, forbidder, ticker, pruner]) {
       part.start();
       parts.unshift(part);
     }
-    parts.unshift(subscribeLeaseHints(bus, lease, logger), { stop: () => server.stop() });
-    port = await server.listen(config.host, config.port);
+    parts.unshift(subscribeLeaseHints(bus, lease, logger), { stop: () => grpc.stop() });
+    port = await grpc.listen(config.host, config.port);
     listens = true;
-    server.setServing(true);
+    grpc.setServing(!draining);
     logger.info({ port, httpPort: http?.port }, "the registry listens");
   }
 
+  const announceStop = (): void => {
+    draining = true;
+    server?.setServing(false);
+  };
+
   return {
+    announceStop,
     get port() {
       return port;
     },
@@ -196,6 +212,7 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
       return started;
     },
     stop: () => {
+      announceStop();
       stopped ??= (async () => {
         // Before the list is walked: what is under way may still add to it.
         await leadership?.stop();

@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import type { Clock } from "@berth/chassis/clock";
 import { Leadership } from "@berth/chassis/engine";
 import { createChannel, GrpcServer } from "@berth/chassis/grpc";
-import { exportDependencies, type HttpServer, startHttp, storeCheck } from "@berth/chassis/http";
+import { drainingCheck, exportDependencies, type HttpServer, startHttp, storeCheck } from "@berth/chassis/http";
 import type { Component } from "@berth/chassis/lifecycle";
 import type { Logger } from "@berth/chassis/log";
 import { targetOf } from "@berth/chassis/postgres";
@@ -140,7 +140,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     checks: {
       ...(leadership && { leadership: leadership.check }),
       ...dependencies(),
-      ...(draining ? { draining: "this process is stopping" } : {}),
+      ...drainingCheck(draining),
     },
   });
 
@@ -149,7 +149,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     dispatcher.start();
     for (const line of lines) line.start();
     started = true;
-    server.setServing(true);
+    server.setServing(!draining);
     logger.info({ port, httpPort: http?.port, policy: core.policy.name }, "the scheduler listens");
   }
 
@@ -173,10 +173,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       });
       await (leadership ? leadership.start(serve) : serve());
     },
+    announceStop,
     async drain() {
       // Nothing is taken any more: the bids go with their stream, and what was granted is handed out by whoever comes next.
-      draining = true;
-      server.setServing(false);
       await Promise.all(lines.map((line) => line.stop()));
     },
     stop() {
@@ -185,8 +184,13 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     },
   };
 
-  async function stopAll(): Promise<void> {
+  function announceStop(): void {
     draining = true;
+    server.setServing(false);
+  }
+
+  async function stopAll(): Promise<void> {
+    announceStop();
     await leadership?.stop();
     await Promise.all(lines.map((line) => line.stop()));
     dispatcher.stop();

@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BerthClient, createClient } from "@berth/client";
 import type { BerthConfigInput } from "@berth/standalone";
+import { spawnTied } from "@berth/testkit";
 import { until } from "./until.js";
 
 /** The repository's root: from the source or from what is compiled of it. */
@@ -113,10 +114,10 @@ const profileFolder = process.env.CPU_PROFILE_FOLDER;
 export function startProcess(args: readonly string[], cwd: string, environment: NodeJS.ProcessEnv = process.env) {
   const profiling = profileFolder === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`];
   const command = [...profiling, cli, ...args];
-  const child = spawn(process.execPath, command, { cwd, env: environment, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawnTied(process.execPath, command, { cwd, env: environment, stdio: ["ignore", "pipe", "pipe"] });
   const printed: string[] = [];
-  child.stdout.on("data", (chunk: Buffer) => printed.push(chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => printed.push(chunk.toString()));
+  child.stdout?.on("data", (chunk: Buffer) => printed.push(chunk.toString()));
+  child.stderr?.on("data", (chunk: Buffer) => printed.push(chunk.toString()));
   const exited = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
   return { child, exited, output: () => printed.join("") };
 }

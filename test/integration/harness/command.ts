@@ -1,4 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { spawnTied } from "@berth/testkit";
 
 /** How a command ended. */
 export interface Ended {
@@ -25,12 +26,12 @@ export function start(
   options: { cwd: string; environment?: NodeJS.ProcessEnv },
 ): Running {
   const { cwd, environment = process.env } = options;
-  const child = spawn(program, args, { cwd, env: environment, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawnTied(program, args, { cwd, env: environment, stdio: ["ignore", "pipe", "pipe"] });
   let [out, error] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
     out += text;
   });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     error += text;
   });
   const ended = new Promise<Ended>((resolve, reject) => {

@@ -1,4 +1,4 @@
-import { Channel, ChannelCredentials } from "@grpc/grpc-js";
+import { Channel } from "@grpc/grpc-js";
 import { type Client, type CompatServiceDefinition, createClientFactory } from "nice-grpc";
 import { type DeadlineOptions, deadlineMiddleware } from "nice-grpc-client-middleware-deadline";
 import { type ClientMiddleware, Metadata, Status } from "nice-grpc-common";
@@ -6,9 +6,10 @@ import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
 import { delay, systemClock } from "../clock/index.js";
 import { parseAddresses } from "../config/addresses.js";
 import { noTelemetry, type Telemetry } from "../telemetry/index.js";
-import { clientChannelOptions } from "./options.js";
+import { clientChannelOptions, silentServiceMsMax } from "./options.js";
 import { placesScheme, registerPlaces } from "./places.js";
 import { ReasonError } from "./reasons.js";
+import { SilenceCredentials } from "./silence.js";
 
 export type { Channel } from "@grpc/grpc-js";
 
@@ -23,7 +24,7 @@ export interface ClientOptions {
    * harm: reads, and mutations with a request id.
    */
   readonly retry?: boolean;
-  /** Milliseconds; default 2,500, or 20,000 where the channel has several addresses: a standby needs up to 10 s to take over. */
+  /** From the first failure of a call, however long it took until then. Milliseconds; default 2,500, or 20,000 where the channel has several addresses: a standby needs up to 10 s to take over. */
   readonly retryForMs?: number;
   /** Tracing; default none. */
   readonly telemetry?: Telemetry;
@@ -31,13 +32,14 @@ export interface ClientOptions {
 
 /**
  * Opens a channel to `host:port`, or to the first that answers of several (`a:50051,b:50051`): those of a service and its standbys. It
- * connects by itself when it is used, and again, to whichever answers then, after a break; a peer that is silent for 7 s counts as one. Close it when
+ * connects by itself when it is used, and again, to whichever answers then, after a break; a peer that is silent for 7 s of this process's own life counts as one. Close it when
  * done. @throws Error if that isn't an address.
  */
 export function createChannel(address: string): Channel {
   const places = parseAddresses(address).map(({ host, port }) => `${host.includes(":") ? `[${host}]` : host}:${port}`);
   registerPlaces();
-  return new Channel(`${placesScheme}:${places.join(",")}`, ChannelCredentials.createInsecure(), clientChannelOptions);
+  const credentials = new SilenceCredentials(silentServiceMsMax);
+  return new Channel(`${placesScheme}:${places.join(",")}`, credentials, clientChannelOptions);
 }
 
 /** A typed client of one service. Its calls fail with {@link ReasonError}. */
@@ -69,7 +71,8 @@ function callMiddleware(
     const span = !isStream && telemetry.enabled ? telemetry.startSpan(name, { kind: "client", attributes }) : undefined;
     const metadata = callMetadata(options.metadata, token, span?.traceParent ?? telemetry.activeTraceParent());
     const endMs = endOf(options.deadline);
-    const untilMs = Math.min(endMs, systemClock.monoMs() + (retry && !isStream ? (retryForMs ?? usualRetryMs) : 0));
+    const repeatForMs = retry && !isStream ? (retryForMs ?? usualRetryMs) : 0;
+    let untilMs: number | undefined;
     for (let waitMs = retries.firstMs; ; waitMs = Math.min(waitMs * retries.factor, retries.mostMs)) {
       // What the caller gave is for the whole call; each try gets what is left of it.
       const deadline = endMs === Number.POSITIVE_INFINITY ? timeoutMs : Math.max(0, endMs - systemClock.monoMs());
@@ -80,9 +83,11 @@ function callMiddleware(
         span?.end();
         return answer;
       } catch (error) {
-        const reason = ReasonError.from(error);
+        const reason = asSeenByCaller(ReasonError.from(error), options.signal);
         const pauseMs = reason.details.retryAfterMs ?? waitMs;
-        const late = systemClock.monoMs() + pauseMs >= untilMs;
+        const nowMs = systemClock.monoMs();
+        untilMs ??= Math.min(endMs, nowMs + repeatForMs);
+        const late = nowMs + pauseMs >= untilMs;
         if (reason.status !== Status.UNAVAILABLE || late || options.signal?.aborted) {
           span?.setAttribute("rpc.status_code", Status[reason.status]);
           span?.fail(reason.message);
@@ -93,6 +98,18 @@ function callMiddleware(
       }
     }
   };
+}
+
+/**
+ * A call that its caller didn't cancel and that ended so all the same was cut off with its connection: by a server that stopped without waiting for
+ * it. Whether it took effect is as unknown as after any break, and HTTP/2's word for it is no answer.
+ */
+function asSeenByCaller(reason: ReasonError, signal: AbortSignal | undefined): ReasonError {
+  const cutOff =
+    (reason.reason === "CANCELLED" && !signal?.aborted) ||
+    (reason.reason === "INTERNAL" && reason.message.startsWith("Received RST_STREAM"));
+  if (!cutOff) return reason;
+  return new ReasonError("UNREACHABLE", "the service ended the connection before it answered", { cause: reason });
 }
 
 /** When a call must be over by the caller's word, interval clock. */

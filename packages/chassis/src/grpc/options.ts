@@ -5,9 +5,15 @@ export const receivedBytesMax = 5 * 1024 * 1024;
 /** Largest message that is sent; streams keep theirs far below. */
 const sentBytesMax = 16 * 1024 * 1024;
 
-/** A dead or stopped peer is noticed within this plus the next: sooner than a standby needs to take over. */
+/** How often each end of a connection makes the other say something. */
 const keepaliveMs = 3_000;
-const keepaliveTimeoutMs = 4_000;
+/** grpc-js's own time-out for the answer, which never counts: see `silence.ts`. Above every silence, and still a bound. */
+const keepaliveTimeoutMs = 3_600_000;
+
+/** A service that is dead or stopped is noticed within this: no later than a standby needs to take over. */
+export const silentServiceMsMax = 7_000;
+/** A caller that is gone without a word is noticed within this. Nobody waits for that; one that computes for some seconds needn't come again. */
+export const silentCallerMsMax = 30_000;
 
 /** Options of every server. */
 export const serverChannelOptions: ChannelOptions = {

@@ -1,8 +1,8 @@
 import { promises as dns } from "node:dns";
-import { isIP } from "node:net";
 import { experimental, Metadata, status } from "@grpc/grpc-js";
 import { systemClock } from "../clock/index.js";
 import { parseAddresses } from "../config/addresses.js";
+import { type LookUp, PlaceList, type Places, shared } from "./place-list.js";
 
 /** Scheme of our targets. grpc-js itself knows a list of IP addresses, or one name, but no list of names. */
 export const placesScheme = "berth-places";
@@ -18,15 +18,14 @@ type Endpoint = experimental.Endpoint;
  * as long as another one can. Names are looked up at every asking: a service may have come back at another address.
  */
 class PlacesResolver implements experimental.Resolver {
-  private readonly target: string;
+  private readonly list: PlaceList;
   private readonly listener: experimental.ResolverListener;
-  private round = 0;
   private answeredMs = Number.NEGATIVE_INFINITY;
   private waiting: NodeJS.Timeout | undefined;
 
-  constructor(target: experimental.GrpcUri, listener: experimental.ResolverListener) {
-    this.target = target.path;
+  constructor(target: experimental.GrpcUri, listener: experimental.ResolverListener, lookUp: LookUp) {
     this.listener = listener;
+    this.list = new PlaceList(parseAddresses(target.path), lookUp, systemClock, (places) => this.answer(places));
   }
 
   static getDefaultAuthority(target: experimental.GrpcUri): string {
@@ -39,54 +38,37 @@ class PlacesResolver implements experimental.Resolver {
     const pauseMs = Math.max(0, this.answeredMs + askAgainMs - systemClock.monoMs());
     this.waiting = setTimeout(() => {
       this.waiting = undefined;
-      this.answer();
+      this.list.ask();
     }, pauseMs).unref();
   }
 
+  /** Between two connections: the channel may ask again later. */
   destroy(): void {
-    this.round++;
+    this.list.rest();
     clearTimeout(this.waiting);
     this.waiting = undefined;
   }
 
-  private answer(): void {
-    const round = ++this.round;
-    void lookUp(this.target).then(({ endpoints, problem }) => {
-      // A newer question is under way, or nobody wants to know any more.
-      if (round !== this.round) return;
-      this.answeredMs = systemClock.monoMs();
-      const answer =
-        endpoints.length > 0
-          ? experimental.statusOrFromValue(endpoints)
-          : experimental.statusOrFromError<Endpoint[]>({
-              code: status.UNAVAILABLE,
-              details: problem,
-              metadata: new Metadata(),
-            });
-      this.listener(answer, {}, null, problem);
-    });
+  private answer({ addresses, problem }: Places): void {
+    this.answeredMs = systemClock.monoMs();
+    const endpoints = addresses.map(({ host, port }): Endpoint => ({ addresses: [{ host, port }] }));
+    const metadata = new Metadata();
+    const answer =
+      endpoints.length > 0
+        ? experimental.statusOrFromValue(endpoints)
+        : experimental.statusOrFromError<Endpoint[]>({ code: status.UNAVAILABLE, details: problem, metadata });
+    this.listener(answer, {}, null, problem);
   }
 }
 
-async function lookUp(target: string): Promise<{ endpoints: Endpoint[]; problem: string }> {
-  const found = await Promise.all(
-    parseAddresses(target).map(async ({ host, port }) => {
-      if (isIP(host)) return { endpoints: [{ addresses: [{ host, port }] }], problem: "" };
-      try {
-        const ips = await dns.lookup(host, { all: true });
-        return { endpoints: ips.map(({ address }) => ({ addresses: [{ host: address, port }] })), problem: "" };
-      } catch (error) {
-        return { endpoints: [], problem: `the name ${host} can't be resolved (${(error as Error).message})` };
-      }
-    }),
-  );
-  return {
-    endpoints: found.flatMap(({ endpoints }) => endpoints),
-    problem: found
-      .map(({ problem }) => problem)
-      .filter((problem) => problem !== "")
-      .join("; "),
-  };
+/** Makes a scheme known to grpc-js whose names are found by `lookUp`. */
+export function registerScheme(scheme: string, lookUp: LookUp): void {
+  class Resolver extends PlacesResolver {
+    constructor(target: experimental.GrpcUri, listener: experimental.ResolverListener) {
+      super(target, listener, lookUp);
+    }
+  }
+  experimental.registerResolver(scheme, Resolver);
 }
 
 let registered = false;
@@ -95,5 +77,6 @@ let registered = false;
 export function registerPlaces(): void {
   if (registered) return;
   registered = true;
-  experimental.registerResolver(placesScheme, PlacesResolver);
+  const lookUp = shared(async (host) => (await dns.lookup(host, { all: true })).map(({ address }) => address));
+  registerScheme(placesScheme, lookUp);
 }

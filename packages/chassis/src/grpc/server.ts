@@ -7,8 +7,9 @@ import type { Logger } from "../log/index.js";
 import { noTelemetry, type Telemetry } from "../telemetry/index.js";
 import { callMiddleware } from "./call-middleware.js";
 import { Health } from "./health.js";
-import { serverChannelOptions } from "./options.js";
+import { serverChannelOptions, silentCallerMsMax } from "./options.js";
 import { Reflection } from "./reflection.js";
+import { cutSilentCallers } from "./silence.js";
 import { readable } from "./unreadable.js";
 
 /** Settings of a server. */
@@ -37,6 +38,7 @@ export class GrpcServer {
   private readonly reflection = new Reflection();
   private readonly stopping = new AbortController();
   private stopped: Promise<void> | undefined;
+  private endWatch: (() => void) | undefined;
 
   constructor(options: GrpcServerOptions) {
     const { logger, metrics, token, telemetry = noTelemetry, fence } = options;
@@ -68,7 +70,9 @@ export class GrpcServer {
    */
   async listen(host: string, port: number): Promise<number> {
     try {
-      return await this.server.listen(`${host}:${port}`);
+      const listening = await this.server.listen(`${host}:${port}`);
+      this.endWatch = cutSilentCallers(listening, silentCallerMsMax);
+      return listening;
     } catch (error) {
       if (error instanceof Error && /EADDRINUSE|No address added/.test(error.message)) {
         throw new PortInUse(
@@ -101,5 +105,6 @@ export class GrpcServer {
     const gracefully = this.server.shutdown().finally(() => ended.abort());
     await Promise.race([gracefully, delay(systemClock, graceMs, ended.signal)]);
     this.server.forceShutdown();
+    this.endWatch?.();
   }
 }

@@ -16,6 +16,11 @@ export function exportDependencies(metrics: Registry, checks: () => Readonly<Rec
   });
 }
 
+/** The check of a process that is going: what a balancer should see from the first moment, though it serves on for a while. */
+export function drainingCheck(draining: boolean): { readonly draining?: string } {
+  return draining ? { draining: "this process is stopping; what runs may still finish" } : {};
+}
+
 /** The check of a bus. */
 export function busCheck(bus: { readonly connected?: boolean }): string {
   return bus.connected === false ? "nats-server is away; what it would tell is read by streams and cursors" : "ok";

@@ -1,4 +1,4 @@
-export { busCheck, exportDependencies, storeCheck } from "./dependencies.js";
+export { busCheck, drainingCheck, exportDependencies, storeCheck } from "./dependencies.js";
 export { renderMetrics } from "./metrics.js";
 export {
   type HttpOptions,

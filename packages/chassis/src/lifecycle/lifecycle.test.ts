@@ -33,6 +33,15 @@ describe("Lifecycle", () => {
     expect(seen).toEqual(["start a", "start b", "drain b", "drain a", "stop b", "stop a"]);
   });
 
+  it("lets all say that they are going before the first of them drains, which may take long", async () => {
+    const { seen, part } = recorder();
+    const announcing = (name: string) => ({ ...part(name), announceStop: () => void seen.push(`announce ${name}`) });
+    const lifecycle = new Lifecycle([announcing("a"), announcing("b")]);
+    await lifecycle.start();
+    await lifecycle.drain();
+    expect(seen.slice(2)).toEqual(["announce a", "announce b", "drain b", "drain a"]);
+  });
+
   it("stops what was started when one can't start, that one included", async () => {
     const { seen, part } = recorder();
     const lifecycle = new Lifecycle([part("a"), part("b", { start: refuse }), part("c")]);

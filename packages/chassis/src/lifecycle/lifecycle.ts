@@ -2,6 +2,8 @@
 export interface Component {
   /** Resolves when the part is ready to serve; rejects when it can't. */
   start(): Promise<void>;
+  /** Says from now on that it is going (`/readyz` 503 `draining`, health NOT_SERVING), and serves on until `stop`. At once; safe to call twice. */
+  announceStop?(): void;
   /** Stops taking work and resolves when what was taken is handed over or done. Running work may go on. */
   drain?(): Promise<void>;
   /** Resolves when nothing of the part is left. Safe to call twice, and without `start`. */
@@ -32,8 +34,14 @@ export class Lifecycle implements Component {
     return this.starting;
   }
 
-  /** Drains all, in reverse order; errors of several are thrown together when all were asked. */
+  /** All that were started say that they are going. */
+  announceStop(): void {
+    for (const component of this.touched) component.announceStop?.();
+  }
+
+  /** Drains all, in reverse order, when all have said that they are going; errors of several are thrown together when all were asked. */
   drain(): Promise<void> {
+    this.announceStop();
     this.draining ??= this.backwards((component) => component.drain?.());
     return this.draining;
   }

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "libsql";
+import { makeFolder } from "../folder/index.js";
 import { storeTrouble } from "./trouble.js";
 
 /** A folder that belongs to this process. */
@@ -18,10 +19,10 @@ export class FolderLocked extends Error {
  * Locks a folder against a second process, creating it if it isn't there. The lock ends with this process, however that ends: it is
  * the exclusive lock that SQLite holds on `lock.db`, which the kernel takes back. (A file that merely exists would outlive kill -9.)
  *
- * @throws FolderLocked naming the folder and the process that has it.
+ * @throws FolderUnusable if it can't be made or used; FolderLocked naming the folder and the process that has it.
  */
 export function lockFolder(folder: string): FolderLock {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   const holderFile = join(folder, "lock.pid");
   const path = join(folder, "lock.db");
   const database = new Database(path);

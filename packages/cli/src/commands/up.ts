@@ -9,6 +9,7 @@ import { hint } from "../hints.js";
 import { type Io, paint, printJson, say } from "../io.js";
 import { findPlaces, type GlobalOptions } from "../places.js";
 import { readConfig } from "../settings.js";
+import { whatRuns } from "../stopping.js";
 import { follow } from "./follow.js";
 import { showSummary } from "./summary.js";
 
@@ -69,10 +70,18 @@ export async function up(options: UpOptions, io: Io): Promise<number> {
     return 0;
   } finally {
     if (options.json !== true && options.once !== true)
-      io.writeError("stopping: running tasks may finish; Ctrl-C again stops them at once\n");
+      void sayStopping(standalone, config.defaults.gracefulShutdown, io);
     await standalone.stop({ now: signals.second });
     signals.release();
   }
+}
+
+async function sayStopping({ addresses, token }: Standalone, graceMs: number, io: Io): Promise<void> {
+  const client = createClient({ addresses, token });
+  const runs = await whatRuns(client);
+  client.close();
+  const most = `for ${Math.ceil(graceMs / 1_000)} s at most`;
+  io.writeError(`Berth is stopping; ${runs}, ${most}; Ctrl-C again stops what runs at once\n`);
 }
 
 function portFlags(ports: string | undefined): Record<string, number> {

@@ -1,6 +1,7 @@
-import { type FileHandle, mkdir, open, readdir, readFile, statfs, unlink } from "node:fs/promises";
+import { type FileHandle, open, readdir, readFile, statfs, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, delay } from "@berth/chassis/clock";
+import { makeFolder } from "@berth/chassis/folder";
 import type { Logger } from "@berth/chassis/log";
 import type { runner } from "@berth/contracts";
 import { decodeRecord, encodeRecord } from "./record.js";
@@ -64,7 +65,7 @@ export class Spool {
 
   /** Reads the segments of earlier processes; returns the outcomes that weren't confirmed, oldest first. */
   async open(): Promise<runner.Completion[]> {
-    await mkdir(this.options.folder, { recursive: true, mode: 0o700 });
+    makeFolder(this.options.folder);
     const outcomes = new Map<string, runner.Completion>();
     const names = (await readdir(this.options.folder)).filter((name) => /^\d{12}\.jsonl$/.test(name)).sort();
     for (const name of names) await this.readSegment(name, outcomes);

@@ -1,17 +1,6 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { appendFileSync } from "node:fs";
-
-const started = new Set<ChildProcess>();
-let watching = false;
-
-/** Nothing outlives us, however many parts there are: one listener for all. */
-function stopAllAtExit(): void {
-  if (watching) return;
-  watching = true;
-  process.once("exit", () => {
-    for (const child of started) child.kill("SIGKILL");
-  });
-}
+import { spawnTied } from "../tie.js";
 
 /** A part of a cluster: a process that can be stopped, killed, frozen, and started again. */
 export class Part {
@@ -39,20 +28,17 @@ export class Part {
   /** Starts it; does nothing while it runs. */
   start(): void {
     if (this.child) return;
-    stopAllAtExit();
     // A group of its own: Ctrl-C in a terminal reaches whoever started us, who stops things in order.
-    const child = spawn(process.execPath, this.args, {
+    const child = spawnTied(process.execPath, this.args, {
       env: this.environment,
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
     });
     this.child = child;
     for (const stream of [child.stdout, child.stderr])
-      stream.on("data", (chunk: Buffer) => appendFileSync(this.log, chunk));
-    started.add(child);
+      stream?.on("data", (chunk: Buffer) => appendFileSync(this.log, chunk));
     this.ended = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
-        started.delete(child);
         const asked = this.child !== child;
         if (!asked) this.child = undefined;
         resolve();

@@ -1,5 +1,5 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder } from "@berth/chassis/folder";
 import { type DatabaseSettings, targetOf } from "@berth/chassis/postgres";
 import type { Retention, SampleStore } from "../engine/store.js";
 import { PostgresSampleStore } from "./postgres.js";
@@ -9,6 +9,6 @@ import { SqliteSampleStore } from "./sqlite.js";
 export function openStore(settings: DatabaseSettings, retention: Retention): SampleStore {
   const target = targetOf(settings, "metrics");
   if (target) return new PostgresSampleStore(target, retention);
-  mkdirSync(settings.dataFolder, { recursive: true, mode: 0o700 });
+  makeFolder(settings.dataFolder);
   return new SqliteSampleStore(join(settings.dataFolder, "metrics.db"), retention);
 }

@@ -1,5 +1,5 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder } from "@berth/chassis/folder";
 import { type DatabaseSettings, targetOf } from "@berth/chassis/postgres";
 import type { LogStore } from "../engine/logs.js";
 import type { RegistryStore } from "../engine/store.js";
@@ -21,7 +21,7 @@ export function openStores(settings: DatabaseSettings): RegistryStores {
     return { store, logs: store.logs() };
   }
   const { dataFolder } = settings;
-  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  makeFolder(dataFolder);
   return {
     store: new SqliteRegistryStore(join(dataFolder, "registry.db")),
     logs: new SqliteLogStore(join(dataFolder, "registry-logs.db")),
