@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Board, changeLine } from "./board.js";
 import { peakOf } from "./commands/summary.js";
 import { recordingIo } from "./fixtures.js";
-import { bar, cut, printJson, table, widthOf } from "./io.js";
+import { bar, cut, paint, printJson, table, widthOf } from "./io.js";
 import { Screen } from "./screen.js";
 
 const task = (name: string, state: keyof typeof registry.Task_State, more: Partial<registry.Task> = {}) =>
@@ -104,7 +104,7 @@ describe("output", () => {
       io,
       [{ title: "A" }, { title: "N", right: true }],
       [
-        ["\u001b[32mgreen\u001b[39m", "1"],
+        [paint(io, "green", "green"), "1"],
         ["x", "22"],
       ],
     );

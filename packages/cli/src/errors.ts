@@ -1,4 +1,5 @@
 // Errors as people read them: what is wrong, and what to do.
+import { visibleLine } from "@berth/chassis/visible";
 import type { ReasonError } from "@berth/client";
 import { hint } from "./hints.js";
 import type { Io } from "./io.js";
@@ -49,7 +50,9 @@ function withHint(error: ReasonError, io: Io): string {
     QUEUE_FULL: "it has too much to do; try again in a moment",
   };
   const advice = hints[error.reason];
-  return advice === undefined ? error.message : `${error.message}\n  ${advice}`;
+  // One line of somebody else's is one line here.
+  const message = visibleLine(error.message);
+  return advice === undefined ? message : `${message}\n  ${advice}`;
 }
 
 function isErrno(error: unknown): error is NodeJS.ErrnoException {
@@ -68,5 +71,5 @@ function fileMessage(error: NodeJS.ErrnoException): string {
     EEXIST: "there is a file of this name where a folder is needed",
     ENOTDIR: "a part of this path is a file, not a folder",
   };
-  return `${error.path}: ${words[error.code ?? ""] ?? error.message}`;
+  return `${visibleLine(error.path ?? "")}: ${words[error.code ?? ""] ?? error.message}`;
 }

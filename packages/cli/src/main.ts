@@ -1,15 +1,16 @@
 import { processIo } from "./io.js";
 import { runCli } from "./program.js";
+import { cantWrite, cantWriteCode, Output } from "./terminal/write.js";
 
 // grpc-js writes to standard error by itself; what is wrong is told by us. It reads this when it is loaded, with the first command.
 process.env.GRPC_VERBOSITY ??= "NONE";
 
-// A reader that has seen enough (`berth tasks | head`) is no error.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
-});
+// What can't be told can't be told; the exit code says the rest.
+const error = new Output(process.stderr, () => undefined);
+const out = new Output(process.stdout, (failure) => error.write(`berth: ${cantWrite(failure)}\n`));
 
-const code = await runCli(process.argv.slice(2), processIo());
+const code = await runCli(process.argv.slice(2), processIo(out, error));
 // Everything is stopped by now: no forgotten timer keeps the user waiting. What was written goes out first, pipes included.
-process.stdout.write("", () => process.stderr.write("", () => process.exit(code)));
+await out.flush();
+await error.flush();
+process.exit(code === 0 && (out.failed || error.failed) ? cantWriteCode : code);

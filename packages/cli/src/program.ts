@@ -52,7 +52,7 @@ function submission(command: Command): Command {
     .option("--cpu <cores>", "share of processors, such as 0.5 or 500m")
     .option("--memory <size>", "memory, such as 512MiB")
     .option("--timeout <duration>", "longest time from start to end, such as 10m")
-    .option("--retry <attempts>", "attempts that may fail, 1 to 100")
+    .option("--retry <attempts>", "attempts that may fail, 1 to 100 (default: 1, a command is run once)")
     .option("--cwd <folder>", "working directory (default: the runner's)");
 }
 
@@ -130,7 +130,9 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
           .command("run")
           .argument("[file]", "task file, - for standard input")
           .usage("[options] FILE | -- COMMAND")
-          .description("submit and follow; exit code 0 only if all succeeded. Ctrl-C detaches, twice cancels"),
+          .description(
+            "submit and follow; exit code 0 only if all succeeded, that of a COMMAND itself. Ctrl-C detaches, twice cancels",
+          ),
       ),
     ),
     "berth run tasks.yaml",

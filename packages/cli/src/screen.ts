@@ -1,5 +1,6 @@
 // A few lines at the bottom of a terminal that are drawn over and over, without flicker.
 import type { Io } from "./io.js";
+import { settled, shown } from "./terminal/escape.js";
 
 const hideCursor = "\u001b[?25l";
 const showCursor = "\u001b[?25h";
@@ -20,14 +21,15 @@ export class Screen {
   draw(lines: readonly string[]): void {
     const start = this.#hidden ? "" : hideCursor;
     this.#hidden = true;
-    this.#io.write(start + this.#home() + lines.map((line) => `${line}${eraseToEndOfLine}\n`).join("") + eraseBelow);
+    const drawn = lines.map((line) => `${shown(settled(line))}${eraseToEndOfLine}\n`);
+    this.#io.writeRaw(start + this.#home() + drawn.join("") + eraseBelow);
     this.#height = lines.length;
   }
 
   /** Takes the lines away and gives the cursor back. */
   clear(): void {
     if (!this.#hidden) return;
-    this.#io.write(this.#home() + eraseBelow + showCursor);
+    this.#io.writeRaw(this.#home() + eraseBelow + showCursor);
     this.#height = 0;
     this.#hidden = false;
   }
@@ -35,7 +37,7 @@ export class Screen {
   /** Leaves the lines as they are and gives the cursor back. */
   finish(): void {
     if (!this.#hidden) return;
-    this.#io.write(showCursor);
+    this.#io.writeRaw(showCursor);
     this.#height = 0;
     this.#hidden = false;
   }

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { lostKeyAt, lostKeyMessage } from "@berth/chassis/config";
 import { createChannel, createClient as createTypedClient, ReasonError } from "@berth/chassis/grpc";
 import { noTelemetry, type Telemetry } from "@berth/chassis/telemetry";
 import { metrics, pool, registry, runner, scheduler } from "@berth/contracts";
@@ -245,8 +246,11 @@ function filterOf(selection: TaskSelection): registry.TaskFilter {
 
 function specOf(input: TaskInput, index: number): registry.TaskSpec {
   const checked = taskSchema.safeParse(input);
-  if (checked.success) return toSpec(checked.data);
-  const fields = checked.error.issues.map((issue) => ({
+  // The schema passes over this key without a word. What is looked at here ends somewhere: the schema has read it.
+  const lost = checked.success ? lostKeyAt(input) : undefined;
+  if (checked.success && lost === undefined) return toSpec(checked.data);
+  const issues = checked.success ? [{ path: lost ?? [], message: lostKeyMessage }] : checked.error.issues;
+  const fields = issues.map((issue) => ({
     field: [`tasks[${index}]`, ...issue.path.map(String)].join("."),
     description: issue.message,
   }));

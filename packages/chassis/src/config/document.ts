@@ -1,5 +1,7 @@
-import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { type Document, isAlias, isMap, isNode, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import type { z } from "zod";
 import { ConfigError, type Problem } from "./problem.js";
+import { keyText, type Reading, readNodes } from "./scalars.js";
 
 /** Aliases may not multiply what a text holds by more than this. */
 const aliasCountMax = 100;
@@ -7,12 +9,17 @@ const aliasCountMax = 100;
 /** A text that was read: its value, and where in the text each part of the value stands. */
 export interface YamlText {
   readonly value: unknown;
+  /** Scalars and keys that can't be kept as they are written. */
+  readonly problems: readonly Problem[];
   /** Line and column (from 1) of the value at a path, or of its key; of the nearest that there is, if it is missing. */
   place(path: readonly PropertyKey[], aboutKey: boolean): { line: number; column: number };
 }
 
-/** Reads YAML 1.2. An empty text is an empty mapping. Throws {@link ConfigError} with line and column. */
-export function readYaml(text: string, source: string): YamlText {
+/**
+ * Reads YAML 1.2, scalars as the schema wants them. An empty text is an empty mapping. Throws {@link ConfigError} with line and column; what
+ * is wrong with single scalars stands in `problems`, so that it can be told together with the schema's findings.
+ */
+export function readYaml(text: string, source: string, schema?: z.ZodType): YamlText {
   const lines = new LineCounter();
   const at = (offset: number): { line: number; column: number } => {
     const { line, col } = lines.linePos(offset);
@@ -22,7 +29,7 @@ export function readYaml(text: string, source: string): YamlText {
     throw new ConfigError(problems);
   };
   let document: Document.Parsed;
-  let value: unknown;
+  let reading: Reading;
   try {
     document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
     const wrong = [...document.errors, ...document.warnings];
@@ -30,12 +37,18 @@ export function readYaml(text: string, source: string): YamlText {
     const places = wrong.filter((each, index) => wrong.findIndex(({ pos }) => pos[0] === each.pos[0]) === index);
     if (wrong.length > 0)
       refused(places.map((each) => ({ source, ...at(each.pos[0]), path: "", message: sentence(each) })));
-    value = document.toJS({ maxAliasCount: aliasCountMax }) ?? {};
+    // Finds what is too much before anything is copied.
+    document.toJS({ maxAliasCount: aliasCountMax });
+    reading = readNodes(document, schema);
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     return refused([{ source, line: 1, column: 1, path: "", message: overload(error) }]);
   }
-  return { value, place: (path, aboutKey) => at(offsetOf(document, path, aboutKey)) };
+  return {
+    value: reading.value ?? {},
+    problems: reading.problems.map(({ offset, message }) => ({ source, ...at(offset), path: "", message })),
+    place: (path, aboutKey) => at(offsetOf(document, path, aboutKey)),
+  };
 }
 
 function sentence(error: { code: string; message: string }): string {
@@ -66,7 +79,7 @@ function offsetOf(document: Document.Parsed, path: readonly PropertyKey[], about
     const resolved = isAlias(node) ? node.resolve(document) : node;
     let next: unknown;
     if (isMap(resolved)) {
-      const pair = resolved.items.find(({ key }) => String(isScalar(key) ? key.value : key) === String(part));
+      const pair = resolved.items.find(({ key }) => keyText(key) === String(part));
       const keyWanted = aboutKey && index === path.length - 1;
       next = pair && (keyWanted || start(pair.value) === undefined ? pair.key : pair.value);
     } else if (isSeq(resolved) && typeof part === "number") {

@@ -3,6 +3,7 @@ export { type LoadOptions, loadConfig } from "./load.js";
 export { describeConfig } from "./print.js";
 export { ConfigError, type Problem } from "./problem.js";
 export { bytes, cpu, duration, type QuantityBounds } from "./quantity.js";
+export { asWritten, lostKeyAt, lostKeyMessage } from "./scalars.js";
 export { Secret, secret } from "./secret.js";
 export { decodeText, readText } from "./text.js";
 export { checkValue } from "./value.js";

@@ -5,7 +5,7 @@ import { check, type Finding } from "./issue.js";
 import { ConfigError, type Problem, pathText } from "./problem.js";
 import { fields, recordValue } from "./shape.js";
 import { readText } from "./text.js";
-import { findingText } from "./yaml.js";
+import { findingText, untold } from "./yaml.js";
 
 /** Where a configuration comes from. */
 export interface LoadOptions<S extends z.ZodObject> {
@@ -33,7 +33,7 @@ export interface LoadOptions<S extends z.ZodObject> {
  */
 export function loadConfig<S extends z.ZodObject>(options: LoadOptions<S>): Readonly<z.output<S>> {
   const { schema, environment, prefix = "BERTH_", allow = [], flags = {} } = options;
-  const yaml = options.file === undefined ? undefined : readYaml(readText(options.file), options.file);
+  const yaml = options.file === undefined ? undefined : readYaml(readText(options.file), options.file, schema);
   const file = yaml?.value ?? {};
   const fromEnvironment = readEnvironment(schema, environment, prefix, { allow, file });
   const given = [...fromEnvironment.given, ...readFlags(schema, flags)];
@@ -43,6 +43,7 @@ export function loadConfig<S extends z.ZodObject>(options: LoadOptions<S>): Read
   const problems = [...fromEnvironment.problems];
   if ("findings" in checked)
     problems.push(...checked.findings.map((finding) => located(finding, options, yaml, given)));
+  problems.push(...untold(yaml?.problems ?? [], problems));
   if (problems.length > 0 || !("data" in checked)) throw new ConfigError(problems);
   return deepFreeze(checked.data);
 }

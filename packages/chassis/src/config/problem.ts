@@ -1,3 +1,5 @@
+import { visibleLine } from "../visible/index.js";
+
 /** One thing that is wrong with a configuration or another file that people write. */
 export interface Problem {
   /** The file, `environment BERTH_…` or `flag …`. */
@@ -30,7 +32,8 @@ export class ConfigError extends Error {
 
 function problemLine({ source, line, column, path, message }: Problem): string {
   const place = line === undefined ? source : `${source}:${line}:${column ?? 1}`;
-  return path === "" ? `${place}: ${message}` : `${place} ${path}: ${message}`;
+  // Names and values come from whoever wrote the file: none makes a line of its own.
+  return visibleLine(path === "" ? `${place}: ${message}` : `${place} ${path}: ${message}`);
 }
 
 /** `["tasks", 3, "needs"]` as people write it: `tasks[3].needs`. */

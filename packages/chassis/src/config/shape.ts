@@ -1,7 +1,7 @@
 import type { z } from "zod";
 
 /** What the walk over a schema needs to see of one. */
-interface Definition {
+export interface Definition {
   readonly type: string;
   readonly innerType?: z.ZodType;
   readonly in?: z.ZodType;
@@ -11,7 +11,8 @@ interface Definition {
   readonly options?: readonly z.ZodType[];
 }
 
-function definition(schema: z.ZodType): Definition {
+/** How zod describes a schema to itself. */
+export function definition(schema: z.ZodType): Definition {
   return schema.def as unknown as Definition;
 }
 
@@ -46,4 +47,23 @@ export function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): stri
   if (first === undefined) return Object.keys(inner.shape ?? {});
   const next = typeof first === "number" ? inner.element : (inner.shape?.[String(first)] ?? inner.valueType);
   return next ? knownKeys(next, rest) : [];
+}
+
+/** The schemas of which a value may satisfy one: the schema itself under its wrappings, or the alternatives of a union. */
+export function alternatives(schema: z.ZodType): z.ZodType[] {
+  const inner = bare(schema);
+  return [
+    inner,
+    ...(definition(inner).type === "union" ? (definition(inner).options ?? []).flatMap(alternatives) : []),
+  ];
+}
+
+/** What alternatives want under a key or at a place of a list; empty where none says anything. */
+export function below(schemas: readonly z.ZodType[], key: string | number): z.ZodType[] {
+  return schemas.flatMap((schema) => {
+    const { element, shape, valueType } = definition(schema);
+    const own = typeof key === "string" && shape !== undefined && Object.hasOwn(shape, key) ? shape[key] : undefined;
+    const next = typeof key === "number" ? element : (own ?? valueType);
+    return next === undefined ? [] : alternatives(next);
+  });
 }

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { readYaml } from "./document.js";
 import { check, type Finding } from "./issue.js";
-import { ConfigError, pathText } from "./problem.js";
+import { ConfigError, type Problem, pathText } from "./problem.js";
 import { knownKeys } from "./shape.js";
 
 /**
@@ -10,20 +10,26 @@ import { knownKeys } from "./shape.js";
  * Use `z.strictObject` throughout, so that unknown keys are problems. A message that a schema gives itself follows the value: `{ error: "is
  * not a name" }` reads `"A b" is not a name`.
  *
- * @throws ConfigError on broken YAML, a key that is there twice, aliases that multiply, an unknown key or a bad value.
+ * @throws ConfigError on broken YAML, a key that is there twice, aliases that multiply, an unknown key, a bad value, or a number that can't be kept.
  */
 export function parseYaml<S extends z.ZodType>(text: string, schema: S, source: string): z.output<S> {
-  const yaml = readYaml(text, source);
+  const yaml = readYaml(text, source, schema);
   const checked = check(schema, yaml.value);
-  if ("data" in checked) return checked.data;
-  throw new ConfigError(
-    checked.findings.map((finding) => ({
-      source,
-      ...yaml.place(finding.path, finding.aboutKey),
-      path: pathText(finding.path),
-      message: findingText(finding, schema),
-    })),
-  );
+  const findings = "data" in checked ? [] : checked.findings;
+  const told = findings.map((finding) => ({
+    source,
+    ...yaml.place(finding.path, finding.aboutKey),
+    path: pathText(finding.path),
+    message: findingText(finding, schema),
+  }));
+  const problems = [...told, ...untold(yaml.problems, told)];
+  if (problems.length > 0 || !("data" in checked)) throw new ConfigError(problems);
+  return checked.data;
+}
+
+/** The problems of scalars of which the schema says nothing: one place is told once. */
+export function untold(problems: readonly Problem[], told: readonly Problem[]): Problem[] {
+  return problems.filter(({ line, column }) => !told.some((each) => each.line === line && each.column === column));
 }
 
 /** The message of a finding; with an unknown key, what would be known there. */

@@ -4,7 +4,7 @@ import { Counter, Histogram, type Registry } from "prom-client";
 import type { Logger } from "../log/index.js";
 import type { Telemetry } from "../telemetry/index.js";
 import { ReasonError } from "./reasons.js";
-import { UnreadableRequest } from "./unreadable.js";
+import { readableOnly, UnreadableRequest } from "./unreadable.js";
 
 /** What the middleware of a server needs. */
 export interface CallMiddlewareOptions {
@@ -34,11 +34,12 @@ export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware
     try {
       authorize(expected, service, method, context);
       if (call.request instanceof UnreadableRequest) throw call.request.toError(method);
+      const request = call.requestStream ? readableOnly(call.request, method) : call.request;
       const fence = service.startsWith("grpc.") ? undefined : options.fence;
       if (call.responseStream) {
         const stream = linkedSignal(context.signal, stopping);
         try {
-          const messages = call.next(call.request, { ...context, signal: stream.signal });
+          const messages = call.next(request, { ...context, signal: stream.signal });
           for await (const message of messages) {
             await fence?.();
             yield message;
@@ -51,7 +52,7 @@ export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware
         }
       }
       if (call.requestStream || !telemetry.enabled) {
-        const answer = yield* call.next(call.request, context);
+        const answer = yield* call.next(request, context);
         await fence?.();
         return answer;
       }

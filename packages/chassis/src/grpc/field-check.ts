@@ -67,13 +67,16 @@ export class FieldCheck {
 
   /** Throws INVALID_FIELD if anything was found. */
   throwIfAny(): void {
-    const { violations } = this;
-    if (violations.length === 0) return;
-    const shown = violations.slice(0, violationsShown).map(({ field, description }) => `${field}: ${description}`);
-    const rest = violations.length - shown.length;
-    const message = shown.join("; ") + (rest > 0 ? `; and ${rest} more` : "");
-    throw new ReasonError("INVALID_FIELD", message, { fields: violations.slice(0, 100) });
+    if (this.violations.length > 0) throw violated(this.violations);
   }
+}
+
+/** The error of a request of which these fields are wrong. */
+export function violated(violations: readonly Violation[]): ReasonError {
+  const shown = violations.slice(0, violationsShown).map(({ field, description }) => `${field}: ${description}`);
+  const rest = violations.length - shown.length;
+  const message = shown.join("; ") + (rest > 0 ? `; and ${rest} more` : "");
+  return new ReasonError("INVALID_FIELD", message, { fields: violations.slice(0, 100) });
 }
 
 /** What is wrong with a request id. */

@@ -1,9 +1,13 @@
 import type { DestinationStream } from "pino";
+import { visible } from "../visible/index.js";
 
 /** Fields that have a place of their own in a plain line, or none. */
 const placed = new Set(["level", "time", "service", "msg", "error", "err", "trace_flags", "span_id"]);
 
-/** Turns JSON lines into lines for a person: `12:34:56.789 info  registry: started port=50051`. Other lines pass unchanged. */
+/**
+ * Turns JSON lines into lines for a person: `12:34:56.789 info  registry: started port=50051`. Other lines
+ * pass. In all of them what a terminal would obey is made visible.
+ */
 export function plainLines(lines: DestinationStream): DestinationStream {
   return { write: (line) => lines.write(plain(line)) };
 }
@@ -13,7 +17,7 @@ function plain(line: string): string {
   try {
     fields = JSON.parse(line) as Record<string, unknown>;
   } catch {
-    return line;
+    return visible(line);
   }
   const time = String(fields["time"] ?? "").slice(11, 23);
   const level = String(fields["level"] ?? "").padEnd(5);
@@ -22,7 +26,7 @@ function plain(line: string): string {
     ([name, value]) => ` ${name}=${typeof value === "string" ? quoted(value) : JSON.stringify(value)}`,
   );
   const head = `${time} ${level} ${String(fields["service"] ?? "")}: ${oneLine(String(fields["msg"] ?? ""))}${pairs.join("")}`;
-  return `${head}${failure(fields["error"] ?? fields["err"])}\n`;
+  return visible(`${head}${failure(fields["error"] ?? fields["err"])}\n`);
 }
 
 function failure(error: unknown): string {

@@ -6,6 +6,7 @@ import { type Component, type Fail, runProcess } from "../lifecycle/index.js";
 import { createLogger, type Logger } from "../log/index.js";
 import { lockFolder } from "../sqlite/lock.js";
 import { startTelemetry, type Telemetry } from "../telemetry/index.js";
+import { visible } from "../visible/index.js";
 import { BadCommandLine, helpText, readCommandLine } from "./flags.js";
 
 /** What running a service needs of its settings; the rest is the service's own. */
@@ -82,7 +83,7 @@ function configured<Schema extends z.ZodObject>({
     return loadConfig({ schema, environment, flags, allow: ["BERTH_CONFIG"], ...(file === undefined ? {} : { file }) });
   } catch (error) {
     if (!(error instanceof ConfigError || error instanceof BadCommandLine)) throw error;
-    process.stderr.write(`${name}: ${error.message}\n`);
+    process.stderr.write(visible(`${name}: ${error.message}\n`));
     process.exit(2);
   }
 }

@@ -5,12 +5,12 @@ import { formatDuration } from "@berth/client/quantities";
 import type { registry } from "@berth/contracts";
 import { Board, changeLine } from "../board.js";
 import { hint } from "../hints.js";
-import { cut, type Io, paint, printJson, say } from "../io.js";
+import { cut, type Io, paint, printJson, say, sayError } from "../io.js";
 import { Screen } from "../screen.js";
 import { stateWord } from "../states.js";
 import { conclude } from "./conclude.js";
 import { onInterrupts } from "./interrupts.js";
-import { followOutput } from "./output.js";
+import { followOutput, type Written } from "./output.js";
 import { watchStandstill } from "./standstill.js";
 
 const redrawMs = 100;
@@ -25,6 +25,8 @@ export interface FollowOptions {
   readonly signal?: AbortSignal;
   /** A task whose output is written as it comes; what is told about it goes to standard error then. */
   readonly outputOf?: string;
+  /** Hears how much of that output was written, before the end is told. */
+  readonly onOutput?: (written: Written) => void;
   /** Leaves Ctrl-C to the caller. */
   readonly ownSignals?: boolean;
   /** Longest time that Berth may be away, milliseconds. Default: no bound. */
@@ -50,7 +52,7 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
   };
   const line = (text: string) => {
     if (drawn) screen.clear();
-    io.writeError(`${text}\n`);
+    sayError(io, text);
   };
   const tell = outputOf === undefined ? (text: string) => say(io, text) : line;
   const away = awayTimer(options.giveUpMs, stop);
@@ -97,7 +99,8 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
     });
     // What is on its way may arrive; what breaks now isn't tried again.
     ended.abort();
-    await output;
+    const written = await output;
+    if (written !== undefined) options.onOutput?.(written);
   } catch (error) {
     if (!signal.aborted) throw error;
     if (drawn) screen.clear();

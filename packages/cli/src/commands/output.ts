@@ -4,13 +4,13 @@ import { type BerthClient, ReasonError } from "@berth/client";
 import { formatBytes } from "@berth/client/quantities";
 import type { registry } from "@berth/contracts";
 import { hint } from "../hints.js";
-import { type Io, paint } from "../io.js";
+import { type Io, paint, sayError } from "../io.js";
 
 /** Writes chunks of output, and says where some were cut away or a new attempt begins. */
 export function outputWriter(io: Io): (chunk: registry.LogChunk) => void {
   let attempt = 0;
   let expected: bigint | undefined;
-  const note = (text: string) => io.writeError(`${paint(io, "dim", `--- ${text} ---`)}\n`);
+  const note = (text: string) => sayError(io, paint(io, "dim", `--- ${text} ---`));
   return (chunk) => {
     if (chunk.attempt !== attempt) {
       if (attempt !== 0) note(`attempt ${chunk.attempt}`);
@@ -18,9 +18,9 @@ export function outputWriter(io: Io): (chunk: registry.LogChunk) => void {
       expected = undefined;
     }
     if (expected !== undefined && chunk.offset > expected) note(`${formatBytes(Number(chunk.offset - expected))} cut`);
-    const text = Buffer.from(chunk.data).toString("utf8");
-    if (chunk.stderr) io.writeError(text);
-    else io.write(text);
+    // As bytes: a character may go on in the next chunk, or it is no text at all.
+    if (chunk.stderr) io.writeRawError(chunk.data);
+    else io.writeRaw(chunk.data);
     expected = chunk.offset + BigInt(chunk.data.length);
   };
 }
@@ -41,6 +41,14 @@ export function onlyNew(write: (chunk: registry.LogChunk) => void): (chunk: regi
   };
 }
 
+/** What was written of a task's output. */
+export interface Written {
+  /** The last attempt of which anything came; 0 for none. */
+  attempt: number;
+  /** Bytes of it. */
+  bytes: number;
+}
+
 /**
  * Writes all of a task's output until it is final. Ends without a word when `signal` aborts. A connection that breaks is tried
  * again until `over` aborts: whoever follows the task as well knows then that it is final, or says that Berth is away.
@@ -50,18 +58,25 @@ export async function followOutput(
   task: string,
   io: Io,
   { signal, over }: { signal: AbortSignal; over: AbortSignal },
-): Promise<void> {
-  const write = onlyNew(outputWriter(io));
+): Promise<Written> {
+  const written: Written = { attempt: 0, bytes: 0 };
+  const writeOut = outputWriter(io);
+  const write = onlyNew((chunk) => {
+    if (chunk.attempt !== written.attempt) Object.assign(written, { attempt: chunk.attempt, bytes: 0 });
+    written.bytes += chunk.data.length;
+    writeOut(chunk);
+  });
   for (;;) {
     try {
       for await (const chunk of client.logs(task, { follow: true, signal })) write(chunk);
-      return;
+      return written;
     } catch (thrown) {
-      if (signal.aborted) return;
+      if (signal.aborted) return written;
       const error = ReasonError.from(thrown);
       if (over.aborted || !passing.has(error.reason)) {
         const later = hint(io, `logs ${task}`);
-        return io.writeError(`its output can't be followed (${error.message}); see it later: ${later}\n`);
+        sayError(io, `its output can't be followed (${error.message}); see it later: ${later}`);
+        return written;
       }
     }
     await delay(systemClock, againMs, AbortSignal.any([signal, over]));

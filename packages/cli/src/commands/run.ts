@@ -1,9 +1,11 @@
 import { durationFlag } from "../arguments.js";
 import { withClient } from "../connection.js";
 import { hint } from "../hints.js";
-import { type Io, printJson, say } from "../io.js";
+import { type Io, printJson, say, sayError } from "../io.js";
 import type { GlobalOptions } from "../places.js";
+import { codeOfTask } from "./exit-code.js";
 import { type Followed, follow } from "./follow.js";
+import type { Written } from "./output.js";
 import { readSubmission, type SubmissionOptions, submitTasks } from "./submission.js";
 
 const exitCodes: Record<Followed, number> = { succeeded: 0, unsuccessful: 1, detached: 130, gaveUp: 75 };
@@ -20,11 +22,18 @@ export async function run(
   return withClient(options, io, async (client) => {
     const submitted = await submitTasks(client, submission, options);
     const told = `${tasksOf(submitted.taskCount)} submitted as set ${submitted.set}`;
-    if (file === undefined && options.json !== true) io.writeError(`${told}\n`);
+    if (file === undefined && options.json !== true) sayError(io, told);
     else if (options.json !== true) say(io, told);
     // One command is what a person would have run here: its output is what they wait for.
-    const outputOf = file === undefined ? { outputOf: `${submitted.set}/${options.id ?? "task"}` } : {};
-    return exitCodes[await follow(client, submitted.set, io, { ...options, ...outputOf, giveUpMs })];
+    if (file !== undefined) return exitCodes[await follow(client, submitted.set, io, { ...options, giveUpMs })];
+    const task = `${submitted.set}/${options.id ?? "task"}`;
+    let written: Written | undefined;
+    const onOutput = (all: Written) => {
+      written = all;
+    };
+    const end = await follow(client, submitted.set, io, { ...options, outputOf: task, onOutput, giveUpMs });
+    if (end === "detached" || end === "gaveUp") return exitCodes[end];
+    return codeOfTask(client, task, written, io);
   });
 }
 

@@ -32,6 +32,9 @@ export interface SubmissionOptions {
 // Flags that describe one task and so don't go with a file.
 const taskFlags = ["id", "pool", "skill", "tenant", "priority", "cpu", "memory", "timeout", "retry", "cwd"] as const;
 
+/** The most output of a run that can be kept. */
+const outputBytesMax = 16n * 1_024n * 1_024n;
+
 /** What is to be submitted, checked. */
 export interface Submission {
   readonly name: string;
@@ -90,7 +93,8 @@ function fromCommand(command: readonly string[], options: SubmissionOptions): Su
     ...(options.tenant === undefined ? {} : { tenant: options.tenant }),
     ...(options.priority === undefined ? {} : { priority: wholeNumber("--priority", options.priority, -1_000, 1_000) }),
     ...(options.timeout === undefined ? {} : { timeout: `${durationFlag("--timeout", options.timeout)}ms` }),
-    ...(options.retry === undefined ? {} : { retry: wholeNumber("--retry", options.retry, 1, 100) }),
+    // A command is run once, as a shell would: whether it may be repeated is known to whoever gives it.
+    retry: options.retry === undefined ? 1 : wholeNumber("--retry", options.retry, 1, 100),
     ...(options.cwd === undefined ? {} : { cwd: resolve(options.cwd) }),
     resources: {
       ...(options.cpu === undefined ? {} : { cpu: `${cpuFlag("--cpu", options.cpu)}m` }),
@@ -102,7 +106,10 @@ function fromCommand(command: readonly string[], options: SubmissionOptions): Su
     throw new UsageError(
       checked.error.issues.map((issue) => `${flagOf(issue.path, options)} ${issue.message}`).join("\n"),
     );
-  return { name: command.join(" ").slice(0, 128), tasks: [toSpec(checked.data)] };
+  const spec = toSpec(checked.data);
+  // Its output is wanted whole, as if it ran here.
+  const run = { ...spec.run, logLimitBytes: outputBytesMax } as registry.TaskSpec["run"];
+  return { name: command.join(" ").slice(0, 128), tasks: [{ ...spec, run }] };
 }
 
 /** The flag that a finding is about, with what was given. */

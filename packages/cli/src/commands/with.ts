@@ -2,7 +2,7 @@
 // takes no pool's work, bids for itself until it is granted, and its runner keeps the lease and guards the command.
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
-import { constants, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { delay, systemClock } from "@berth/chassis/clock";
 import type { BerthClient } from "@berth/client";
@@ -12,8 +12,9 @@ import { durationFlag, weightFlags, wholeNumber } from "../arguments.js";
 import { withClient } from "../connection.js";
 import { UsageError } from "../errors.js";
 import { hint } from "../hints.js";
-import { type Io, printJson } from "../io.js";
+import { type Io, printJson, sayError } from "../io.js";
 import type { GlobalOptions } from "../places.js";
+import { codeOf } from "./exit-code.js";
 
 // Nothing stands at the pool-manager while this waits, so it asks again and again, ever slower.
 const firstDelayMs = 100;
@@ -141,7 +142,7 @@ async function granted(
     const never = result.refusals.find((each) => each.reason === pool.Refusal_Reason.LIMIT_TOO_SMALL);
     if (never !== undefined) throw await neverGranted(never, client, io);
     const why = result.refusals.map(refusalLine).join("; ");
-    if (why !== told) io.writeError(`waiting: ${why}\n`);
+    if (why !== told) sayError(io, `waiting: ${why}`);
     told = why;
     if (systemClock.monoMs() + delayMs > until) {
       io.writeError(`gave up after ${Math.round(waitMs / 1_000)} s\n`);
@@ -178,8 +179,6 @@ function refusalLine(refusal: pool.Refusal): string {
 
 function exitCode(outcome: wire.Outcome, stopped: boolean, io: Io): number {
   if (outcome.exitCode !== undefined) return outcome.exitCode;
-  if (outcome.message !== "") io.writeError(`berth: ${outcome.message}\n`);
-  if (stopped) return 130;
-  const signal = constants.signals[outcome.signal as NodeJS.Signals] as number | undefined;
-  return signal === undefined ? 1 : 128 + signal;
+  if (outcome.message !== "") sayError(io, `berth: ${outcome.message}`);
+  return stopped ? 130 : (codeOf(outcome) ?? 1);
 }

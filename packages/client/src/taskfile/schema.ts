@@ -1,5 +1,5 @@
 // The task file: what people write. Strict everywhere, so that a misspelt key is an error and not silence.
-import { bytes, cpu } from "@berth/chassis/config";
+import { asWritten, bytes, cpu } from "@berth/chassis/config";
 import { z } from "zod";
 import { duration } from "../quantities.js";
 import { findCycle } from "./order.js";
@@ -78,10 +78,12 @@ const shared = {
   env: z
     .record(
       variable,
-      z.union([z.string(), z.number(), z.boolean()], { error: "isn't a value: write a text, a number or a boolean" }),
+      asWritten(
+        z.union([z.string(), z.number(), z.boolean()], { error: "isn't a value: write a text, a number or a boolean" }),
+      ),
     )
     .optional()
-    .describe("Environment variables of the run."),
+    .describe("Environment variables of the run. A number, true or false is taken as it is written: 1.10 is 1.10."),
   secrets: z
     .array(variable)
     .max(64)

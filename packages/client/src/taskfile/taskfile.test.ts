@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { createClient } from "../client.js";
 import { parseTaskFile } from "./index.js";
 
 const parse = (text: string) => parseTaskFile(text, "tasks.yaml");
@@ -120,5 +121,33 @@ tasks:
   it("lets tasks need what only the set has, where asked to", () => {
     const text = "tasks: [{ id: b, run: x, needs: [a] }]";
     expect(parseTaskFile(text, "f", { openSet: true }).tasks).toHaveLength(1);
+  });
+});
+
+describe("what a scalar was written as", () => {
+  it("is what a run gets in its environment, its arguments and its labels", () => {
+    const text =
+      "{id: a, run: [echo, 1.10, 0755], labels: {v: 1.10}, env: {A: 1.10, B: 0755, C: 12345678901234567890, D: 0x1F, E: True}}";
+    const [task] = parse(`tasks: [${text}]`).tasks;
+    expect(task?.run?.env).toEqual({ A: "1.10", B: "0755", C: "12345678901234567890", D: "0x1F", E: "True" });
+    expect(task?.run?.kind).toMatchObject({ value: { argv: ["echo", "1.10", "0755"] } });
+    expect(task?.labels).toEqual({ v: "1.10" });
+  });
+
+  it("is refused in a payload that can't hold it, with line and column", () => {
+    const text = "tasks:\n  - id: a\n    handler: h\n    payload: {n: 12345678901234567890}\n";
+    expect(problemsOf(text)).toMatch(/^tasks\.yaml:4:18: 12345678901234567890 can't be kept exactly/);
+  });
+
+  it("is refused as a key __proto__, from a file and from a program", () => {
+    expect(problemsOf("tasks: [{id: a, run: x, env: {__proto__: x}}]")).toMatch(
+      /^tasks\.yaml:1:31: the key "__proto__"/,
+    );
+    const client = createClient({ addresses: { registry: "127.0.0.1:1" } });
+    const payload = JSON.parse('{"a": [{"__proto__": {}}]}');
+    expect(() => client.submit([{ id: "a", handler: "h", payload }])).toThrow(
+      'tasks[0].payload.a.0.__proto__: the key "__proto__" would be lost',
+    );
+    client.close();
   });
 });

@@ -190,11 +190,6 @@ function checkRun(found: Violations, at: string, run: RunInput | undefined): voi
     if (run.argv.length > 0 === (run.shell !== "")) found.add(`${at}.command`, "set exactly one of argv and shell");
     found.atMost(`${at}.command.argv`, run.argv.length, specBounds.argv, "items");
     found.that(run.argv[0] !== "", `${at}.command.argv[0]`, () => "is empty: it names the program");
-    found.that(
-      ![...run.argv, run.shell].some((text) => text.includes("\0")),
-      `${at}.command`,
-      () => "holds a NUL character, which no program can be given",
-    );
   } else {
     found.that(
       run.handler.length >= 1 && run.handler.length <= 128,
@@ -210,13 +205,10 @@ function checkRun(found: Violations, at: string, run: RunInput | undefined): voi
   }
   const env = Object.entries(run.env);
   found.atMost(`${at}.env`, env.length, specBounds.env, "variables");
-  for (const [key, value] of env)
-    if (found.name(`${at}.env[${quote(key)}]`, key, "variable"))
-      found.that(!value.includes("\0"), `${at}.env[${quote(key)}]`, () => "holds a NUL character");
+  for (const [key] of env) found.name(`${at}.env[${quote(key)}]`, key, "variable");
   found.atMost(`${at}.secrets`, run.secrets.length, specBounds.secrets, "secrets");
   run.secrets.forEach((name, index) => void found.name(`${at}.secrets[${index}]`, name, "variable"));
   found.atMost(`${at}.cwd`, run.cwd.length, 4_096, "characters");
-  found.that(!run.cwd.includes("\0"), `${at}.cwd`, () => "holds a NUL character");
   found.atMost(`${at}.stdin`, run.stdinBytes, specBounds.payloadBytes, "bytes");
   checkDuration(found, `${at}.start_to_close_timeout`, run.startToCloseMs);
   checkDuration(found, `${at}.heartbeat_timeout`, run.heartbeatMs);

@@ -158,13 +158,13 @@ function registrySuite(create: () => RegistryFixture): void {
     const text = `\\0 \\\\ " ' $1 {} \n \u2028 \u{1F600} \uFFFD \u{10FFFF}`;
     const spec = new Uint8Array(Array.from({ length: 256 }, (_, byte) => byte));
     const outcome = { ...exampleOutcome("SUCCEEDED"), message: `a\0${text}`, resultJson: JSON.stringify(`\0${text}`) };
-    await registry.submit(exampleSubmission([exampleTask("a", [], { spec })], { displayName: text }));
+    await registry.submit(exampleSubmission([exampleTask("a", [], { spec })], { displayName: `a\0${text}` }));
     const last = Number.MAX_SAFE_INTEGER;
     await registry.leaseEvents([{ ...released("a", last), outcome }], last);
     await registry.stop();
     await open();
     expect(registry.core.memory.cursor).toBe(last);
-    expect(await registry.store.set("s")).toMatchObject({ displayName: text });
+    expect(await registry.store.set("s")).toMatchObject({ displayName: `a\0${text}` });
     const [task] = await registry.store.tasks(["s/a"]);
     expect(task?.attempts).toMatchObject([{ token: last, outcome }]);
     expect(Buffer.from((await registry.store.specs(["s/a"])).get("s/a") ?? [])).toEqual(Buffer.from(spec));

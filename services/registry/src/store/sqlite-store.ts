@@ -55,7 +55,10 @@ export class SqliteRegistryStore implements RegistryStore {
       liveSets: prepare(
         "SELECT set_id AS name FROM sets WHERE set_id IN (SELECT DISTINCT set_id FROM tasks WHERE live = 1)",
       ),
-      setRow: prepare("SELECT set_id, display_name, create_ms FROM sets WHERE set_id = ?"),
+      // As bytes: the driver cuts a text that it reads at the first NUL.
+      setRow: prepare(
+        "SELECT set_id, CAST(display_name AS BLOB) AS display_name, create_ms FROM sets WHERE set_id = ?",
+      ),
       setCounts: prepare(
         "SELECT state, count(*) AS count, max(end_ms) AS endMs FROM tasks WHERE set_id = ? AND live = 0 GROUP BY state",
       ),
@@ -255,13 +258,13 @@ export class SqliteRegistryStore implements RegistryStore {
 
   private readSet(name: string): SetRecord | undefined {
     const row = this.statements.setRow.get(name) as
-      | { set_id: string; display_name: string; create_ms: number }
+      | { set_id: string; display_name: Buffer; create_ms: number }
       | undefined;
     if (!row) return undefined;
     const counts = this.statements.setCounts.all(name) as { state: TaskState; count: number; endMs: number }[];
     return {
       set: name,
-      displayName: row.display_name,
+      displayName: row.display_name.toString("utf8"),
       createMs: row.create_ms,
       counts: Object.fromEntries(counts.map(({ state, count }) => [state, count])),
       endMs: Math.max(0, ...counts.map(({ endMs }) => endMs)),
