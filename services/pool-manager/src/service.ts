@@ -3,7 +3,14 @@ import type { Bus } from "@berth/chassis/bus";
 import type { Clock } from "@berth/chassis/clock";
 import { Leadership } from "@berth/chassis/engine";
 import { GrpcServer } from "@berth/chassis/grpc";
-import { busCheck, exportDependencies, itemsPerMessage, startHttp, storeCheck } from "@berth/chassis/http";
+import {
+  busCheck,
+  exportDependencies,
+  exportProcess,
+  itemsPerMessage,
+  startHttp,
+  storeCheck,
+} from "@berth/chassis/http";
 import type { Component } from "@berth/chassis/lifecycle";
 import type { Logger } from "@berth/chassis/log";
 import type { Telemetry } from "@berth/chassis/telemetry";
@@ -24,6 +31,8 @@ import { openStore } from "./store/open.js";
 
 /** What a pool-manager is made of. */
 export interface PoolManagerOptions {
+  /** Exports `process_*` and `nodejs_*` too; false where another service of the same process does. Default: true. */
+  readonly processMetrics?: boolean;
   /** Settings, as `poolManagerConfig` checked them. */
   readonly config: PoolManagerConfig;
   readonly clock: Clock;
@@ -58,6 +67,7 @@ export interface PoolManager extends Component {
 export function createPoolManager(options: PoolManagerOptions): PoolManager {
   const { config, clock, logger, bus, telemetry, dataId, onFailed } = options;
   const metrics = options.metrics ?? new Registry();
+  if (options.processMetrics !== false) exportProcess(metrics);
   const ports = { grpc: 0, http: 0 };
   const store = options.store ?? openStore(config);
   const engine = new PoolEngine({
@@ -98,6 +108,7 @@ export function createPoolManager(options: PoolManagerOptions): PoolManager {
     logger,
     metrics,
     fence: () => leadership.fence(),
+    bounds: config,
     ...(config.token !== undefined && { token: config.token.reveal() }),
     ...(telemetry && { telemetry }),
   })

@@ -9,11 +9,15 @@ const sentBytesMax = 16 * 1024 * 1024;
 const keepaliveMs = 3_000;
 const keepaliveTimeoutMs = 4_000;
 
+/** A connection without any call is closed after so long; clients connect anew with their next call. */
+const connectionIdleMs = 300_000;
+
 /** Options of every server. */
 export const serverChannelOptions: ChannelOptions = {
   "grpc.max_receive_message_length": receivedBytesMax,
   "grpc.max_send_message_length": sentBytesMax,
-  "grpc.max_concurrent_streams": 10_000,
+  "grpc.max_concurrent_streams": 500,
+  "grpc.max_connection_idle_ms": connectionIdleMs,
   "grpc.keepalive_time_ms": keepaliveMs,
   "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
   "grpc.keepalive_permit_without_calls": 1,
