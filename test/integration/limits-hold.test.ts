@@ -66,19 +66,26 @@ async function watchCounts(berth: Berth, signal: AbortSignal, disagreements: str
     if (new Set(Object.values(facts)).size !== 1)
       disagreements.push(`GetStatus at ${status.revision}: ${Object.values(facts)}`);
     if (status.drift !== 0n) disagreements.push(`drift ${status.drift}`);
-    for (const service of ["poolManager", "metrics"] as const) {
-      const samples = await scrape(`${berth.http(service)}/metrics`);
-      const running = samples.get("dispatcher_global_running_count");
-      const pools = [...samples].filter(([name]) => name.startsWith("dispatcher_pool_running_count{"));
-      const sum = pools.reduce((total, [, value]) => total + value, 0);
-      if (running !== sum) disagreements.push(`${service} /metrics: global ${running}, pools together ${sum}`);
-      if (samples.get("berth_pool_count_drift") !== 0) disagreements.push(`${service} /metrics: drift`);
-      const utilization = samples.get("dispatcher_global_utilization");
-      if (utilization !== (running ?? -1) / 5)
-        disagreements.push(`${service} /metrics: utilization ${utilization} with ${running} running`);
-    }
+    const samples = await scrape(`${berth.http("metrics")}/metrics`);
+    const running = samples.get("dispatcher_global_running_count");
+    const sum = sumOf(samples, "dispatcher_pool_running_count");
+    if (running !== sum) disagreements.push(`metrics: global ${running}, pools together ${sum}`);
+    if (samples.get("berth_pool_count_drift") !== 0) disagreements.push("metrics: drift");
+    const utilization = samples.get("dispatcher_global_utilization");
+    if (utilization !== (running ?? -1) / 5)
+      disagreements.push(`metrics: utilization ${utilization} with ${running} running`);
+    const own = await scrape(`${berth.http("poolManager")}/metrics`);
+    const used = own.get('berth_pool_manager_limit_used{limit="global"}');
+    const leases = sumOf(own, "berth_pool_manager_leases");
+    if (used !== leases) disagreements.push(`pool-manager: global ${used}, pools together ${leases}`);
+    if (own.get("berth_pool_manager_count_drift") !== 0) disagreements.push("pool-manager: drift");
   }
   return polls;
+}
+
+function sumOf(samples: Map<string, number>, name: string): number {
+  const ones = [...samples].filter(([series]) => series.startsWith(`${name}{`));
+  return ones.reduce((total, [, value]) => total + value, 0);
 }
 
 /** Reads a Prometheus page: series to value. */

@@ -12,6 +12,7 @@ const passing: ReadonlySet<Reason> = new Set<Reason>([
   "NOT_READY",
   "STORE_STALLED",
   "READER_TOO_SLOW",
+  "TOO_MANY_STREAMS",
   "QUEUE_FULL",
   "CANCELLED",
 ]);

@@ -110,6 +110,8 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
     telemetry: telemetry[service],
     bus,
     onFailed: fail,
+    // It is one process: the metrics service tells of it, beside what speaks for the whole of Berth.
+    processMetrics: service === "metrics",
   });
   const ports = new Map<ServiceName, { grpc: number; http: number }>();
   const address = (name: ServiceName) => `${host}:${ports.get(name)?.grpc ?? 0}`;

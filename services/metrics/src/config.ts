@@ -1,4 +1,5 @@
 import { addresses, duration, secret } from "@berth/chassis/config";
+import { grpcBoundsShape } from "@berth/chassis/grpc";
 import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
 
@@ -15,6 +16,7 @@ export const metricsConfigSchema = z.strictObject({
   httpPort: port.default(9_154),
   /** Further names under which HTTP is asked for, such as that of a container; the port may be left out. */
   allowedHosts: z.array(z.string().min(1).max(255)).max(100).default([]),
+  ...grpcBoundsShape,
   /** The pool-manager, host:port; with standbys all of them, with commas. */
   poolManagerAddress: addresses().default("127.0.0.1:50052"),
   /** The scheduler, likewise. */

@@ -1,6 +1,6 @@
 import type { Clock } from "@berth/chassis/clock";
 import { createChannel, GrpcServer } from "@berth/chassis/grpc";
-import { drainingCheck, type HttpServer, type RouteHandler, startHttp } from "@berth/chassis/http";
+import { drainingCheck, exportProcess, type HttpServer, type RouteHandler, startHttp } from "@berth/chassis/http";
 import type { Component } from "@berth/chassis/lifecycle";
 import type { Logger } from "@berth/chassis/log";
 import { noTelemetry, type Telemetry } from "@berth/chassis/telemetry";
@@ -17,6 +17,8 @@ import { openStore } from "./store/open.js";
 
 /** What the metrics service is made of. */
 export interface MetricsOptions {
+  /** Exports `process_*` and `nodejs_*` too; false where another service of the same process does. Default: true. */
+  readonly processMetrics?: boolean;
   readonly config: MetricsConfig;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -42,6 +44,7 @@ export interface Metrics extends Component {
 export function createMetrics(options: MetricsOptions): Metrics {
   const { config, clock, logger, telemetry = noTelemetry, routes = {} } = options;
   const own = new Registry();
+  if (options.processMetrics !== false) exportProcess(own);
   const poolChannel = createChannel(config.poolManagerAddress);
   const schedulerChannel = createChannel(config.schedulerAddress);
   const source = statusSource(poolChannel, schedulerChannel, logger);
@@ -102,7 +105,13 @@ export function createMetrics(options: MetricsOptions): Metrics {
       await store.latest();
       sampler = new Sampler({ source, store, clock, logger, intervalMs: config.sampleInterval });
       const token = config.token?.reveal();
-      server = new GrpcServer({ logger, metrics: own, telemetry, ...(token === undefined ? {} : { token }) });
+      server = new GrpcServer({
+        logger,
+        metrics: own,
+        telemetry,
+        bounds: config,
+        ...(token === undefined ? {} : { token }),
+      });
       server.add(contract.MetricsServiceDefinition, metricsService(store, clock));
       port = await server.listen(config.host, config.port);
       http = await startHttp({

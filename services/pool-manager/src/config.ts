@@ -1,5 +1,6 @@
 import { busSettings } from "@berth/chassis/bus";
 import { duration, secret } from "@berth/chassis/config";
+import { grpcBoundsShape } from "@berth/chassis/grpc";
 import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
 import { limitBounds } from "./domain/bounds.js";
@@ -48,6 +49,7 @@ export const poolManagerConfig = z
     httpPort: z.number().int().min(0).max(65_535).default(9_152),
     /** Further names under which HTTP is asked for, such as that of a container; the port may be left out. */
     allowedHosts: z.array(z.string().min(1).max(255)).max(100).default([]),
+    ...grpcBoundsShape,
     dataFolder: z.string().min(1).default("data/pool-manager"),
     /** `postgres://user:password@host:port/database`; absent: SQLite in the data folder. */
     database: databaseUrl().optional(),

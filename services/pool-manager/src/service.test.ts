@@ -248,7 +248,7 @@ describe("the pool-manager over gRPC", () => {
     // As long as nothing is wrong, an audit changes nothing.
     expect(await service.engine.audit()).toBe(0);
     expect(await pools().getStatus({})).toMatchObject({ drift: 0n, grantingStopped: false, stopReason: "" });
-    expect(await metric("berth_pool_count_drift")).toBe(0);
+    expect(await metric("berth_pool_manager_count_drift")).toBe(0);
     const use = service.engine.core.state.ledger.use("global");
     if (use) use.used -= 1;
 
@@ -256,7 +256,7 @@ describe("the pool-manager over gRPC", () => {
     const status = await pools().getStatus({});
     expect(status).toMatchObject({ drift: 1n, grantingStopped: true });
     expect(status.stopReason).toMatch(/difference of 1 between the counts and the rows: restart/);
-    expect(await metric("berth_pool_count_drift")).toBe(1);
+    expect(await metric("berth_pool_manager_count_drift")).toBe(1);
     expect(await metric("berth_granting_stopped")).toBe(1);
     expect(logged.lines.join("\n")).toMatch(/"drift":1.*the counts in memory differ from the rows/);
     const { results } = await bids().placeBids({ bids: [{ task: "s/2", attempt: 1, pools: ["a"] }] });
@@ -274,7 +274,7 @@ describe("the pool-manager over gRPC", () => {
     await open();
     await leases().attachRunner({ ...attachment, incarnation: "two" });
     expect(await placed("s/2")).toHaveLength(1);
-    expect(await metric("berth_pool_count_drift")).toBe(0);
+    expect(await metric("berth_pool_manager_count_drift")).toBe(0);
   });
 
   it("watches events from the journal on, then live", async () => {
@@ -293,9 +293,11 @@ describe("the pool-manager over gRPC", () => {
     await leases().attachRunner(attachment);
     await placed("s/1", "s/2");
     const text = await (await fetch(`http://127.0.0.1:${service.ports.http}/metrics`)).text();
-    expect(text).toContain("dispatcher_global_running_count 2");
-    expect(text).toContain('dispatcher_pool_running_count{pool="a"} 2');
-    expect(text).toContain("berth_pool_count_drift 0");
+    expect(text).toContain('berth_pool_manager_limit_used{limit="global"} 2');
+    expect(text).toContain('berth_pool_manager_leases{pool="a"} 2');
+    expect(text).toContain("berth_pool_manager_count_drift 0");
+    for (const reason of ["COMPLETED", "NOT_STARTED", "EXPIRED", "RUNNER_LOST", "REVOKED"])
+      expect(text, "a reason that hasn't come yet").toContain(`berth_releases_total{reason="${reason}"} 0`);
   });
 
   it("names field, value and bound of a bad request", async () => {

@@ -7,6 +7,7 @@ import {
   busCheck,
   drainingCheck,
   exportDependencies,
+  exportProcess,
   itemsPerMessage,
   startHttp,
   storeCheck,
@@ -31,6 +32,8 @@ import { openStore } from "./store/open.js";
 
 /** What a pool-manager is made of. */
 export interface PoolManagerOptions {
+  /** Exports `process_*` and `nodejs_*` too; false where another service of the same process does. Default: true. */
+  readonly processMetrics?: boolean;
   /** Settings, as `poolManagerConfig` checked them. */
   readonly config: PoolManagerConfig;
   readonly clock: Clock;
@@ -65,6 +68,7 @@ export interface PoolManager extends Component {
 export function createPoolManager(options: PoolManagerOptions): PoolManager {
   const { config, clock, logger, bus, telemetry, dataId, onFailed } = options;
   const metrics = options.metrics ?? new Registry();
+  if (options.processMetrics !== false) exportProcess(metrics);
   const ports = { grpc: 0, http: 0 };
   const store = options.store ?? openStore(config);
   const engine = new PoolEngine({
@@ -105,6 +109,7 @@ export function createPoolManager(options: PoolManagerOptions): PoolManager {
     logger,
     metrics,
     fence: () => leadership.fence(),
+    bounds: config,
     ...(config.token !== undefined && { token: config.token.reveal() }),
     ...(telemetry && { telemetry }),
   })

@@ -1,5 +1,6 @@
 import { busSettings } from "@berth/chassis/bus";
 import { addresses, bytes, duration, secret } from "@berth/chassis/config";
+import { grpcBoundsShape } from "@berth/chassis/grpc";
 import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
 
@@ -15,6 +16,7 @@ export const registryConfigSchema = z.strictObject({
   httpPort: port.default(9_151),
   /** Further names under which HTTP is asked for, such as that of a container; the port may be left out. */
   allowedHosts: z.array(z.string().min(1).max(255)).max(100).default([]),
+  ...grpcBoundsShape,
   /** Folder of registry.db and registry-logs.db, where there is no database. Its lock is the caller's business. */
   dataFolder: z.string().min(1).default("data/registry"),
   /** `postgres://user:password@host:port/database`; absent: SQLite in the data folder. */

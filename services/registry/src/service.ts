@@ -8,6 +8,7 @@ import {
   busCheck,
   drainingCheck,
   exportDependencies,
+  exportProcess,
   type HttpServer,
   itemsPerMessage,
   startHttp,
@@ -36,6 +37,8 @@ import { openStores, type RegistryStores } from "./store/open.js";
 
 /** What the registry service is made of. */
 export interface RegistryServiceOptions {
+  /** Exports `process_*` and `nodejs_*` too; false where another service of the same process does. Default: true. */
+  readonly processMetrics?: boolean;
   readonly config: RegistryConfig;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -66,6 +69,7 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
   const { config, clock, logger, bus, telemetry = noTelemetry, onFailed } = options;
   const token = config.token?.reveal();
   const metrics = new Metrics();
+  if (options.processMetrics !== false) exportProcess(metrics);
   const note = itemsPerMessage<Hop>(metrics);
   const parts: { stop(): unknown }[] = [];
   let registry: Registry | undefined;
@@ -174,7 +178,14 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
     exportFigures(metrics, core, lease, logs, clock);
 
     const fence = () => leadership?.fence();
-    const grpc = new GrpcServer({ logger, metrics, telemetry, fence, ...(token === undefined ? {} : { token }) });
+    const grpc = new GrpcServer({
+      logger,
+      metrics,
+      telemetry,
+      bounds: config,
+      fence,
+      ...(token === undefined ? {} : { token }),
+    });
     server = grpc;
     grpc.add(
       contract.RegistryServiceDefinition,

@@ -1,4 +1,5 @@
 import { addresses, bytes, duration, secret } from "@berth/chassis/config";
+import { grpcBoundsShape } from "@berth/chassis/grpc";
 import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
 import { policies } from "./domain/policy.js";
@@ -15,6 +16,7 @@ export const schedulerConfigSchema = z.strictObject({
   httpPort: port.default(9_153),
   /** Further names under which HTTP is asked for, such as that of a container; the port may be left out. */
   allowedHosts: z.array(z.string().min(1).max(255)).max(100).default([]),
+  ...grpcBoundsShape,
   /** The registry, host:port; with standbys all of them, with commas. */
   registryAddress: addresses().default("127.0.0.1:50051"),
   /** The pool-manager, likewise. */

@@ -312,8 +312,9 @@ describe("the scheduler over gRPC", () => {
     peers.submit(readyTask(1), readyTask(2));
     await work(2);
     const text = await (await fetch(`http://127.0.0.1:${service.httpPort}/metrics`, { signal: ending.signal })).text();
-    expect(text).toContain("dispatcher_total_assignments 2");
-    expect(text).toContain("dispatcher_queue_size 0");
+    expect(text).toContain("berth_scheduler_grants_total 2");
+    expect(text).toContain("berth_scheduler_queue_tasks 0");
+    expect(text).toContain('berth_scheduler_bids_refused_total{verdict="lost"} 0');
     expect(text).toMatch(/berth_items_per_message_sum\{hop="work"\} 2/);
   });
 });

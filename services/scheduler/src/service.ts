@@ -2,7 +2,14 @@ import { hostname } from "node:os";
 import type { Clock } from "@berth/chassis/clock";
 import { Leadership } from "@berth/chassis/engine";
 import { createChannel, GrpcServer } from "@berth/chassis/grpc";
-import { drainingCheck, exportDependencies, type HttpServer, startHttp, storeCheck } from "@berth/chassis/http";
+import {
+  drainingCheck,
+  exportDependencies,
+  exportProcess,
+  type HttpServer,
+  startHttp,
+  storeCheck,
+} from "@berth/chassis/http";
 import type { Component } from "@berth/chassis/lifecycle";
 import type { Logger } from "@berth/chassis/log";
 import { targetOf } from "@berth/chassis/postgres";
@@ -27,6 +34,8 @@ import { LeaderRow } from "./store/leader-row.js";
 
 /** What the scheduler is made of. */
 export interface SchedulerOptions {
+  /** Exports `process_*` and `nodejs_*` too; false where another service of the same process does. Default: true. */
+  readonly processMetrics?: boolean;
   readonly config: SchedulerConfig;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -53,6 +62,7 @@ export interface Scheduler extends Component {
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const { config, clock, logger, telemetry = noTelemetry, onFailed = () => undefined } = options;
   const metrics = new Registry();
+  if (options.processMetrics !== false) exportProcess(metrics);
   const token = config.token?.reveal();
   const core = new SchedulerCore({
     policy: policies[config.policy] ?? priorityPolicy,
@@ -112,7 +122,14 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       onFailed,
     });
   const fence = () => leadership?.fence();
-  const server = new GrpcServer({ logger, metrics, telemetry, fence, ...(token === undefined ? {} : { token }) })
+  const server = new GrpcServer({
+    logger,
+    metrics,
+    telemetry,
+    bounds: config,
+    fence,
+    ...(token === undefined ? {} : { token }),
+  })
     .add(runner.WorkServiceDefinition, workService(dispatcher))
     .add(
       scheduler.SchedulerServiceDefinition,

@@ -5,6 +5,9 @@ import { ReasonError } from "./reasons.js";
 
 const Status = health.HealthCheckResponse_ServingStatus;
 
+/** Changes that may wait for one watch. */
+const changesMax = 100;
+
 /** grpc.health.v1 over one answer for the whole process, under "" and under the name of each service. */
 export class Health implements health.HealthServiceImplementation {
   private serving = false;
@@ -21,7 +24,8 @@ export class Health implements health.HealthServiceImplementation {
   setServing(serving: boolean): void {
     if (this.serving === serving) return;
     this.serving = serving;
-    for (const watcher of this.watchers) watcher.push(this.answer());
+    for (const watcher of this.watchers)
+      if (!watcher.push(this.answer())) watcher.fail(new ReasonError("READER_TOO_SLOW", "too slow: watch anew"));
   }
 
   /** Ends every watch. */
@@ -41,7 +45,7 @@ export class Health implements health.HealthServiceImplementation {
 
   async *watch(request: health.HealthCheckRequest, context: CallContext): AsyncGenerator<health.HealthCheckResponse> {
     const known = this.services.has(request.service);
-    const changes = new PushStream<health.HealthCheckResponse>();
+    const changes = new PushStream<health.HealthCheckResponse>({ maxItems: changesMax });
     // A watch of an unknown service stays open, as the protocol wants it: a client would begin anew at once otherwise.
     (known ? this.watchers : this.unknown).add(changes);
     context.signal.addEventListener("abort", () => changes.end(), { once: true });

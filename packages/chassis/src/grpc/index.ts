@@ -1,3 +1,4 @@
+export { type GrpcBounds, grpcBoundsShape } from "./bounds.js";
 export { type Channel, type ClientOptions, createChannel, createClient } from "./client.js";
 export { FieldCheck, limitPattern, namePattern, quote, taskIdPattern, type Violation } from "./field-check.js";
 export { PushStream, type PushStreamOptions } from "./push-stream.js";

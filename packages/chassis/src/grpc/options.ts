@@ -15,11 +15,15 @@ export const silentServiceMsMax = 7_000;
 /** A caller that is gone without a word is noticed within this. Nobody waits for that; one that computes for some seconds needn't come again. */
 export const silentCallerMsMax = 30_000;
 
+/** A connection without any call is closed after so long; clients connect anew with their next call. */
+const connectionIdleMs = 300_000;
+
 /** Options of every server. */
 export const serverChannelOptions: ChannelOptions = {
   "grpc.max_receive_message_length": receivedBytesMax,
   "grpc.max_send_message_length": sentBytesMax,
-  "grpc.max_concurrent_streams": 10_000,
+  "grpc.max_concurrent_streams": 500,
+  "grpc.max_connection_idle_ms": connectionIdleMs,
   "grpc.keepalive_time_ms": keepaliveMs,
   "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
   "grpc.keepalive_permit_without_calls": 1,

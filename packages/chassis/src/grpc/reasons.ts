@@ -36,6 +36,8 @@ export const reasonStatus = {
   MESSAGE_TOO_LARGE: Status.RESOURCE_EXHAUSTED,
   /** A reader of a stream was too slow; resume where it broke off. */
   READER_TOO_SLOW: Status.RESOURCE_EXHAUSTED,
+  /** The connection, or the server, has as many streams open as it takes. */
+  TOO_MANY_STREAMS: Status.RESOURCE_EXHAUSTED,
   /** Too much waits already. */
   QUEUE_FULL: Status.RESOURCE_EXHAUSTED,
   /** The disk is nearly full; nothing was changed. */

@@ -5,11 +5,15 @@ import type { Registry } from "prom-client";
 import { delay, systemClock } from "../clock/index.js";
 import type { Logger } from "../log/index.js";
 import { noTelemetry, type Telemetry } from "../telemetry/index.js";
+import { type GrpcBounds, grpcBounds } from "./bounds.js";
 import { callMiddleware } from "./call-middleware.js";
+import { boundConnections } from "./connection-bound.js";
 import { Health } from "./health.js";
 import { serverChannelOptions, silentCallerMsMax } from "./options.js";
 import { Reflection } from "./reflection.js";
 import { cutSilentCallers } from "./silence.js";
+import { boundStreams } from "./stream-bound.js";
+import { bringsToken } from "./token.js";
 import { readable } from "./unreadable.js";
 
 /** Settings of a server. */
@@ -24,6 +28,8 @@ export interface GrpcServerOptions {
   readonly telemetry?: Telemetry;
   /** Asked before every answer and every message of a stream: nothing, or a promise that rejects if it may not leave. Default: all may. */
   readonly fence?: () => Promise<void> | undefined;
+  /** Bounds of streams and connections; default those of the schema. */
+  readonly bounds?: Partial<GrpcBounds>;
 }
 
 /** The port is taken by another process. */
@@ -37,13 +43,18 @@ export class GrpcServer {
   private readonly health = new Health();
   private readonly reflection = new Reflection();
   private readonly stopping = new AbortController();
+  private readonly bounds: GrpcBounds;
+  private unwatch = (): void => undefined;
   private stopped: Promise<void> | undefined;
-  private endWatch: (() => void) | undefined;
 
   constructor(options: GrpcServerOptions) {
     const { logger, metrics, token, telemetry = noTelemetry, fence } = options;
     const middleware = callMiddleware({ logger, metrics, token, telemetry, fence, stopping: this.stopping.signal });
-    this.server = createServer(serverChannelOptions).use(errorDetailsServerMiddleware).use(middleware);
+    this.bounds = grpcBounds(options.bounds);
+    this.server = createServer(serverChannelOptions)
+      .use(errorDetailsServerMiddleware)
+      .use(middleware)
+      .use(boundStreams(this.bounds, bringsToken(token), metrics));
     this.add(healthContract.HealthDefinition, this.health);
     this.add(reflectionContract.ServerReflectionDefinition, this.reflection);
     this.add(
@@ -70,9 +81,10 @@ export class GrpcServer {
    */
   async listen(host: string, port: number): Promise<number> {
     try {
-      const listening = await this.server.listen(`${host}:${port}`);
-      this.endWatch = cutSilentCallers(listening, silentCallerMsMax);
-      return listening;
+      const taken = await this.server.listen(`${host}:${port}`);
+      const ends = [boundConnections(taken, this.bounds.connectionsMax), cutSilentCallers(taken, silentCallerMsMax)];
+      this.unwatch = () => ends.forEach((end) => end());
+      return taken;
     } catch (error) {
       if (error instanceof Error && /EADDRINUSE|No address added/.test(error.message)) {
         throw new PortInUse(
@@ -105,6 +117,6 @@ export class GrpcServer {
     const gracefully = this.server.shutdown().finally(() => ended.abort());
     await Promise.race([gracefully, delay(systemClock, graceMs, ended.signal)]);
     this.server.forceShutdown();
-    this.endWatch?.();
+    this.unwatch();
   }
 }

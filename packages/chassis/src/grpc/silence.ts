@@ -1,6 +1,6 @@
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
 import { CallCredentials, ChannelCredentials } from "@grpc/grpc-js";
+import { onAccepted } from "./accepted.js";
 
 /** How often a connection is looked at, and the most that one look counts for. */
 const lookMs = 500;
@@ -78,11 +78,5 @@ export class SilenceCredentials extends ChannelCredentials {
 
 /** From now on cuts the connections that come in on this port of ours and whose peer is silent for `mostMs`. Returns how to end that. */
 export function cutSilentCallers(port: number, mostMs: number): () => void {
-  // grpc-js keeps its sockets to itself; this is how Node lets others see them.
-  const accepted = (message: unknown): void => {
-    const { socket } = message as { socket: Socket };
-    if (socket.localPort === port) cutWhenSilent(socket, mostMs);
-  };
-  subscribe("net.server.socket", accepted);
-  return () => unsubscribe("net.server.socket", accepted);
+  return onAccepted(port, (socket) => cutWhenSilent(socket, mostMs));
 }

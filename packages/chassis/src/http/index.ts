@@ -1,5 +1,6 @@
 export { busCheck, drainingCheck, exportDependencies, storeCheck } from "./dependencies.js";
 export { renderMetrics } from "./metrics.js";
+export { exportProcess } from "./process-metrics.js";
 export {
   type HttpOptions,
   type HttpServer,

@@ -11,6 +11,16 @@ import { durationOf, outcomeFromWire } from "./convert.js";
 
 type Answer = wire.StreamLeasesResponse;
 
+/** Answers that may wait for a slow runner before its stream is ended. */
+const answersMax = 2_000;
+
+/** An answer that doesn't fit must not be lost silently: the runner would wait for it. It attaches anew with its inventory, and hears all. */
+function send(out: PushStream<Answer>, answer: Answer): void {
+  if (out.push(answer) || out.ended) return;
+  const message = `the reader of the leases' answers is too slow, ${answersMax} wait: open the stream again and attach with the inventory`;
+  out.fail(new ReasonError("READER_TOO_SLOW", message, { retryAfterMs: 1_000 }));
+}
+
 /** The runners' side. */
 export class LeaseApi implements wire.LeaseServiceImplementation {
   private readonly engine: PoolEngine;
@@ -23,9 +33,8 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
     this.engine = engine;
     this.runnerTtlMs = runnerTtlMs;
     engine.onRevoked((runner, revocations) => {
-      this.streams
-        .get(runner)
-        ?.push({ kind: { $case: "revocations", value: { revocations: revocations.map(revocationToWire) } } });
+      const out = this.streams.get(runner);
+      if (out) send(out, { kind: { $case: "revocations", value: { revocations: revocations.map(revocationToWire) } } });
     });
   }
 
@@ -110,7 +119,7 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
   }
 
   async *streamLeases(requests: AsyncIterable<wire.StreamLeasesRequest>, context: CallContext): AsyncGenerator<Answer> {
-    const out = new PushStream<Answer>({ maxItems: 10_000 });
+    const out = new PushStream<Answer>({ maxItems: answersMax });
     const attached: { runner?: string } = {};
     context.signal.addEventListener("abort", () => out.end(), { once: true });
     this.read(requests, out, attached).then(
@@ -143,12 +152,12 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
         attached.runner = kind.value.runner;
         this.streams.get(attached.runner)?.end();
         this.streams.set(attached.runner, out);
-        out.push({ kind: { $case: "attach", value } });
+        send(out, { kind: { $case: "attach", value } });
         continue;
       }
       const answer = this.answer(kind);
       answer.catch(() => undefined);
-      before = before.then(async () => void out.push(await answer));
+      before = before.then(async () => send(out, await answer));
       before.catch((error: unknown) => out.fail(ReasonError.from(error)));
       if (kind.$case === "detach") break;
     }

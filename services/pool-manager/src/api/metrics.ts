@@ -1,14 +1,9 @@
 import { exportEngine } from "@berth/chassis/http";
 import { Counter, Gauge, type Registry } from "prom-client";
+import { releaseReasons } from "../domain/lease.js";
 import { overCommitted } from "../domain/limits.js";
 import { type Status, statusOf } from "../domain/status.js";
 import type { PoolEngine } from "../engine/service.js";
-
-/** Share in use: 0 to 1. Capacity 0 is 0 when idle and 1 otherwise. */
-export function utilization(used: number, capacity: number): number {
-  if (capacity === 0) return used === 0 ? 0 : 1;
-  return Math.min(1, used / capacity);
-}
 
 /** Registers the metrics. Returns what must be awaited before a scrape: it sets every gauge from one snapshot, so that one answer agrees with itself. */
 export function registerMetrics(
@@ -19,17 +14,19 @@ export function registerMetrics(
   const registers = [registry];
   const gauge = (name: string, help: string, labelNames: string[] = []): Gauge =>
     new Gauge({ name, help, labelNames, registers });
-  const globalRunning = gauge("dispatcher_global_running_count", "Occupying leases.");
-  const globalMax = gauge("dispatcher_max_global_concurrency", "Capacity of the limit global.");
-  const globalUtilization = gauge("dispatcher_global_utilization", "Used share of the limit global, 0 to 1.");
-  const poolRunning = gauge("dispatcher_pool_running_count", "Occupying leases of a pool.", ["pool"]);
-  const poolUtilization = gauge("dispatcher_pool_utilization", "Used share of a pool, 0 to 1.", ["pool"]);
-  const running = gauge("dispatcher_running_tasks", "Occupying leases whose run has begun.");
-  const drift = gauge("berth_pool_count_drift", "Difference between the counts in memory and the rows; always 0.");
-  const used = gauge("berth_limit_used", "Units in use, for limits that have a record.", ["limit"]);
-  const capacity = gauge("berth_limit_capacity", "Units there are, for limits that have a record.", ["limit"]);
-  const over = gauge("berth_limit_overcommit", "Units in use beyond the capacity.", ["limit"]);
-  const revision = gauge("berth_pool_revision", "Number of the latest commit.");
+  // The names without `manager` are the metrics service's, which tells the same of all services: a sum over the ports then counts nothing twice.
+  const leases = gauge("berth_pool_manager_leases", "Occupying leases of a pool.", ["pool"]);
+  const started = gauge("berth_pool_manager_leases_started", "Occupying leases whose run has begun.");
+  const drift = gauge(
+    "berth_pool_manager_count_drift",
+    "Difference between the counts in memory and the rows; always 0.",
+  );
+  const used = gauge("berth_pool_manager_limit_used", "Units in use, for limits that have a record.", ["limit"]);
+  const capacity = gauge("berth_pool_manager_limit_capacity", "Units there are, for limits that have a record.", [
+    "limit",
+  ]);
+  const over = gauge("berth_pool_manager_limit_overcommit", "Units in use beyond the capacity.", ["limit"]);
+  const revision = gauge("berth_pool_manager_revision", "Number of the latest commit.");
   const standing = gauge("berth_standing_bids", "Bids that stand.");
   const stopped = gauge("berth_granting_stopped", "1 while granting has stopped.");
   const overtaken = gauge("berth_overtaken_max", "Largest number of times that a standing bid has been overtaken.");
@@ -41,6 +38,8 @@ export function registerMetrics(
     labelNames: ["reason"],
     registers,
   });
+  // An alarm on their increase needs a base to start from.
+  for (const reason of releaseReasons) releases.inc({ reason }, 0);
   engine.onCommit(({ changes }) => {
     for (const change of changes) {
       if (change.k !== "lease") continue;
@@ -50,16 +49,9 @@ export function registerMetrics(
   });
 
   const set = (status: Status): void => {
-    const global = status.limits.find(({ name }) => name === "global");
-    globalRunning.set(status.running);
-    globalMax.set(global?.capacity ?? 0);
-    globalUtilization.set(utilization(status.running, global?.capacity ?? 0));
-    running.set(status.started);
-    for (const one of [poolRunning, poolUtilization, used, capacity, over]) one.reset();
-    for (const pool of status.pools) {
-      poolRunning.set({ pool: pool.name }, pool.running);
-      poolUtilization.set({ pool: pool.name }, utilization(pool.running, pool.maxConcurrency));
-    }
+    started.set(status.started);
+    for (const one of [leases, used, capacity, over]) one.reset();
+    for (const pool of status.pools) leases.set({ pool: pool.name }, pool.running);
     for (const limit of status.limits) {
       // Tenants and runners come and go without a bound; a label for each of them would too.
       if (/^(runner|tenant):/.test(limit.name)) continue;

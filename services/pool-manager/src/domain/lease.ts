@@ -1,7 +1,10 @@
 /** Where a lease stands. All but RELEASED occupy. */
 export type LeaseState = "ACTIVE" | "REVOKING" | "EXPIRED" | "RELEASED";
 /** Why a lease was released. */
-export type ReleaseReason = "COMPLETED" | "NOT_STARTED" | "EXPIRED" | "RUNNER_LOST" | "REVOKED";
+export const releaseReasons = ["COMPLETED", "NOT_STARTED", "EXPIRED", "RUNNER_LOST", "REVOKED"] as const;
+
+/** One of them. */
+export type ReleaseReason = (typeof releaseReasons)[number];
 /** How a run ended, as its runner states it. */
 export type RunResult = "SUCCEEDED" | "FAILED" | "TIMED_OUT" | "STOPPED" | "NOT_STARTED";
 

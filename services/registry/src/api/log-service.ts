@@ -9,8 +9,8 @@ import { checkKey } from "./registry-service.js";
 
 const pieceBytesMax = 64 * 1024;
 const appendBytesMax = 1024 * 1024;
-/** Pieces of one message. */
-const readMax = 16;
+/** Pieces of one message: 256 KB at most, which is what a watch that isn't read may hold. */
+const readMax = 4;
 /** Bytes of one answer of GetLogs: small enough for a client of any language with its own default bound of 4 MiB. */
 const answerBytes = { most: 2 * 1024 * 1024, usual: 1024 * 1024 };
 /** Wait, after an attempt has ended, for output that is still on its way. */

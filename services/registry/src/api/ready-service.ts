@@ -1,9 +1,10 @@
-import { FieldCheck, ReasonError } from "@berth/chassis/grpc";
+import { FieldCheck } from "@berth/chassis/grpc";
 import { registry as wire } from "@berth/contracts";
 import type { CallContext } from "nice-grpc-common";
 import { isOffered } from "../domain/read.js";
 import type { Registry } from "../engine/registry.js";
 import { pagePlace, pageSize, pageToken } from "./pages.js";
+import { tooSlow } from "./registry-service.js";
 import { showReady } from "./show.js";
 
 const batchMax = 500;
@@ -30,7 +31,7 @@ export class ReadyApi implements wire.ReadyServiceImplementation {
     const told = new Set<string>();
     try {
       const { tasks } = await registry.live({ kind: "ready", afterSequence: 0, max: Number.MAX_SAFE_INTEGER });
-      for (let at = 0; at < tasks.length; at += batchMax) {
+      for (let at = 0; at < tasks.length && !context.signal.aborted; at += batchMax) {
         const page = tasks.slice(at, at + batchMax);
         for (const { header } of page) told.add(header.key);
         yield { ready: page.map(showReady), gone: [], complete: false };
@@ -38,8 +39,7 @@ export class ReadyApi implements wire.ReadyServiceImplementation {
       yield { ready: [], gone: [], complete: true };
       while (!context.signal.aborted) {
         const changed = await watcher.take(batchMax, context.signal);
-        if (watcher.overflowed)
-          throw new ReasonError("READER_TOO_SLOW", "more than 100000 changed tasks wait for this watch: watch anew");
+        if (watcher.overflowed) throw tooSlow("watch anew");
         const ready = changed.filter(isOffered);
         const gone = changed
           .filter((task) => !isOffered(task) && told.delete(task.header.key))

@@ -8,6 +8,8 @@ import type { CallContext } from "nice-grpc-common";
 import type { Filter } from "../domain/commands.js";
 import { matcher } from "../domain/filter.js";
 import type { TaskSnapshot } from "../domain/task.js";
+import { waitingMax, waitingTotalMax } from "../engine/feed.js";
+import { Listings, listingPage } from "../engine/listings.js";
 import type { Registry } from "../engine/registry.js";
 import { pagePlace, pageSize, pageToken } from "./pages.js";
 import { showSet, showTask } from "./show.js";
@@ -26,12 +28,31 @@ export interface RegistryServiceOptions {
 
 const watchBatch = 500;
 
+/** Final tasks of one page, with the revision of the last. */
+interface FinalsPage {
+  readonly tasks: wire.Task[];
+  readonly last: number;
+}
+
 /** RegistryService: translate, call, translate. */
 export class RegistryApi implements wire.RegistryServiceImplementation {
   private readonly options: RegistryServiceOptions;
+  private readonly listings: Listings<FinalsPage>;
 
   constructor(options: RegistryServiceOptions) {
     this.options = options;
+    const { registry } = options;
+    this.listings = new Listings<FinalsPage>(
+      {
+        live: (filter, afterRevision) => registry.live({ kind: "changed", filter, afterRevision }),
+        finals: async (filter, full, afterRevision) => {
+          const finals = await registry.store.finalsSince(filter, afterRevision, listingPage);
+          const last = finals.at(-1)?.status.revision;
+          return last === undefined ? undefined : { tasks: await this.show(finals, full), last };
+        },
+      },
+      registry.feed,
+    );
   }
 
   async submitTasks(request: wire.SubmitTasksRequest): Promise<wire.SubmitTasksResponse> {
@@ -95,25 +116,23 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
     }
     const watcher = registry.feed.open(matcher(filter), full);
     try {
-      const { tasks: live, revision: start } = await registry.live({ kind: "changed", filter, afterRevision: resume });
+      const { tasks: live, revision: start } = await this.listings.live(filter, resume);
       let sent = resume;
-      for (let after = resume; ; ) {
-        const finals = await registry.store.finalsSince(filter, after, watchBatch);
-        if (finals.length === 0) break;
-        after = finals.at(-1)?.status.revision ?? after;
-        yield { tasks: await this.show(finals, full), revision: BigInt(sent) };
+      for (let after = resume; !context.signal.aborted; ) {
+        const page = await this.listings.finals(filter, full, after);
+        if (!page) break;
+        after = page.last;
+        yield { tasks: page.tasks, revision: BigInt(sent) };
       }
-      for (let at = 0; at < live.length; at += watchBatch)
-        yield { tasks: await this.show(live.slice(at, at + watchBatch), full), revision: BigInt(sent) };
+      for (let at = 0; at < live.length && !context.signal.aborted; at += listingPage) {
+        await this.listings.turn();
+        yield { tasks: await this.show(live.slice(at, at + listingPage), full), revision: BigInt(sent) };
+      }
       sent = Math.max(sent, watcher.seen(start));
       yield { tasks: [], revision: BigInt(sent) };
       while (!context.signal.aborted) {
         const tasks = await watcher.take(watchBatch, context.signal);
-        if (watcher.overflowed)
-          throw new ReasonError(
-            "READER_TOO_SLOW",
-            `more than 100000 changed tasks wait for this watch: resume from revision ${sent}`,
-          );
+        if (watcher.overflowed) throw tooSlow(`resume from revision ${sent}`);
         sent = Math.max(sent, watcher.seen(registry.feed.revision));
         if (tasks.length === 0) continue;
         this.options.note("update", tasks.length);
@@ -205,6 +224,15 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
       : new Map<string, Uint8Array>();
     return tasks.map((task) => showTask(task, full, specs.get(task.header.key)));
   }
+}
+
+/** Ends a watch whose reader let too much wait. */
+export function tooSlow(next: string): ReasonError {
+  return new ReasonError(
+    "READER_TOO_SLOW",
+    `the reader of this watch is too slow: ${waitingMax} changed tasks may wait for one watch and ${waitingTotalMax} for all, and of all this one held most: ${next}`,
+    { retryAfterMs: 1_000 },
+  );
 }
 
 /** Demands `{set}/{task}`. */

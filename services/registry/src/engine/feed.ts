@@ -4,6 +4,8 @@ import type { TaskSnapshot } from "../domain/task.js";
 
 /** Most tasks that wait for one watcher. */
 export const waitingMax = 100_000;
+/** Most that wait for all watchers together; beyond it the one that holds most is given up. */
+export const waitingTotalMax = 1_000_000;
 
 interface Waiting {
   readonly task: TaskSnapshot;
@@ -11,9 +13,30 @@ interface Waiting {
   readonly firstRevision: number;
 }
 
+/** One change as watchers keep it: copied once, however many they are. */
+class SharedChange {
+  readonly present: TaskSnapshot;
+  private copied: TaskSnapshot | undefined;
+  private shortened: TaskSnapshot | undefined;
+
+  constructor(present: TaskSnapshot) {
+    this.present = present;
+  }
+
+  get whole(): TaskSnapshot {
+    this.copied ??= copyOf(this.present);
+    return this.copied;
+  }
+
+  get brief(): TaskSnapshot {
+    this.shortened ??= { ...this.present, attempts: [], events: [] };
+    return this.shortened;
+  }
+}
+
 /** What one watcher hasn't seen yet: the present state of each task that changed, oldest first change first. */
 export class Watcher {
-  /** True once more than `waitingMax` tasks waited; nothing is kept from then on. */
+  /** True once more than `waitingMax` tasks waited, or it held most when all held too much; nothing is kept from then on. */
   overflowed = false;
   private readonly waiting = new Map<string, Waiting>();
   private readonly matches: (task: TaskSnapshot) => boolean;
@@ -25,20 +48,22 @@ export class Watcher {
     this.whole = whole;
   }
 
-  /** Notes a change after its commit. */
-  note({ key, status, subject }: TaskChange): void {
-    if (!subject || this.overflowed) return;
-    const present = { header: subject.header, status, attempts: subject.attempts, events: subject.events };
+  /** Tasks that wait. */
+  get size(): number {
+    return this.waiting.size;
+  }
+
+  /** Notes a change after its commit. `shared` is what all watchers of it keep. */
+  note({ key, status }: TaskChange, shared: SharedChange): void {
+    if (this.overflowed) return;
+    const { present } = shared;
     if (!this.matches(present)) {
       // It may have matched before, by its state: what waits is out of date either way.
       this.waiting.delete(key);
       return;
     }
     const firstRevision = this.waiting.get(key)?.firstRevision ?? status.revision;
-    this.waiting.set(key, {
-      task: this.whole ? copyOf(present) : { ...present, attempts: [], events: [] },
-      firstRevision,
-    });
+    this.waiting.set(key, { task: this.whole ? shared.whole : shared.brief, firstRevision });
     if (this.waiting.size > waitingMax) this.overflow();
     this.wake?.();
   }
@@ -70,9 +95,11 @@ export class Watcher {
     return next ? next.firstRevision - 1 : latest;
   }
 
-  private overflow(): void {
+  /** Gives up on the reader. */
+  overflow(): void {
     this.overflowed = true;
     this.waiting.clear();
+    this.wake?.();
   }
 }
 
@@ -81,6 +108,11 @@ export class Feed {
   /** Revision of the last committed change. */
   revision = 0;
   private readonly watchers = new Set<Watcher>();
+  private readonly totalMax: number;
+
+  constructor(totalMax: number = waitingTotalMax) {
+    this.totalMax = totalMax;
+  }
 
   /** Watchers there are. */
   get size(): number {
@@ -102,6 +134,23 @@ export class Feed {
   /** Notes a committed change. */
   note(change: TaskChange): void {
     this.revision = Math.max(this.revision, change.status.revision);
-    for (const watcher of this.watchers) watcher.note(change);
+    const { status, subject } = change;
+    if (!subject || this.watchers.size === 0) return;
+    const shared = new SharedChange({
+      header: subject.header,
+      status,
+      attempts: subject.attempts,
+      events: subject.events,
+    });
+    let waiting = 0;
+    for (const watcher of this.watchers) {
+      watcher.note(change, shared);
+      waiting += watcher.size;
+    }
+    if (waiting > this.totalMax) this.longest().overflow();
+  }
+
+  private longest(): Watcher {
+    return [...this.watchers].reduce((one, other) => (other.size > one.size ? other : one));
   }
 }

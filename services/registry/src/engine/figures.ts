@@ -26,6 +26,8 @@ export function exportFigures(
     labelNames: ["to"],
     registers,
   });
+  // An alarm on their increase needs a base to start from.
+  for (const to of taskStates) transitions.inc({ to }, 0);
   const runSeconds = new Histogram({
     name: "berth_task_run_seconds",
     help: "Time from start to end of a run.",

@@ -1,4 +1,4 @@
-import { FieldCheck, PushStream } from "@berth/chassis/grpc";
+import { FieldCheck, PushStream, ReasonError } from "@berth/chassis/grpc";
 import type { runner } from "@berth/contracts";
 import type { Dispatcher } from "../engine/dispatcher.js";
 
@@ -17,12 +17,20 @@ export function workService(dispatcher: Dispatcher): runner.WorkServiceImplement
       context.signal.addEventListener("abort", end, { once: true });
       // Without it the runner's client wouldn't see that it is connected before the first work.
       context.sendHeader();
-      dispatcher.attach(request.runner, request.incarnation, stream);
+      const outlet = {
+        push: (message: { work: runner.Work[] }): boolean => {
+          const taken = stream.push(message);
+          if (!taken && !stream.ended) stream.fail(tooSlow());
+          return taken;
+        },
+        end,
+      };
+      dispatcher.attach(request.runner, request.incarnation, outlet);
       try {
         yield* stream;
       } finally {
         context.signal.removeEventListener("abort", end);
-        dispatcher.detach(request.runner, stream);
+        dispatcher.detach(request.runner, outlet);
       }
     },
 
@@ -40,6 +48,11 @@ export function workService(dispatcher: Dispatcher): runner.WorkServiceImplement
       return { work };
     },
   };
+}
+
+function tooSlow(): ReasonError {
+  const message = `the reader of the work is too slow, ${messagesMost} messages wait: open the stream again; what wasn't received is sent anew`;
+  return new ReasonError("READER_TOO_SLOW", message, { retryAfterMs: 1_000 });
 }
 
 function checkRunner(

@@ -27,9 +27,9 @@ export function schedulerFigures(registry: Registry, core: SchedulerCore, stream
       },
     });
   };
-  gauge("dispatcher_queue_size", "Ready tasks without a lease.", () => queueNumbers(core).queueSize);
+  gauge("berth_scheduler_queue_tasks", "Ready tasks without a lease.", () => queueNumbers(core).queueSize);
   gauge(
-    "dispatcher_average_wait_time_seconds",
+    "berth_scheduler_wait_mean_seconds",
     "Mean time from ready to granted over the last 1,000 grants.",
     () => (core.waits.meanMs ?? 0) / 1_000,
   );
@@ -51,7 +51,7 @@ export function schedulerFigures(registry: Registry, core: SchedulerCore, stream
       },
     });
   };
-  counter("dispatcher_total_assignments", "Grants handed out since the process started.", () => core.assignmentsTotal);
+  counter("berth_scheduler_grants_total", "Grants handed out since the process started.", () => core.assignmentsTotal);
   counter(
     "berth_scheduler_grants_unclaimed_total",
     "Leases that came for tasks that are gone.",
@@ -63,6 +63,8 @@ export function schedulerFigures(registry: Registry, core: SchedulerCore, stream
     labelNames: ["verdict"],
     registers,
   });
+  // An alarm on their increase needs a base to start from.
+  for (const verdict of ["lost", "invalid"]) refused.inc({ verdict }, 0);
   return {
     noteMessage: itemsPerMessage<Hop>(registry),
     noteRefused: (verdict) => refused.inc({ verdict }),
