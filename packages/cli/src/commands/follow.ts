@@ -9,6 +9,7 @@ import { cut, type Io, paint, printJson, say, sayError } from "../io.js";
 import { Screen } from "../screen.js";
 import { stateWord } from "../states.js";
 import { conclude } from "./conclude.js";
+import { Failures } from "./failures.js";
 import { onInterrupts } from "./interrupts.js";
 import { followOutput, type Written } from "./output.js";
 import { watchStandstill } from "./standstill.js";
@@ -55,6 +56,12 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
     sayError(io, text);
   };
   const tell = outputOf === undefined ? (text: string) => say(io, text) : line;
+  const failures = new Failures();
+  const tellAbove = (text: string) => {
+    if (drawn) screen.clear();
+    tell(drawn ? cut(text, io.columns() - 1) : text);
+    if (drawn) draw();
+  };
   const away = awayTimer(options.giveUpMs, stop);
   const release = options.ownSignals === true ? () => undefined : onInterrupts(client, set, stop, line, io);
   const redraw = drawn ? setInterval(draw, redrawMs) : undefined;
@@ -85,9 +92,9 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
       onTask(task) {
         const before = board.take(task);
         if (json) printJson(io, changeOf(task), { oneLine: true });
-        else if (!drawn) {
+        else if (!drawn || failures.toName(task, before)) {
           const text = changeLine(io, board, before, task, systemClock.wallMs());
-          if (text !== undefined) tell(text);
+          if (text !== undefined) tellAbove(text);
         }
       },
       onConnection(error) {

@@ -63,7 +63,7 @@ function queueLine(queue: scheduler.GetQueueStatusResponse | ReasonError): strin
   const oldest = wireMs(queue.oldestWait);
   const average = wireMs(queue.averageWait);
   const parts = [
-    `${queue.queueSize} ready`,
+    `${queue.queueSize} queued`,
     oldest === undefined ? "" : `the oldest for ${formatDuration(oldest)}`,
     average === undefined ? "" : `average wait ${formatDuration(average)}`,
     `policy ${queue.policy}`,

@@ -8,7 +8,7 @@ import { UsageError } from "../errors.js";
 import { hint, quoted } from "../hints.js";
 import { cut, type Io, paint, printJson, say, table } from "../io.js";
 import type { GlobalOptions } from "../places.js";
-import { paintState, parseStates, stateWord, stateWords } from "../states.js";
+import { countWords, paintState, parseStates, stateWord, stateWords } from "../states.js";
 
 /** Flags that choose tasks. */
 export interface FilterOptions {
@@ -84,10 +84,6 @@ export function listSets(options: GlobalOptions & { limit: string }, io: Io): Pr
       say(io, `nothing was submitted yet; begin with \`${hint(io, "run FILE")}\` or \`${hint(io, "run -- COMMAND")}\``);
     else {
       const now = systemClock.wallMs();
-      const counts = (set: registry.TaskSet) =>
-        Object.entries(set.taskCounts)
-          .filter(([, count]) => count > 0n)
-          .map(([state, count]) => `${count} ${state.toLowerCase().replaceAll("_", " ")}`);
       table(
         io,
         [
@@ -102,7 +98,7 @@ export function listSets(options: GlobalOptions & { limit: string }, io: Io): Pr
           cut(set.displayName, 40),
           String(set.taskCount),
           since(set.createTime, now),
-          counts(set).join(", "),
+          countWords(set.taskCounts),
         ]),
       );
     }

@@ -27,7 +27,11 @@ export function schedulerFigures(registry: Registry, core: SchedulerCore, stream
       },
     });
   };
-  gauge("dispatcher_queue_size", "Ready tasks without a lease.", () => queueNumbers(core).queueSize);
+  gauge(
+    "dispatcher_queue_size",
+    "Queued tasks: they could run, and wait for capacity.",
+    () => queueNumbers(core).queueSize,
+  );
   gauge(
     "dispatcher_average_wait_time_seconds",
     "Mean time from ready to granted over the last 1,000 grants.",
