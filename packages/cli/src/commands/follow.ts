@@ -10,6 +10,7 @@ import { Screen } from "../screen.js";
 import { stateWord } from "../states.js";
 import { conclude } from "./conclude.js";
 import { Failures } from "./failures.js";
+import { watchHolds } from "./holds.js";
 import { onInterrupts } from "./interrupts.js";
 import { followOutput, type Written } from "./output.js";
 import { watchStandstill } from "./standstill.js";
@@ -46,7 +47,7 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
   const stop = new AbortController();
   const ended = new AbortController();
   const signal = AbortSignal.any([stop.signal, ...(options.signal === undefined ? [] : [options.signal])]);
-  const notes: { connection?: string | undefined; standstill?: string | undefined } = {};
+  const notes: { connection?: string | undefined; standstill?: string | undefined; holds?: string | undefined } = {};
   const draw = () => {
     const below = Object.values(notes).filter((note) => note !== undefined);
     screen.draw([...board.lines(io, systemClock.wallMs(), startedMs), ...below]);
@@ -86,6 +87,20 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
       if (why !== undefined && !drawn && !json) line(why);
     },
   });
+  const holds = !drawn
+    ? undefined
+    : watchHolds({
+        board,
+        clock: systemClock,
+        signal: following,
+        ask: async () =>
+          notes.connection === undefined
+            ? client.scheduler.explainTasks({ set }, { signal: following }).catch(() => undefined)
+            : undefined,
+        tell(text) {
+          notes.holds = text === undefined ? undefined : paint(io, "dim", cut(text, io.columns() - 1));
+        },
+      });
   try {
     await client.wait(set, {
       signal,
@@ -119,7 +134,8 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
   } finally {
     clearInterval(redraw);
     ended.abort();
-    await standstill;
+    await Promise.all([standstill, holds]);
+    delete notes.holds;
     away.change(false);
     release();
     if (drawn && !signal.aborted) {

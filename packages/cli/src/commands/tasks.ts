@@ -8,7 +8,8 @@ import { UsageError } from "../errors.js";
 import { hint, quoted } from "../hints.js";
 import { cut, type Io, paint, printJson, say, table } from "../io.js";
 import type { GlobalOptions } from "../places.js";
-import { countWords, paintState, parseStates, stateWord, stateWords } from "../states.js";
+import { countWords, paintState, parseStates, stateWords } from "../states.js";
+import { taskTable, waitsOf } from "./task-table.js";
 
 /** Flags that choose tasks. */
 export interface FilterOptions {
@@ -46,28 +47,7 @@ export function listTasks(options: GlobalOptions & FilterOptions & { limit: stri
     if (options.json === true) printJson(io, found);
     else if (found.length === 0) say(io, "no such tasks");
     else {
-      const now = systemClock.wallMs();
-      table(
-        io,
-        [
-          { title: "TASK" },
-          { title: "STATE" },
-          { title: "POOL" },
-          { title: "TRY", right: true },
-          { title: "TOOK", right: true },
-          { title: "AGE", right: true },
-          { title: "WHY" },
-        ],
-        found.map((task) => [
-          task.task,
-          paintState(io, task.state),
-          task.pool || task.spec?.pool || "",
-          task.attempt === 0 ? "" : String(task.attempt),
-          took(task, now),
-          since(task.createTime, now),
-          cut(task.stateReason, 60),
-        ]),
-      );
+      taskTable(io, found, await waitsOf(client, found, filter.set), systemClock.wallMs());
       if (more) say(io, `only the newest ${most}: see more with --limit, or choose with --set and --state`);
     }
     return 0;
@@ -234,12 +214,6 @@ function runLine(run: registry.TaskSpec["run"]): string {
   if (kind?.$case === "handler") return `handler ${kind.value.name}`;
   if (kind?.$case !== "command") return "";
   return kind.value.shell === "" ? kind.value.argv.map(quoted).join(" ") : `/bin/sh -c ${quoted(kind.value.shell)}`;
-}
-
-function took(task: registry.Task, now: number): string {
-  if (task.startTime === undefined) return "";
-  if (task.endTime !== undefined) return between(task.startTime, task.endTime);
-  return stateWord(task.state) === "running" ? formatDuration(now - task.startTime.getTime()) : "";
 }
 
 function between(from: Date | undefined, to: Date | undefined): string {
