@@ -4,39 +4,20 @@ import { formatDuration, wireMs } from "@berth/client/quantities";
 import { registry } from "@berth/contracts";
 import { wholeNumber } from "../arguments.js";
 import { withClient } from "../connection.js";
-import { UsageError } from "../errors.js";
 import { hint, quoted } from "../hints.js";
 import { cut, type Io, paint, printJson, say, table } from "../io.js";
+import { resolveTask } from "../naming.js";
 import type { GlobalOptions } from "../places.js";
-import { countWords, paintState, parseStates, stateWords } from "../states.js";
+import { type FilterOptions, filterFrom, named } from "../selection.js";
+import { countWords, paintState } from "../states.js";
 import { taskTable, waitsOf } from "./task-table.js";
-
-/** Flags that choose tasks. */
-export interface FilterOptions {
-  readonly set?: string;
-  readonly state?: string;
-  readonly pool?: string;
-  readonly tenant?: string;
-}
-
-/** The filter that flags describe. */
-export function filterFrom(options: FilterOptions): registry.TaskFilter {
-  const states = options.state === undefined ? [] : parseStates(options.state);
-  if (states === undefined)
-    throw new UsageError(`--state: "${options.state}" isn't a list of states; they are ${stateWords.join(", ")}`);
-  return registry.TaskFilter.fromPartial({
-    set: options.set ?? "",
-    states,
-    pool: options.pool ?? "",
-    tenant: options.tenant ?? "",
-  });
-}
 
 /** `berth tasks`. */
 export function listTasks(options: GlobalOptions & FilterOptions & { limit: string }, io: Io): Promise<number> {
   const most = wholeNumber("--limit", options.limit, 1);
-  const filter = filterFrom(options);
+  filterFrom(options);
   return withClient(options, io, async (client) => {
+    const filter = await named(client, [], options, io);
     const found: registry.Task[] = [];
     let more = false;
     for await (const task of client.tasks(filter, { pageSize: Math.min(most + 1, 1_000) })) {
@@ -89,8 +70,8 @@ export function listSets(options: GlobalOptions & { limit: string }, io: Io): Pr
 /** `berth task ID`. */
 export function showTask(id: string, options: GlobalOptions, io: Io): Promise<number> {
   return withClient(options, io, async (client) => {
-    const task = await client.task(id);
-    const why = finalStates.has(task.state) ? undefined : await explain(client, id);
+    const task = await client.task(await resolveTask(client, id, io));
+    const why = finalStates.has(task.state) ? undefined : await explain(client, task.task);
     if (options.json === true) printJson(io, { ...task, explanation: why });
     else print(task, why, io);
     return 0;

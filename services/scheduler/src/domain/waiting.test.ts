@@ -18,6 +18,14 @@ describe("the word for what holds a task back", () => {
   it.each([
     ["api:llm 2/2", [refusal("LIMIT_FULL", { limit: "api:llm" })]],
     ["pool build full", [refusal("LIMIT_FULL", { limit: "pool:build", pool: "build" })]],
+    [
+      "api 2/2",
+      [
+        refusal("LIMIT_FULL", { limit: "global" }),
+        refusal("LIMIT_FULL", { limit: "pool:build", pool: "build" }),
+        refusal("LIMIT_FULL", { limit: "api" }),
+      ],
+    ],
     ["build cpu 2/2", [refusal("LIMIT_FULL", { limit: "pool:build:cpu", pool: "build" })]],
     ["pool build paused", [refusal("LIMIT_FULL", { limit: "a" }), refusal("POOL_PAUSED", { pool: "build" })]],
     ["no runner in build", [refusal("NO_RUNNER", { pool: "build" })]],

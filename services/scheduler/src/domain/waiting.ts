@@ -62,7 +62,7 @@ export const otherCauses = {
 /** The first thing that refuses, in few words: `api:llm 2/2`, `pool full`. Without a refusal it is only its turn. */
 export function shortCause(refusals: readonly RefusalFacts[]): string {
   // What can't pass by itself comes before what only has to drain.
-  const first = refusals.find(({ reason }) => lasting.has(reason)) ?? refusals[0];
+  const first = [...refusals].sort((left, right) => weightOf(left) - weightOf(right))[0];
   if (first === undefined) return otherCauses.turn;
   const { limit, pool, used, capacity, wanted, reason } = first;
   const name = limit.startsWith("pool:") ? limit.slice("pool:".length).replace(":", " ") : limit || pool;
@@ -92,6 +92,13 @@ export function shortCause(refusals: readonly RefusalFacts[]): string {
     default:
       return `${name} ${reason.toLowerCase().replaceAll("_", " ")}`.trim();
   }
+}
+
+/** Smaller is told first: then a limit of somebody's own before those that everybody shares. */
+function weightOf({ reason, limit }: RefusalFacts): number {
+  if (lasting.has(reason)) return 0;
+  if (limit === "global") return 3;
+  return limit === "" || limit.startsWith("pool:") ? 2 : 1;
 }
 
 const lasting = new Set(["GRANTING_STOPPED", "POOL_PAUSED", "NO_RUNNER", "LIMIT_TOO_SMALL"]);
