@@ -220,6 +220,11 @@ describe("over the wire", () => {
       queued: true,
       reasons: [pool.Refusal_Reason.POOL_PAUSED],
     });
+    expect(await queues.explainTasks({ set: "s", tasks: ["s/b"] })).toMatchObject({
+      queuedCount: 3n,
+      causes: [{ cause: "pool hand paused", taskCount: 3n }],
+      waits: [{ task: "s/b", cause: "pool hand paused" }],
+    });
     const lists = {
       tasks: async (page: object) => {
         const { tasks: items, nextPageToken } = await tasks.listTasks({ filter: { set: "s" }, ...page });

@@ -29,6 +29,7 @@ const open = new Set([
   "berth.registry.v1.RegistryService/ListTaskSets",
   "berth.registry.v1.RegistryService/WatchTasks",
   "berth.scheduler.v1.SchedulerService/ExplainTask",
+  "berth.scheduler.v1.SchedulerService/ExplainTasks",
   "berth.scheduler.v1.SchedulerService/GetQueueStatus",
   "berth.scheduler.v1.SchedulerService/ListQueuedTasks",
 ]);

@@ -36,18 +36,31 @@ describe("the board", () => {
       expect(widthOf(line)).toBeLessThan(100);
   });
 
+  it.each([40, 80, 120])("keeps the bar, what is done and the time at %d columns, whatever the numbers", (columns) => {
+    const board = new Board(10_000);
+    const states = ["RUNNING", "READY", "PENDING", "BACKING_OFF", "FAILED", "SKIPPED", "CANCELLED"] as const;
+    for (let index = 0; index < 7_000; index += 1) {
+      board.take(
+        task(`${"long-".repeat(9)}${index}`, states[index % 7] ?? "READY", { pool: "p", startTime: new Date(0) }),
+      );
+      if (index !== 10 && index !== 6_999) continue;
+      const lines = board.lines(recordingIo({ terminal: true, columns }), 62_000, 0);
+      expect(Math.max(...lines.map(widthOf))).toBeLessThan(columns);
+      expect(lines[0]).toMatch(new RegExp(`^[█░]{10,40}  ${board.done}/10000 done(, .*)?  1m02s$`));
+      expect(lines.slice(0, 2).join()).toContain(`${board.count(registry.Task_State.FAILED)} failed`);
+      // Nor does a long name push out how long it runs.
+      expect(lines.filter((line) => line.includes("long-") && line.includes("1m02s")).length).toBeGreaterThan(0);
+    }
+  });
+
   it("shows what waits to try again, and for how long, below what runs", () => {
     const board = new Board(3);
     board.take(task("later", "BACKING_OFF", { readyTime: new Date(9_000), stateReason: "exit code 2" }));
     board.take(task("now", "BACKING_OFF", { readyTime: new Date(1_000) }));
     board.take(task("runs", "RUNNING", { startTime: new Date(0), pool: "p" }));
     const [head, ...below] = board.lines(recordingIo({ terminal: true }), 2_000, 0);
-    expect(head).toContain("0/3 done, 1 running, 2 waiting to try again");
-    expect(below).toEqual([
-      "  runs  p  2.0s",
-      "  now is about to try again",
-      "  later waits 7.0s to try again - exit code 2",
-    ]);
+    expect(head).toContain("0/3 done, 1 running, 2 retrying");
+    expect(below).toEqual(["  runs  p  2.0s", "  now retrying now", "  later retrying in 7.0s - exit code 2"]);
   });
 
   it("gives a line for what people want to know, and none for the rest", () => {
@@ -64,7 +77,7 @@ describe("the board", () => {
       undefined,
       "[0/1] a running in p on r",
       undefined,
-      "[0/1] a waits 10s to try again - exit code 1",
+      "[0/1] a retrying in 10s - exit code 1",
       "[1/1] a succeeded (attempt 2) in 1.5s",
     ]);
   });

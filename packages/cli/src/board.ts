@@ -7,6 +7,8 @@ import { paintState, stateWord } from "./states.js";
 
 const State = registry.Task_State;
 const runningShown = 8;
+/** Columns of a bar that says something. */
+const barLeast = 10;
 
 /** The state of a set, by what a watch told. */
 export class Board {
@@ -79,48 +81,72 @@ export class Board {
     return waiting.sort((left, right) => (left.readyTime?.getTime() ?? 0) - (right.readyTime?.getTime() ?? 0));
   }
 
-  /** One line of numbers: `12/42 done, 4 running, 3 ready, 1 failed`. */
-  summary(io: Io): string {
-    const parts: [string, number, registry.Task_State][] = [
-      ["running", this.count(State.RUNNING, State.ASSIGNED), State.RUNNING],
-      ["ready", this.count(State.READY), State.READY],
-      ["waiting", this.count(State.PENDING), State.PENDING],
-      ["waiting to try again", this.count(State.BACKING_OFF), State.BACKING_OFF],
-      ["cancelling", this.count(State.CANCELLING), State.CANCELLING],
-      ["failed", this.count(State.FAILED), State.FAILED],
-      ["skipped", this.count(State.SKIPPED), State.SKIPPED],
-      ["cancelled", this.count(State.CANCELLED), State.CANCELLED],
+  /** Numbers, each a phrase in its colour, what ended badly first: where there is room for few, these matter most. */
+  #counts(io: Io): string[] {
+    const parts: [number, registry.Task_State][] = [
+      [this.count(State.FAILED), State.FAILED],
+      [this.count(State.RUNNING, State.ASSIGNED), State.RUNNING],
+      [this.count(State.READY), State.READY],
+      [this.count(State.PENDING), State.PENDING],
+      [this.count(State.BACKING_OFF), State.BACKING_OFF],
+      [this.count(State.CANCELLING), State.CANCELLING],
+      [this.count(State.SKIPPED), State.SKIPPED],
+      [this.count(State.CANCELLED), State.CANCELLED],
     ];
-    const shown = parts
-      .filter(([, count]) => count > 0)
-      .map(([word, count, state]) => paintState(io, state, `${count} ${word}`));
-    return [`${this.done}/${this.#total} done`, ...shown].join(", ");
+    return parts
+      .filter(([count]) => count > 0)
+      .map(([count, state]) => paintState(io, state, `${count} ${stateWord(state)}`));
   }
 
-  /** What a terminal shows: the bar, and what runs. */
+  /** One line of numbers: `12/42 done, 1 failed, 4 running, 3 queued`. */
+  summary(io: Io): string {
+    return [`${this.done}/${this.#total} done`, ...this.#counts(io)].join(", ");
+  }
+
+  /** Bar, numbers and time: on one line where they fit, otherwise the numbers of states below, as many as fit. */
+  #head(io: Io, columns: number, elapsed: string): string[] {
+    const done = `${this.done}/${this.#total} done`;
+    const time = paint(io, "dim", elapsed);
+    const barOf = (width: number) => paint(io, "green", bar(this.done, this.#total, width));
+    const one = (width: number) => `${barOf(width)}  ${this.summary(io)}  ${time}`;
+    const width = Math.min(40, columns - widthOf(one(0)));
+    if (width >= barLeast) return [one(width)];
+    const room = columns - widthOf(`  ${done}  ${elapsed}`);
+    // Only a terminal of a few columns has no room for a bar.
+    const first = room < 1 ? cut(`${done}  ${elapsed}`, columns) : `${barOf(Math.min(40, room))}  ${done}  ${time}`;
+    let second = "";
+    for (const part of this.#counts(io)) {
+      const next = second === "" ? `  ${part}` : `${second}, ${part}`;
+      if (widthOf(next) > columns) break;
+      second = next;
+    }
+    return second === "" ? [first] : [first, second];
+  }
+
+  /**
+   * What a terminal shows: the bar, what runs, and what waits for its next attempt. No line is wider than the terminal: one that
+   * wraps would spoil the redrawing.
+   */
   lines(io: Io, now: number, startedMs: number): string[] {
     const columns = io.columns() - 1;
-    const elapsed = formatDuration(now - startedMs);
-    const width = Math.max(10, Math.min(40, columns - 50));
-    const full = `${paint(io, "green", bar(this.done, this.#total, width))}  ${this.summary(io)}  ${paint(io, "dim", elapsed)}`;
-    // A line that wraps would spoil the redrawing.
-    const head = widthOf(full) <= columns ? full : cut(this.summary({ ...io, colour: false }), columns);
+    const head = this.#head(io, columns, formatDuration(now - startedMs));
     const running = this.running;
     const shown = running.slice(0, runningShown);
     const widest = (texts: string[]) => Math.max(0, ...texts.map((text) => text.length));
-    const idWidth = Math.min(40, widest(shown.map(idOf)));
-    const poolWidth = Math.min(20, widest(shown.map((task) => task.pool)));
+    // The time stays in sight where names are long.
+    const idWidth = Math.min(40, widest(shown.map(idOf)), Math.max(8, Math.floor(columns / 2)));
+    const poolWidth = Math.min(20, widest(shown.map((task) => task.pool)), Math.max(4, Math.floor(columns / 5)));
     const lines = shown.map((task) => {
       const since = task.startTime === undefined ? "starting" : formatDuration(now - task.startTime.getTime());
       const progress = task.progress > 0 ? `  ${Math.round(task.progress * 100)} % ${task.progressMessage}` : "";
       const attempt = task.attempt > 1 ? `  attempt ${task.attempt}` : "";
-      const place = `${idOf(task).padEnd(idWidth)}  ${task.pool.padEnd(poolWidth)}`;
+      const place = `${cut(idOf(task), idWidth).padEnd(idWidth)}  ${cut(task.pool, poolWidth).padEnd(poolWidth)}`;
       return cut(`  ${place}  ${since}${attempt}${progress}`, columns);
     });
-    if (running.length > runningShown) lines.push(`  and ${running.length - runningShown} more`);
+    if (running.length > runningShown) lines.push(cut(`  and ${running.length - runningShown} more`, columns));
     const free = Math.max(0, runningShown - shown.length);
     return [
-      head,
+      ...head,
       ...lines,
       ...this.backingOff.slice(0, free).map((task) => cut(`  ${backOffLine(task, now)}`, columns)),
     ];
@@ -148,10 +174,10 @@ export function changeLine(
   return parts.filter((part) => part !== "").join(" ");
 }
 
-/** `build waits 10s to try again - exit code 1`. */
+/** `build retrying in 10s - exit code 1`. */
 function backOffLine(task: registry.Task, now: number): string {
   const leftMs = (task.readyTime?.getTime() ?? now) - now;
-  const wait = leftMs > 0 ? `waits ${formatDuration(leftMs)} to try again` : "is about to try again";
+  const wait = leftMs > 0 ? `retrying in ${formatDuration(leftMs)}` : "retrying now";
   return `${idOf(task)} ${wait}${task.stateReason === "" ? "" : ` - ${task.stateReason}`}`;
 }
 

@@ -3,7 +3,7 @@ import { type Io, writers } from "./io.js";
 
 /** An Io that keeps what is written. */
 export function recordingIo(
-  given: Partial<Pick<Io, "terminal" | "colour" | "environment" | "call" | "places">> = {},
+  given: Partial<Pick<Io, "terminal" | "colour" | "environment" | "call" | "places">> & { columns?: number } = {},
 ): Io & { out(): string; errors(): string; bytes(): Buffer } {
   const out: Buffer[] = [];
   const errors: Buffer[] = [];
@@ -15,7 +15,7 @@ export function recordingIo(
     ...writers(into(out), into(errors)),
     terminal: given.terminal ?? false,
     colour: given.colour ?? false,
-    columns: () => 100,
+    columns: () => given.columns ?? 100,
     environment: given.environment ?? {},
     call: given.call ?? "berth",
     places: given.places ?? {},

@@ -159,7 +159,10 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
   );
   add(
     following(
-      program.command("watch").argument("<set>", "id of the set").description("follow a set that was submitted before"),
+      program
+        .command("watch")
+        .argument("<set>", "id of the set, how it begins, or @last")
+        .description("follow a set that was submitted before"),
     ),
     "berth watch nightly",
   ).action(act(async (set: string, options: never) => (await import("./commands/run.js")).watch(set, options, io)));
@@ -206,15 +209,19 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
     program
       .command("tasks")
       .description("tasks, newest first")
-      .option("--set <id>", "only those of this set")
+      .option("--set <id>", "only those of this set: its id, how it begins, or @last")
       .option("--state <states>", "only those in these states, such as failed,running")
       .option("--pool <pool>", "only those of this pool")
       .option("--tenant <tenant>", "only those of this tenant")
+      .addOption(several("--label <name=value>", "only those that ask for a runner with this label"))
       .option("--limit <number>", "most to show", "50"),
     "berth tasks --set nightly --state failed,skipped",
   ).action(act(async (options: never) => (await import("./commands/tasks.js")).listTasks(options, io)));
   add(
-    program.command("task").argument("<id>", "SET/TASK").description("one task: attempts, history, and why it waits"),
+    program
+      .command("task")
+      .argument("<id>", "SET/TASK, or the task's id alone")
+      .description("one task: attempts, history, and why it waits"),
     "berth task nightly/build",
   ).action(
     act(async (id: string, options: GlobalOptions) => (await import("./commands/tasks.js")).showTask(id, options, io)),
@@ -222,8 +229,8 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
   add(
     program
       .command("logs")
-      .argument("<id>", "SET/TASK")
-      .description("what a task wrote")
+      .argument("<id>", "SET/TASK, TASK, SET or @last; of a set all tasks, with their names in front")
+      .description("what a task wrote, or all tasks of a set")
       .option("-f, --follow", "go on with what it writes, until it ends")
       .option("--attempt <number>", "of this attempt (default: the last)"),
     "berth logs nightly/build -f",
@@ -239,21 +246,31 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
   add(
     program
       .command("cancel")
-      .argument("[ids...]", "SET/TASK ..., or one SET")
-      .description("cancel tasks")
+      .argument("[ids...]", "SET/TASK or TASK ..., or one SET: its id, how it begins, or @last")
+      .description("cancel tasks: those named, or those that flags choose")
       .option("--set <id>", "the whole set")
+      .option("--state <states>", "only those in these states, such as queued,blocked")
+      .option("--pool <pool>", "only those of this pool")
+      .option("--tenant <tenant>", "only those of this tenant")
+      .addOption(several("--label <name=value>", "only those that ask for a runner with this label"))
+      .option("--yes", "don't ask where only flags choose and it is more than one task")
       .option("--reason <text>", "why, for the tasks' history", "cancelled by berth cancel"),
     "berth cancel nightly",
     "berth cancel nightly/build nightly/test",
+    "berth cancel --tenant code --state queued --yes",
   ).action(
     act(async (ids: string[], options: never) => (await import("./commands/change.js")).cancel(ids, options, io)),
   );
   add(
     program
       .command("retry")
-      .argument("[ids...]", "SET/TASK ..., or one SET")
+      .argument("[ids...]", "SET/TASK or TASK ..., or one SET: its id, how it begins, or @last")
       .description("retry tasks that failed, were cancelled or skipped")
       .option("--set <id>", "those of this set")
+      .option("--state <states>", "only those in these states: failed, cancelled, skipped")
+      .option("--pool <pool>", "only those of this pool")
+      .option("--tenant <tenant>", "only those of this tenant")
+      .addOption(several("--label <name=value>", "only those that ask for a runner with this label"))
       .option("--failed", "only the failed ones, and what was skipped for them"),
     "berth retry nightly --failed",
     "berth retry nightly/build",

@@ -331,7 +331,7 @@ describe("the registry over gRPC", () => {
   it("serves its metrics", async () => {
     await tasks().submitTasks({ set: "s5", tasks: [spec("a")] });
     const text = await (await fetch(`http://127.0.0.1:${service.httpPort}/metrics`)).text();
-    expect(text).toContain('berth_tasks{state="READY"} 1');
-    expect(text).toContain('berth_task_transitions_total{to="READY"} 1');
+    expect(text).toContain('berth_tasks{state="queued"} 1');
+    expect(text).toContain('berth_task_transitions_total{to="queued"} 1');
   });
 });

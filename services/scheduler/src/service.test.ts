@@ -276,6 +276,13 @@ describe("the scheduler over gRPC", () => {
     const { ahead, summary } = await client.explainTask({ task: "s/t4" });
     expect(ahead).toBe(3n);
     expect(summary).toBe("waits for pool `build` (1 of 1 in use by s/t1); 3 tasks of its kind are ahead");
+    expect(await client.explainTasks({ set: "s", tasks: ["s/t4", "s/t1", "s/nothing"] })).toEqual({
+      queuedCount: 4n,
+      causes: [{ cause: "pool build full", taskCount: 4n }],
+      waits: [{ task: "s/t4", cause: "pool build full" }],
+    });
+    const tooMany = client.explainTasks({ tasks: Array.from({ length: 1_001 }, () => "s/t4") });
+    await expect(tooMany).rejects.toMatchObject({ reason: "INVALID_FIELD" });
     await expect(client.listQueuedTasks({ pageSize: -1 })).rejects.toMatchObject({ reason: "INVALID_FIELD" });
   });
 

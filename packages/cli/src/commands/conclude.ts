@@ -6,7 +6,7 @@ import { registry } from "@berth/contracts";
 import type { Board } from "../board.js";
 import { hint } from "../hints.js";
 import { type Io, paint, printJson } from "../io.js";
-import { paintState } from "../states.js";
+import { paintState, stateWord } from "../states.js";
 import { tailOf } from "./tail.js";
 
 const unsuccessfulShown = 20;
@@ -52,10 +52,20 @@ export async function conclude(conclusion: Conclusion): Promise<boolean> {
         : `${paint(io, "green", "all succeeded")}: ${board.total} tasks of set ${set} in ${elapsed}`,
     );
   else {
-    tell(`${paint(io, "red", "not all succeeded")}: ${bad.length} of ${board.total} tasks of set ${set} (${elapsed})`);
+    tell(`${endedLine(board, io)}: set ${set} in ${elapsed}`);
     await tellUnsuccessful(bad, conclusion);
   }
   return bad.length === 0;
+}
+
+/** `2 failed, 1 skipped, 28 succeeded`. */
+function endedLine(board: Board, io: Io): string {
+  const { FAILED, CANCELLED, SKIPPED, SUCCEEDED } = registry.Task_State;
+  return [FAILED, CANCELLED, SKIPPED, SUCCEEDED]
+    .map((state) => [board.count(state), state] as const)
+    .filter(([count]) => count > 0)
+    .map(([count, state]) => paintState(io, state, `${count} ${stateWord(state)}`))
+    .join(", ");
 }
 
 async function tellUnsuccessful(bad: readonly registry.Task[], conclusion: Conclusion): Promise<void> {

@@ -9,6 +9,8 @@ import { cut, type Io, paint, printJson, say, sayError } from "../io.js";
 import { Screen } from "../screen.js";
 import { stateWord } from "../states.js";
 import { conclude } from "./conclude.js";
+import { Failures } from "./failures.js";
+import { watchHolds } from "./holds.js";
 import { onInterrupts } from "./interrupts.js";
 import { followOutput, type Written } from "./output.js";
 import { watchStandstill } from "./standstill.js";
@@ -45,7 +47,7 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
   const stop = new AbortController();
   const ended = new AbortController();
   const signal = AbortSignal.any([stop.signal, ...(options.signal === undefined ? [] : [options.signal])]);
-  const notes: { connection?: string | undefined; standstill?: string | undefined } = {};
+  const notes: { connection?: string | undefined; standstill?: string | undefined; holds?: string | undefined } = {};
   const draw = () => {
     const below = Object.values(notes).filter((note) => note !== undefined);
     screen.draw([...board.lines(io, systemClock.wallMs(), startedMs), ...below]);
@@ -55,6 +57,12 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
     sayError(io, text);
   };
   const tell = outputOf === undefined ? (text: string) => say(io, text) : line;
+  const failures = new Failures();
+  const tellAbove = (text: string) => {
+    if (drawn) screen.clear();
+    tell(drawn ? cut(text, io.columns() - 1) : text);
+    if (drawn) draw();
+  };
   const away = awayTimer(options.giveUpMs, stop);
   const release = options.ownSignals === true ? () => undefined : onInterrupts(client, set, stop, line, io);
   const redraw = drawn ? setInterval(draw, redrawMs) : undefined;
@@ -79,15 +87,29 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
       if (why !== undefined && !drawn && !json) line(why);
     },
   });
+  const holds = !drawn
+    ? undefined
+    : watchHolds({
+        board,
+        clock: systemClock,
+        signal: following,
+        ask: async () =>
+          notes.connection === undefined
+            ? client.scheduler.explainTasks({ set }, { signal: following }).catch(() => undefined)
+            : undefined,
+        tell(text) {
+          notes.holds = text === undefined ? undefined : paint(io, "dim", cut(text, io.columns() - 1));
+        },
+      });
   try {
     await client.wait(set, {
       signal,
       onTask(task) {
         const before = board.take(task);
         if (json) printJson(io, changeOf(task), { oneLine: true });
-        else if (!drawn) {
+        else if (!drawn || failures.toName(task, before)) {
           const text = changeLine(io, board, before, task, systemClock.wallMs());
-          if (text !== undefined) tell(text);
+          if (text !== undefined) tellAbove(text);
         }
       },
       onConnection(error) {
@@ -112,7 +134,8 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
   } finally {
     clearInterval(redraw);
     ended.abort();
-    await standstill;
+    await Promise.all([standstill, holds]);
+    delete notes.holds;
     away.change(false);
     release();
     if (drawn && !signal.aborted) {

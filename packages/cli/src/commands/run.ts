@@ -2,6 +2,8 @@ import { durationFlag } from "../arguments.js";
 import { withClient } from "../connection.js";
 import { hint } from "../hints.js";
 import { type Io, printJson, say, sayError } from "../io.js";
+import { rememberLastSet } from "../last-set.js";
+import { setOf } from "../naming.js";
 import type { GlobalOptions } from "../places.js";
 import { codeOfTask } from "./exit-code.js";
 import { type Followed, follow } from "./follow.js";
@@ -21,6 +23,7 @@ export async function run(
   const giveUpMs = durationFlag("--give-up", options.giveUp);
   return withClient(options, io, async (client) => {
     const submitted = await submitTasks(client, submission, options);
+    rememberLastSet(client, io.environment, submitted.set);
     const told = `${tasksOf(submitted.taskCount)} submitted as set ${submitted.set}`;
     if (file === undefined && options.json !== true) sayError(io, told);
     else if (options.json !== true) say(io, told);
@@ -40,7 +43,11 @@ export async function run(
 /** `berth watch`: follows a set that was submitted before. */
 export function watch(set: string, options: GlobalOptions & { giveUp: string }, io: Io): Promise<number> {
   const giveUpMs = durationFlag("--give-up", options.giveUp);
-  return withClient(options, io, async (client) => exitCodes[await follow(client, set, io, { ...options, giveUpMs })]);
+  return withClient(
+    options,
+    io,
+    async (client) => exitCodes[await follow(client, await setOf(client, set, io), io, { ...options, giveUpMs })],
+  );
 }
 
 /** `berth submit`: submits and leaves. */
@@ -53,6 +60,7 @@ export async function submit(
   const submission = readSubmission(file, command, options, io);
   return withClient(options, io, async (client) => {
     const submitted = await submitTasks(client, submission, options);
+    rememberLastSet(client, io.environment, submitted.set);
     if (options.json === true) printJson(io, submitted);
     else {
       const words = submitted.repeated ? "had been submitted before as" : "submitted as";

@@ -1,4 +1,4 @@
-import { ReasonError } from "@berth/client";
+import { type BerthClient, ReasonError } from "@berth/client";
 import { formatBytes, formatDuration, wireMs } from "@berth/client/quantities";
 import { pool, type scheduler } from "@berth/contracts";
 import { withClient } from "../connection.js";
@@ -6,22 +6,29 @@ import { hint } from "../hints.js";
 import { bar, cut, type Io, paint, printJson, say, table } from "../io.js";
 import type { GlobalOptions } from "../places.js";
 import { temporaryNote } from "./temporary-note.js";
+import { holdsLine } from "./holds.js";
 
 const barWidth = 12;
 
 /** `berth status`: everything at one revision. */
 export function status(options: GlobalOptions, io: Io): Promise<number> {
   return withClient(options, io, async (client) => {
-    const [now, queue] = await Promise.all([
+    const [now, queue, held] = await Promise.all([
       client.pools.getStatus({}),
-      client.scheduler.getQueueStatus({}).catch((error: unknown) => ReasonError.from(error)),
+      queueOf(client),
+      client.scheduler.explainTasks({}).catch(() => undefined),
     ]);
     if (options.json === true)
-      printJson(io, { ...now, queue: queue instanceof ReasonError ? { error: queue.message } : queue });
+      printJson(io, {
+        ...now,
+        queue: queue instanceof ReasonError ? { error: queue.message } : { ...queue, causes: held?.causes ?? [] },
+      });
     else {
       const { addresses, dataFolder } = client.endpoints;
       say(io, `Berth at ${addresses.registry}${dataFolder === undefined ? "" : `, data folder ${dataFolder}`}`);
       say(io, `${now.runningCount} running (${now.startedCount} begun), ${queueLine(queue)}`);
+      const holds = held === undefined ? undefined : holdsLine(held);
+      if (holds !== undefined) say(io, holds);
       if (now.grantingStopped) say(io, paint(io, "red", `granting has stopped: ${now.stopReason}`));
       if (now.drift !== 0n) say(io, paint(io, "red", `counts differ from the rows by ${now.drift}`));
       say(io);
@@ -30,7 +37,7 @@ export function status(options: GlobalOptions, io: Io): Promise<number> {
         io,
       );
       say(io);
-      poolTable(now.pools, now.limits, io);
+      poolTable(now.pools, now.limits, queue, io);
       say(io);
       runnerTable(now.runners, io);
     }
@@ -41,9 +48,9 @@ export function status(options: GlobalOptions, io: Io): Promise<number> {
 /** `berth pools`. */
 export function pools(options: GlobalOptions, io: Io): Promise<number> {
   return withClient(options, io, async (client) => {
-    const now = await client.pools.getStatus({});
+    const [now, queue] = await Promise.all([client.pools.getStatus({}), queueOf(client)]);
     if (options.json === true) printJson(io, now.pools);
-    else poolTable(now.pools, now.limits, io);
+    else poolTable(now.pools, now.limits, queue, io);
     return 0;
   });
 }
@@ -58,12 +65,17 @@ export function limits(options: GlobalOptions, io: Io): Promise<number> {
   });
 }
 
+/** The queues in numbers, or why nobody can say. */
+function queueOf(client: BerthClient): Promise<scheduler.GetQueueStatusResponse | ReasonError> {
+  return client.scheduler.getQueueStatus({}).catch((error: unknown) => ReasonError.from(error));
+}
+
 function queueLine(queue: scheduler.GetQueueStatusResponse | ReasonError): string {
   if (queue instanceof ReasonError) return `the scheduler doesn't answer: ${queue.message}`;
   const oldest = wireMs(queue.oldestWait);
   const average = wireMs(queue.averageWait);
   const parts = [
-    `${queue.queueSize} ready`,
+    `${queue.queueSize} queued`,
     oldest === undefined ? "" : `the oldest for ${formatDuration(oldest)}`,
     average === undefined ? "" : `average wait ${formatDuration(average)}`,
     `policy ${queue.policy}`,
@@ -107,7 +119,12 @@ function limitNote(limit: pool.Limit): string {
   return notes.filter((note) => note !== "").join("; ");
 }
 
-function poolTable(all: readonly pool.Pool[], limits: readonly pool.Limit[], io: Io): void {
+function poolTable(
+  all: readonly pool.Pool[],
+  limits: readonly pool.Limit[],
+  queue: scheduler.GetQueueStatusResponse | ReasonError,
+  io: Io,
+): void {
   table(
     io,
     [
@@ -116,7 +133,7 @@ function poolTable(all: readonly pool.Pool[], limits: readonly pool.Limit[], io:
       { title: "RUNNING", right: true },
       { title: "OF", right: true },
       { title: "" },
-      { title: "WAITING", right: true },
+      { title: "QUEUED", right: true },
       { title: "RUNNERS", right: true },
       { title: "SKILLS" },
       { title: "NOTE" },
@@ -139,7 +156,7 @@ function poolTable(all: readonly pool.Pool[], limits: readonly pool.Limit[], io:
         String(each.runningCount),
         String(each.maxConcurrency),
         bar(Number(each.runningCount), Number(each.maxConcurrency), barWidth),
-        String(each.standingBids),
+        queue instanceof ReasonError ? "" : String(queue.queueSizeByPool[each.pool] ?? 0n),
         String(each.runnerCount),
         each.skills.join(" "),
         notes.filter((note) => note !== "").join(", "),

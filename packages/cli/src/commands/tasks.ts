@@ -4,38 +4,20 @@ import { formatDuration, wireMs } from "@berth/client/quantities";
 import { registry } from "@berth/contracts";
 import { wholeNumber } from "../arguments.js";
 import { withClient } from "../connection.js";
-import { UsageError } from "../errors.js";
 import { hint, quoted } from "../hints.js";
 import { cut, type Io, paint, printJson, say, table } from "../io.js";
+import { resolveTask } from "../naming.js";
 import type { GlobalOptions } from "../places.js";
-import { paintState, parseStates, stateWord, stateWords } from "../states.js";
-
-/** Flags that choose tasks. */
-export interface FilterOptions {
-  readonly set?: string;
-  readonly state?: string;
-  readonly pool?: string;
-  readonly tenant?: string;
-}
-
-/** The filter that flags describe. */
-export function filterFrom(options: FilterOptions): registry.TaskFilter {
-  const states = options.state === undefined ? [] : parseStates(options.state);
-  if (states === undefined)
-    throw new UsageError(`--state: "${options.state}" isn't a list of states; they are ${stateWords.join(", ")}`);
-  return registry.TaskFilter.fromPartial({
-    set: options.set ?? "",
-    states,
-    pool: options.pool ?? "",
-    tenant: options.tenant ?? "",
-  });
-}
+import { type FilterOptions, filterFrom, named } from "../selection.js";
+import { countWords, paintState } from "../states.js";
+import { taskTable, waitsOf } from "./task-table.js";
 
 /** `berth tasks`. */
 export function listTasks(options: GlobalOptions & FilterOptions & { limit: string }, io: Io): Promise<number> {
   const most = wholeNumber("--limit", options.limit, 1);
-  const filter = filterFrom(options);
+  filterFrom(options);
   return withClient(options, io, async (client) => {
+    const filter = await named(client, [], options, io);
     const found: registry.Task[] = [];
     let more = false;
     for await (const task of client.tasks(filter, { pageSize: Math.min(most + 1, 1_000) })) {
@@ -46,28 +28,7 @@ export function listTasks(options: GlobalOptions & FilterOptions & { limit: stri
     if (options.json === true) printJson(io, found);
     else if (found.length === 0) say(io, "no such tasks");
     else {
-      const now = systemClock.wallMs();
-      table(
-        io,
-        [
-          { title: "TASK" },
-          { title: "STATE" },
-          { title: "POOL" },
-          { title: "TRY", right: true },
-          { title: "TOOK", right: true },
-          { title: "AGE", right: true },
-          { title: "WHY" },
-        ],
-        found.map((task) => [
-          task.task,
-          paintState(io, task.state),
-          task.pool || task.spec?.pool || "",
-          task.attempt === 0 ? "" : String(task.attempt),
-          took(task, now),
-          since(task.createTime, now),
-          cut(task.stateReason, 60),
-        ]),
-      );
+      taskTable(io, found, await waitsOf(client, found, filter.set), systemClock.wallMs());
       if (more) say(io, `only the newest ${most}: see more with --limit, or choose with --set and --state`);
     }
     return 0;
@@ -84,10 +45,6 @@ export function listSets(options: GlobalOptions & { limit: string }, io: Io): Pr
       say(io, `nothing was submitted yet; begin with \`${hint(io, "run FILE")}\` or \`${hint(io, "run -- COMMAND")}\``);
     else {
       const now = systemClock.wallMs();
-      const counts = (set: registry.TaskSet) =>
-        Object.entries(set.taskCounts)
-          .filter(([, count]) => count > 0n)
-          .map(([state, count]) => `${count} ${state.toLowerCase().replaceAll("_", " ")}`);
       table(
         io,
         [
@@ -102,7 +59,7 @@ export function listSets(options: GlobalOptions & { limit: string }, io: Io): Pr
           cut(set.displayName, 40),
           String(set.taskCount),
           since(set.createTime, now),
-          counts(set).join(", "),
+          countWords(set.taskCounts),
         ]),
       );
     }
@@ -113,8 +70,8 @@ export function listSets(options: GlobalOptions & { limit: string }, io: Io): Pr
 /** `berth task ID`. */
 export function showTask(id: string, options: GlobalOptions, io: Io): Promise<number> {
   return withClient(options, io, async (client) => {
-    const task = await client.task(id);
-    const why = finalStates.has(task.state) ? undefined : await explain(client, id);
+    const task = await client.task(await resolveTask(client, id, io));
+    const why = finalStates.has(task.state) ? undefined : await explain(client, task.task);
     if (options.json === true) printJson(io, { ...task, explanation: why });
     else print(task, why, io);
     return 0;
@@ -238,12 +195,6 @@ function runLine(run: registry.TaskSpec["run"]): string {
   if (kind?.$case === "handler") return `handler ${kind.value.name}`;
   if (kind?.$case !== "command") return "";
   return kind.value.shell === "" ? kind.value.argv.map(quoted).join(" ") : `/bin/sh -c ${quoted(kind.value.shell)}`;
-}
-
-function took(task: registry.Task, now: number): string {
-  if (task.startTime === undefined) return "";
-  if (task.endTime !== undefined) return between(task.startTime, task.endTime);
-  return stateWord(task.state) === "running" ? formatDuration(now - task.startTime.getTime()) : "";
 }
 
 function between(from: Date | undefined, to: Date | undefined): string {

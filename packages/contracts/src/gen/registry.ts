@@ -41,6 +41,7 @@ export {
   SubmitTasksRequest,
   SubmitTasksResponse,
   TaskFilter,
+  TaskFilter_LabelsEntry,
   TaskRun,
   View,
   WatchLogsRequest,

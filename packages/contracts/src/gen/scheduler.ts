@@ -2,6 +2,8 @@
 export {
   ExplainTaskRequest,
   ExplainTaskResponse,
+  ExplainTasksRequest,
+  ExplainTasksResponse,
   GetQueueStatusRequest,
   GetQueueStatusResponse,
   GetQueueStatusResponse_QueueSizeByPoolEntry,
@@ -11,4 +13,6 @@ export {
   type SchedulerServiceClient,
   SchedulerServiceDefinition,
   type SchedulerServiceImplementation,
+  TaskWait,
+  WaitCause,
 } from "./berth/scheduler/v1/scheduler_service.js";

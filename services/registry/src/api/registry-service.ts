@@ -180,10 +180,11 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
 
   async listTaskSets(request: wire.ListTaskSetsRequest): Promise<wire.ListTaskSetsResponse> {
     const max = pageSize(request.pageSize);
+    new FieldCheck().length("prefix", request.prefix, 0, 63).throwIfAny();
     const place = pagePlace(request.pageToken);
     const before = place ? { createMs: Number(place[0]), set: String(place[1]) } : undefined;
     const { registry } = this.options;
-    const stored = await registry.store.sets(before, max + 1);
+    const stored = await registry.store.sets(before, max + 1, request.prefix);
     const live = await registry.sets(stored.map(({ set }) => set));
     const page = stored.slice(0, max);
     const last = page.at(-1);
@@ -251,6 +252,16 @@ function checkedFilter(request: wire.TaskFilter | undefined, some: boolean): Fil
   if (filter.pool !== "") check.name("filter.pool", filter.pool);
   if (filter.tenant !== "") check.name("filter.tenant", filter.tenant);
   check.length("filter.tasks", filter.keys, 0, 1_000);
+  check.length("filter.ids", filter.ids, 0, 1_000);
+  filter.ids.forEach((id, index) => void check.name(`filter.ids[${index}]`, id, taskIdPattern));
+  const labels = Object.entries(filter.labels);
+  check.that(labels.length <= 32, "filter.labels", `has ${labels.length} labels; at most 32 can be asked for`);
+  for (const [name, value] of labels)
+    check.that(
+      name.length <= 256 && value.length <= 256 && !/\0/.test(name + value),
+      "filter.labels",
+      "holds a name or a value that no label has: at most 256 characters, no NUL",
+    );
   filter.states.forEach(
     (state, index) =>
       void check.that(

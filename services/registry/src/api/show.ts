@@ -39,6 +39,7 @@ export function showTask(
     progressMessage: status.progressMessage,
     runner: status.runner,
     pool: status.pool,
+    slot: status.runner === "" ? "" : (last?.slot ?? ""),
   };
 }
 

@@ -78,6 +78,8 @@ export function filterOf(filter: registry.TaskFilter | undefined): Filter {
     pool: filter?.pool ?? "",
     tenant: filter?.tenant ?? "",
     keys: filter?.tasks ?? [],
+    ids: filter?.ids ?? [],
+    labels: filter?.labels ?? {},
   };
 }
 

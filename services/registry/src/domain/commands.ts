@@ -11,6 +11,10 @@ export interface Filter {
   readonly pool: string;
   readonly tenant: string;
   readonly keys: readonly string[];
+  /** Within their sets. */
+  readonly ids: readonly string[];
+  /** All of which the task asks for. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** Rows that were read for a command. `drops` is the core's count at that moment. */

@@ -89,7 +89,7 @@ export function exampleOutcome(result: RunOutcome["result"], more: Partial<RunOu
 }
 
 /** A filter that lets everything through. */
-export const everything: Filter = { set: "", states: [], pool: "", tenant: "", keys: [] };
+export const everything: Filter = { set: "", states: [], pool: "", tenant: "", keys: [], ids: [], labels: {} };
 
 /** A core with rows, and the shortest words to drive it. Rows are written at once, as by a store that never fails. */
 export class Bench {

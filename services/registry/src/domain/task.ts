@@ -22,6 +22,19 @@ export const taskStates: readonly TaskState[] = [
   "SKIPPED",
 ];
 
+/** What people call the states that the API calls otherwise; docs/glossary.md explains them. */
+const words: Partial<Record<TaskState, string>> = {
+  PENDING: "blocked",
+  READY: "queued",
+  ASSIGNED: "starting",
+  BACKING_OFF: "retrying",
+};
+
+/** A state in the word that people see everywhere: `queued`. */
+export function stateWord(state: TaskState): string {
+  return words[state] ?? state.toLowerCase();
+}
+
 /** True for a state that is an end. */
 export function isFinal(state: TaskState): state is FinalState {
   return state === "SUCCEEDED" || state === "FAILED" || state === "CANCELLED" || state === "SKIPPED";

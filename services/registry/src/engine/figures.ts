@@ -1,7 +1,7 @@
 import type { Clock } from "@berth/chassis/clock";
 import { exportEngine } from "@berth/chassis/http";
 import { Counter, Gauge, Histogram, type Registry as Metrics } from "prom-client";
-import { taskStates } from "../domain/task.js";
+import { stateWord, taskStates } from "../domain/task.js";
 import type { LeaseFollower } from "./follower.js";
 import type { Logs } from "./logs.js";
 import type { Registry } from "./registry.js";
@@ -22,7 +22,7 @@ export function exportFigures(
   const registers = [metrics];
   const transitions = new Counter({
     name: "berth_task_transitions_total",
-    help: "Changes of state of tasks, by the state after.",
+    help: "Changes of state of tasks, by the state after, in the words of docs/glossary.md.",
     labelNames: ["to"],
     registers,
   });
@@ -36,7 +36,7 @@ export function exportFigures(
   });
   const waitSeconds = new Histogram({
     name: "berth_task_wait_seconds",
-    help: "Time from ready to start of an attempt.",
+    help: "Time from queued to start of an attempt.",
     buckets: secondsBuckets,
     registers,
   });
@@ -44,7 +44,7 @@ export function exportFigures(
     for (const change of changes) {
       if (change.kind !== "task") continue;
       const { status, attempt, from } = change;
-      if (from !== status.state) transitions.inc({ to: status.state });
+      if (from !== status.state) transitions.inc({ to: stateWord(status.state) });
       if (!attempt) continue;
       const kinds = new Set(change.events.map(({ kind }) => kind));
       if (kinds.has("RunnerStarted")) waitSeconds.observe(Math.max(0, attempt.startMs - attempt.readyMs) / 1_000);
@@ -54,13 +54,13 @@ export function exportFigures(
   });
   new Gauge({
     name: "berth_tasks",
-    help: "Live tasks by state.",
+    help: "Live tasks by state, in the words of docs/glossary.md: queued, blocked, running ...",
     labelNames: ["state"],
     registers,
     collect() {
       this.reset();
-      for (const state of taskStates.slice(0, 6)) this.set({ state }, 0);
-      for (const { status } of registry.core.memory.tasks.values()) this.inc({ state: status.state });
+      for (const state of taskStates.slice(0, 6)) this.set({ state: stateWord(state) }, 0);
+      for (const { status } of registry.core.memory.tasks.values()) this.inc({ state: stateWord(status.state) });
     },
   });
   const gauge = (name: string, help: string, read: () => number): void => {

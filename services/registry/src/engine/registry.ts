@@ -187,7 +187,7 @@ export class Registry {
       sets.push(record);
       rows.push(
         ...(await this.store.finals(
-          { set, states: ["FAILED", "CANCELLED", "SKIPPED"], pool: "", tenant: "", keys: [] },
+          { set, states: ["FAILED", "CANCELLED", "SKIPPED"], pool: "", tenant: "", keys: [], ids: [], labels: {} },
           Number.MAX_SAFE_INTEGER,
           200_000,
         )),

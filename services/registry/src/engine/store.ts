@@ -10,7 +10,12 @@ export interface RegistryStore extends EngineStore<Change, Row> {
   /** A stored set; `counts` and `endMs` speak of its final tasks. */
   set(set: string): Promise<SetRecord | undefined>;
   /** Sets, newest first, those before a position: `(createMs, set)` of the last one seen. */
-  sets(before: { readonly createMs: number; readonly set: string } | undefined, max: number): Promise<SetRecord[]>;
+  sets(
+    before: { readonly createMs: number; readonly set: string } | undefined,
+    max: number,
+    /** Only sets whose id begins so. */
+    prefix?: string,
+  ): Promise<SetRecord[]>;
   /** An earlier request. */
   request(requestId: string): Promise<RequestRecord | undefined>;
   /** Stored tasks by key, in no order, live ones included. */

@@ -126,7 +126,10 @@ function registrySuite(create: () => RegistryFixture): void {
 
   it("finds history by filter, and forgets it when it is old enough", async () => {
     await registry.submit(
-      exampleSubmission([exampleTask("a", [], { tenant: "t1" }), exampleTask("b", [], { skill: "render" })]),
+      exampleSubmission([
+        exampleTask("a", [], { tenant: "t1" }),
+        exampleTask("b", [], { skill: "render", labels: { arch: "arm64", os: 'a\\b "c"' } }),
+      ]),
     );
     await registry.leaseEvents([released("a", 1), { ...released("b", 2), pool: "gpu" }], 2);
     const keys = async (filter: Partial<typeof everything>) =>
@@ -138,6 +141,12 @@ function registrySuite(create: () => RegistryFixture): void {
     expect(await keys({ pool: "gpu" })).toEqual(["b"]);
     expect(await keys({ states: ["FAILED"] })).toEqual([]);
     expect(await keys({ keys: ["s/a"] })).toEqual(["a"]);
+    expect(await keys({ ids: ["a", "s/b"] })).toEqual(["a"]);
+    expect(await keys({ labels: { arch: "arm64" } })).toEqual(["b"]);
+    expect(await keys({ labels: { os: 'a\\b "c"', arch: "arm64" } })).toEqual(["b"]);
+    expect(await keys({ labels: { arch: "arm64", os: "x" } })).toEqual([]);
+    expect((await registry.store.sets(undefined, 10, "s")).map(({ set }) => set)).toEqual(["s"]);
+    expect(await registry.store.sets(undefined, 10, "%")).toEqual([]);
     const pruned = await registry.store.prune({ endedBeforeMs: clock.wallMs() + 1, requestsBeforeMs: 0, max: 10 });
     expect(pruned.sort()).toEqual(["s/a", "s/b"]);
     expect(await registry.store.set("s")).toBeUndefined();

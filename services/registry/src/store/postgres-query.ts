@@ -25,6 +25,13 @@ export function where(filter: Filter, before: readonly unknown[]): { sql: string
   if (filter.tenant !== "") add(toColumn(filter.tenant), (mark) => `tenant = ${mark}`);
   if (filter.states.length > 0) add(filter.states, (mark) => `state = ANY (${mark}::text[])`);
   if (filter.keys.length > 0) add(filter.keys.map(toColumn), (mark) => `key = ANY (${mark}::text[])`);
+  if (filter.ids.length > 0)
+    add(filter.ids.map(toColumn), (mark) => `substr(key, length(set_id) + 2) = ANY (${mark}::text[])`);
+  // json and not jsonb, which takes no NUL in any of its texts.
+  for (const [name, value] of Object.entries(filter.labels)) {
+    values.push(name);
+    add(value, (mark) => `header::json -> 'labels' ->> $${values.length - 1}::text = ${mark}::text`);
+  }
   if (filter.pool !== "") add(toColumn(filter.pool), (mark) => `(pool = ${mark} OR ${mark} = ANY (pools))`);
   return { sql: parts.join(""), values };
 }

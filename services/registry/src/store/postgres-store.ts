@@ -82,12 +82,12 @@ export class PostgresRegistryStore implements RegistryStore {
     return (await readSets((statement) => database.read(statement), [toColumn(set)]))[0];
   }
 
-  async sets(before: { createMs: number; set: string } | undefined, max: number): Promise<SetRecord[]> {
+  async sets(before: { createMs: number; set: string } | undefined, max: number, prefix = ""): Promise<SetRecord[]> {
     const { database } = await this.opener.open();
     return database.snapshot(async (run) => {
       const names = await run<{ name: string }>({
-        text: `SELECT set_id AS name FROM sets WHERE (create_ms, set_id COLLATE "C") < ($1, $2) ORDER BY create_ms DESC, set_id COLLATE "C" DESC LIMIT $3`,
-        values: [before?.createMs ?? Number.MAX_SAFE_INTEGER, toColumn(before?.set ?? ""), max],
+        text: `SELECT set_id AS name FROM sets WHERE (create_ms, set_id COLLATE "C") < ($1, $2) AND starts_with(set_id, $4) ORDER BY create_ms DESC, set_id COLLATE "C" DESC LIMIT $3`,
+        values: [before?.createMs ?? Number.MAX_SAFE_INTEGER, toColumn(before?.set ?? ""), max, toColumn(prefix)],
       });
       return readSets(
         run,

@@ -67,7 +67,7 @@ export class SqliteRegistryStore implements RegistryStore {
       specs: prepare("SELECT tasks.key, spec FROM json_each(?) AS wanted CROSS JOIN tasks ON tasks.key = wanted.value"),
       requestRow: prepare("SELECT * FROM requests WHERE request_id = ?"),
       sets: prepare(
-        "SELECT set_id AS name FROM sets WHERE (create_ms, set_id) < (?, ?) ORDER BY create_ms DESC, set_id DESC LIMIT ?",
+        "SELECT set_id AS name FROM sets WHERE (create_ms, set_id) < (?, ?) AND substr(set_id, 1, length(?)) = ? ORDER BY create_ms DESC, set_id DESC LIMIT ?",
       ),
       // In order of their last change, which is that of their ends as long as the wall clock only goes forward; where it jumped, one look
       // steps over up to `pruneLookMax` that seem to have ended in the future.
@@ -142,8 +142,14 @@ export class SqliteRegistryStore implements RegistryStore {
     return this.readSet(set);
   }
 
-  async sets(before: { createMs: number; set: string } | undefined, max: number): Promise<SetRecord[]> {
-    const rows = this.statements.sets.all(before?.createMs ?? Number.MAX_SAFE_INTEGER, before?.set ?? "", max) as {
+  async sets(before: { createMs: number; set: string } | undefined, max: number, prefix = ""): Promise<SetRecord[]> {
+    const rows = this.statements.sets.all(
+      before?.createMs ?? Number.MAX_SAFE_INTEGER,
+      before?.set ?? "",
+      prefix,
+      prefix,
+      max,
+    ) as {
       name: string;
     }[];
     return rows.map(({ name }) => this.readSet(name)).filter((set) => set !== undefined);
@@ -290,6 +296,13 @@ function where(filter: Filter): { sql: string; values: (string | number)[] } {
   if (filter.tenant !== "") add("tenant = ?", filter.tenant);
   if (filter.states.length > 0) add(`state IN (${marks(filter.states.length)})`, ...filter.states);
   if (filter.keys.length > 0) add(`key IN (${marks(filter.keys.length)})`, ...filter.keys);
+  if (filter.ids.length > 0) add(`substr(key, length(set_id) + 2) IN (${marks(filter.ids.length)})`, ...filter.ids);
+  for (const [name, value] of Object.entries(filter.labels))
+    add(
+      "EXISTS (SELECT 1 FROM json_each(header, '$.labels') AS label WHERE label.key = ? AND label.value = ?)",
+      name,
+      value,
+    );
   if (filter.pool !== "") add("(pool = ? OR instr(pools, ?) > 0)", filter.pool, poolsText([filter.pool]));
   return { sql: parts.join(""), values };
 }

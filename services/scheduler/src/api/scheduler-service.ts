@@ -7,6 +7,7 @@ import { explain } from "../domain/explain.js";
 import { explainUnqueued } from "../domain/explain-unqueued.js";
 import { aheadOf, inOrder, queueNumbers } from "../domain/look.js";
 import type { Ranked } from "../domain/ranked-set.js";
+import { explainTasks } from "./explain-tasks.js";
 import { duration, queuedTask, refusalFacts, wireBid } from "./translate.js";
 
 /** What the service asks. */
@@ -60,6 +61,8 @@ export function schedulerService({
         nextPageToken: found.length > most ? tokenAfter(tasks.at(-1) as Entry) : "",
       };
     },
+
+    explainTasks: (request) => explainTasks(core, refusalsOf, request),
 
     async explainTask({ task }) {
       checkTask(task);

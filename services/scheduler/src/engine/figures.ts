@@ -27,7 +27,11 @@ export function schedulerFigures(registry: Registry, core: SchedulerCore, stream
       },
     });
   };
-  gauge("berth_scheduler_queue_tasks", "Ready tasks without a lease.", () => queueNumbers(core).queueSize);
+  gauge(
+    "berth_scheduler_queue_tasks",
+    "Queued tasks: they could run, and wait for capacity.",
+    () => queueNumbers(core).queueSize,
+  );
   gauge(
     "berth_scheduler_wait_mean_seconds",
     "Mean time from ready to granted over the last 1,000 grants.",

@@ -147,6 +147,15 @@ export interface TaskFilter {
   tenant: string;
   /** Only these tasks, {set}/{task}; empty for all. At most 1,000. */
   tasks: string[];
+  /** Only tasks with these ids within their sets, such as `build`, whatever the set; empty for all. At most 1,000. */
+  ids: string[];
+  /** Only those that ask for a runner with all of these labels; empty for all. At most 32. */
+  labels: { [key: string]: string };
+}
+
+export interface TaskFilter_LabelsEntry {
+  key: string;
+  value: string;
 }
 
 /** Asks for tasks. */
@@ -255,6 +264,8 @@ export interface ListTaskSetsRequest {
   pageSize: number;
   /** From a previous answer. */
   pageToken: string;
+  /** Only sets whose id begins so; empty for all. At most 63 characters. */
+  prefix: string;
 }
 
 /** Some sets. */
@@ -884,7 +895,7 @@ export const GetTaskResponse: MessageFns<GetTaskResponse> = {
 };
 
 function createBaseTaskFilter(): TaskFilter {
-  return { set: "", states: [], pool: "", tenant: "", tasks: [] };
+  return { set: "", states: [], pool: "", tenant: "", tasks: [], ids: [], labels: {} };
 }
 
 export const TaskFilter: MessageFns<TaskFilter> = {
@@ -908,6 +919,12 @@ export const TaskFilter: MessageFns<TaskFilter> = {
     for (const v of message.tasks) {
       writer.uint32(42).string(v!);
     }
+    for (const v of message.ids) {
+      writer.uint32(162).string(v!);
+    }
+    globalThis.Object.entries(message.labels).forEach(([key, value]: [string, string]) => {
+      TaskFilter_LabelsEntry.encode({ key: key as any, value }, writer.uint32(170).fork()).join();
+    });
     return writer;
   },
 
@@ -974,6 +991,25 @@ export const TaskFilter: MessageFns<TaskFilter> = {
             message.tasks.push(reader.string());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.ids.push(reader.string());
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            const entry21 = TaskFilter_LabelsEntry.decode(reader, reader.uint32());
+            if (entry21.value !== undefined) {
+              message.labels[entry21.key] = entry21.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -993,6 +1029,21 @@ export const TaskFilter: MessageFns<TaskFilter> = {
       pool: isSet(object.pool) ? globalThis.String(object.pool) : "",
       tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
       tasks: globalThis.Array.isArray(object?.tasks) ? object.tasks.map((e: any) => globalThis.String(e)) : [],
+      ids: globalThis.Array.isArray(object?.ids) ? object.ids.map((e: any) => globalThis.String(e)) : [],
+      labels: isObject(object.labels)
+        ? (globalThis.Object.entries(object.labels) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -1013,6 +1064,18 @@ export const TaskFilter: MessageFns<TaskFilter> = {
     if (message.tasks?.length) {
       obj.tasks = message.tasks;
     }
+    if (message.ids?.length) {
+      obj.ids = message.ids;
+    }
+    if (message.labels) {
+      const entries = globalThis.Object.entries(message.labels) as [string, string][];
+      if (entries.length > 0) {
+        obj.labels = {};
+        entries.forEach(([k, v]) => {
+          obj.labels[k] = v;
+        });
+      }
+    }
     return obj;
   },
 
@@ -1026,6 +1089,101 @@ export const TaskFilter: MessageFns<TaskFilter> = {
     message.pool = object.pool ?? "";
     message.tenant = object.tenant ?? "";
     message.tasks = object.tasks?.map((e) => e) || [];
+    message.ids = object.ids?.map((e) => e) || [];
+    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseTaskFilter_LabelsEntry(): TaskFilter_LabelsEntry {
+  return { key: "", value: "" };
+}
+
+export const TaskFilter_LabelsEntry: MessageFns<TaskFilter_LabelsEntry> = {
+  encode(message: TaskFilter_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TaskFilter_LabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTaskFilter_LabelsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TaskFilter_LabelsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: TaskFilter_LabelsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TaskFilter_LabelsEntry>): TaskFilter_LabelsEntry {
+    return TaskFilter_LabelsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TaskFilter_LabelsEntry>): TaskFilter_LabelsEntry {
+    const message = createBaseTaskFilter_LabelsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };
@@ -2083,7 +2241,7 @@ export const GetTaskSetResponse: MessageFns<GetTaskSetResponse> = {
 };
 
 function createBaseListTaskSetsRequest(): ListTaskSetsRequest {
-  return { pageSize: 0, pageToken: "" };
+  return { pageSize: 0, pageToken: "", prefix: "" };
 }
 
 export const ListTaskSetsRequest: MessageFns<ListTaskSetsRequest> = {
@@ -2093,6 +2251,9 @@ export const ListTaskSetsRequest: MessageFns<ListTaskSetsRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(18).string(message.pageToken);
+    }
+    if (message.prefix !== "") {
+      writer.uint32(162).string(message.prefix);
     }
     return writer;
   },
@@ -2126,6 +2287,14 @@ export const ListTaskSetsRequest: MessageFns<ListTaskSetsRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.prefix = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2150,6 +2319,7 @@ export const ListTaskSetsRequest: MessageFns<ListTaskSetsRequest> = {
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      prefix: isSet(object.prefix) ? globalThis.String(object.prefix) : "",
     };
   },
 
@@ -2161,6 +2331,9 @@ export const ListTaskSetsRequest: MessageFns<ListTaskSetsRequest> = {
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.prefix !== "") {
+      obj.prefix = message.prefix;
+    }
     return obj;
   },
 
@@ -2171,6 +2344,7 @@ export const ListTaskSetsRequest: MessageFns<ListTaskSetsRequest> = {
     const message = createBaseListTaskSetsRequest();
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.prefix = object.prefix ?? "";
     return message;
   },
 };

@@ -62,6 +62,8 @@ export interface Task {
   runner: string;
   /** Pool of the current or last attempt; empty before the first. */
   pool: string;
+  /** Slot of the current or last attempt; empty before the first. */
+  slot: string;
 }
 
 /** Where a task stands. Expect new values. */
@@ -379,6 +381,7 @@ function createBaseTask(): Task {
     progressMessage: "",
     runner: "",
     pool: "",
+    slot: "",
   };
 }
 
@@ -440,6 +443,9 @@ export const Task: MessageFns<Task> = {
     }
     if (message.pool !== "") {
       writer.uint32(146).string(message.pool);
+    }
+    if (message.slot !== "") {
+      writer.uint32(162).string(message.slot);
     }
     return writer;
   },
@@ -601,6 +607,14 @@ export const Task: MessageFns<Task> = {
             message.pool = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.slot = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -669,6 +683,7 @@ export const Task: MessageFns<Task> = {
         : "",
       runner: isSet(object.runner) ? globalThis.String(object.runner) : "",
       pool: isSet(object.pool) ? globalThis.String(object.pool) : "",
+      slot: isSet(object.slot) ? globalThis.String(object.slot) : "",
     };
   },
 
@@ -728,6 +743,9 @@ export const Task: MessageFns<Task> = {
     if (message.pool !== "") {
       obj.pool = message.pool;
     }
+    if (message.slot !== "") {
+      obj.slot = message.slot;
+    }
     return obj;
   },
 
@@ -754,6 +772,7 @@ export const Task: MessageFns<Task> = {
     message.progressMessage = object.progressMessage ?? "";
     message.runner = object.runner ?? "";
     message.pool = object.pool ?? "";
+    message.slot = object.slot ?? "";
     return message;
   },
 };

@@ -109,6 +109,43 @@ export interface ExplainTaskResponse {
   summary: string;
 }
 
+/** Asks what holds tasks back. */
+export interface ExplainTasksRequest {
+  /** Only tasks of this set; empty for all. Counted in `causes`. */
+  set: string;
+  /**
+   * Tasks to explain one by one, {set}/{task}: at most 1,000, of `set` where one is given. Those that aren't
+   * queued are left out of the answer.
+   */
+  tasks: string[];
+}
+
+/** What holds tasks back. */
+export interface ExplainTasksResponse {
+  /** Queued tasks of the set, those with a lease not counted. */
+  queuedCount: bigint;
+  /** Why they wait, what holds back most first; the counts add up to queued_count. */
+  causes: WaitCause[];
+  /** The tasks asked for that are queued, in the order asked. */
+  waits: TaskWait[];
+}
+
+/** What holds back some tasks. */
+export interface WaitCause {
+  /** In few words: `api 2/2`, `pool full`, `no runner`. For people; expect new ones. */
+  cause: string;
+  /** Tasks that it is the first thing to hold back. */
+  taskCount: bigint;
+}
+
+/** What holds back one task. */
+export interface TaskWait {
+  /** {set}/{task}. */
+  task: string;
+  /** In the words of WaitCause. */
+  cause: string;
+}
+
 function createBaseGetQueueStatusRequest(): GetQueueStatusRequest {
   return {};
 }
@@ -1103,6 +1140,378 @@ export const ExplainTaskResponse: MessageFns<ExplainTaskResponse> = {
   },
 };
 
+function createBaseExplainTasksRequest(): ExplainTasksRequest {
+  return { set: "", tasks: [] };
+}
+
+export const ExplainTasksRequest: MessageFns<ExplainTasksRequest> = {
+  encode(message: ExplainTasksRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.set !== "") {
+      writer.uint32(10).string(message.set);
+    }
+    for (const v of message.tasks) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainTasksRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainTasksRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.set = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tasks.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExplainTasksRequest {
+    return {
+      set: isSet(object.set) ? globalThis.String(object.set) : "",
+      tasks: globalThis.Array.isArray(object?.tasks) ? object.tasks.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: ExplainTasksRequest): unknown {
+    const obj: any = {};
+    if (message.set !== "") {
+      obj.set = message.set;
+    }
+    if (message.tasks?.length) {
+      obj.tasks = message.tasks;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ExplainTasksRequest>): ExplainTasksRequest {
+    return ExplainTasksRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExplainTasksRequest>): ExplainTasksRequest {
+    const message = createBaseExplainTasksRequest();
+    message.set = object.set ?? "";
+    message.tasks = object.tasks?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseExplainTasksResponse(): ExplainTasksResponse {
+  return { queuedCount: 0n, causes: [], waits: [] };
+}
+
+export const ExplainTasksResponse: MessageFns<ExplainTasksResponse> = {
+  encode(message: ExplainTasksResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.queuedCount !== 0n) {
+      if (BigInt.asIntN(64, message.queuedCount) !== message.queuedCount) {
+        throw new globalThis.Error("value provided for field message.queuedCount of type int64 too large");
+      }
+      writer.uint32(8).int64(message.queuedCount);
+    }
+    for (const v of message.causes) {
+      WaitCause.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.waits) {
+      TaskWait.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainTasksResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainTasksResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.queuedCount = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.causes.push(WaitCause.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.waits.push(TaskWait.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExplainTasksResponse {
+    return {
+      queuedCount: isSet(object.queuedCount)
+        ? BigInt(object.queuedCount)
+        : isSet(object.queued_count)
+        ? BigInt(object.queued_count)
+        : 0n,
+      causes: globalThis.Array.isArray(object?.causes) ? object.causes.map((e: any) => WaitCause.fromJSON(e)) : [],
+      waits: globalThis.Array.isArray(object?.waits) ? object.waits.map((e: any) => TaskWait.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: ExplainTasksResponse): unknown {
+    const obj: any = {};
+    if (message.queuedCount !== 0n) {
+      obj.queuedCount = message.queuedCount.toString();
+    }
+    if (message.causes?.length) {
+      obj.causes = message.causes.map((e) => WaitCause.toJSON(e));
+    }
+    if (message.waits?.length) {
+      obj.waits = message.waits.map((e) => TaskWait.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ExplainTasksResponse>): ExplainTasksResponse {
+    return ExplainTasksResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExplainTasksResponse>): ExplainTasksResponse {
+    const message = createBaseExplainTasksResponse();
+    message.queuedCount = (object.queuedCount !== undefined && object.queuedCount !== null)
+      ? BigInt(object.queuedCount)
+      : 0n;
+    message.causes = object.causes?.map((e) => WaitCause.fromPartial(e)) || [];
+    message.waits = object.waits?.map((e) => TaskWait.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseWaitCause(): WaitCause {
+  return { cause: "", taskCount: 0n };
+}
+
+export const WaitCause: MessageFns<WaitCause> = {
+  encode(message: WaitCause, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cause !== "") {
+      writer.uint32(10).string(message.cause);
+    }
+    if (message.taskCount !== 0n) {
+      if (BigInt.asIntN(64, message.taskCount) !== message.taskCount) {
+        throw new globalThis.Error("value provided for field message.taskCount of type int64 too large");
+      }
+      writer.uint32(16).int64(message.taskCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WaitCause {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWaitCause();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.taskCount = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WaitCause {
+    return {
+      cause: isSet(object.cause) ? globalThis.String(object.cause) : "",
+      taskCount: isSet(object.taskCount)
+        ? BigInt(object.taskCount)
+        : isSet(object.task_count)
+        ? BigInt(object.task_count)
+        : 0n,
+    };
+  },
+
+  toJSON(message: WaitCause): unknown {
+    const obj: any = {};
+    if (message.cause !== "") {
+      obj.cause = message.cause;
+    }
+    if (message.taskCount !== 0n) {
+      obj.taskCount = message.taskCount.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WaitCause>): WaitCause {
+    return WaitCause.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WaitCause>): WaitCause {
+    const message = createBaseWaitCause();
+    message.cause = object.cause ?? "";
+    message.taskCount = (object.taskCount !== undefined && object.taskCount !== null) ? BigInt(object.taskCount) : 0n;
+    return message;
+  },
+};
+
+function createBaseTaskWait(): TaskWait {
+  return { task: "", cause: "" };
+}
+
+export const TaskWait: MessageFns<TaskWait> = {
+  encode(message: TaskWait, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.task !== "") {
+      writer.uint32(10).string(message.task);
+    }
+    if (message.cause !== "") {
+      writer.uint32(18).string(message.cause);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TaskWait {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTaskWait();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.task = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TaskWait {
+    return {
+      task: isSet(object.task) ? globalThis.String(object.task) : "",
+      cause: isSet(object.cause) ? globalThis.String(object.cause) : "",
+    };
+  },
+
+  toJSON(message: TaskWait): unknown {
+    const obj: any = {};
+    if (message.task !== "") {
+      obj.task = message.task;
+    }
+    if (message.cause !== "") {
+      obj.cause = message.cause;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TaskWait>): TaskWait {
+    return TaskWait.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TaskWait>): TaskWait {
+    const message = createBaseTaskWait();
+    message.task = object.task ?? "";
+    message.cause = object.cause ?? "";
+    return message;
+  },
+};
+
 /** Answers what waits and why. Runners take their work from berth.runner.v1.WorkService on the same port. */
 export type SchedulerServiceDefinition = typeof SchedulerServiceDefinition;
 export const SchedulerServiceDefinition = {
@@ -1139,6 +1548,18 @@ export const SchedulerServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Explains in few words what holds back many tasks at once, and how many each cause holds back. Asks the pool-manager once for
+     * each class of tasks, not once for each task.
+     */
+    explainTasks: {
+      name: "ExplainTasks",
+      requestType: ExplainTasksRequest as typeof ExplainTasksRequest,
+      requestStream: false,
+      responseType: ExplainTasksResponse as typeof ExplainTasksResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -1161,6 +1582,14 @@ export interface SchedulerServiceImplementation<CallContextExt = {}> {
     request: ExplainTaskRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ExplainTaskResponse>>;
+  /**
+   * Explains in few words what holds back many tasks at once, and how many each cause holds back. Asks the pool-manager once for
+   * each class of tasks, not once for each task.
+   */
+  explainTasks(
+    request: ExplainTasksRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ExplainTasksResponse>>;
 }
 
 export interface SchedulerServiceClient<CallOptionsExt = {}> {
@@ -1182,6 +1611,14 @@ export interface SchedulerServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ExplainTaskRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ExplainTaskResponse>;
+  /**
+   * Explains in few words what holds back many tasks at once, and how many each cause holds back. Asks the pool-manager once for
+   * each class of tasks, not once for each task.
+   */
+  explainTasks(
+    request: DeepPartial<ExplainTasksRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ExplainTasksResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
