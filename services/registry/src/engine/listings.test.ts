@@ -1,9 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Filter } from "../domain/commands.js";
+import { everything } from "../domain/examples.js";
 import { Feed } from "./feed.js";
 import { type ListingSource, Listings } from "./listings.js";
-
-const filter: Filter = { set: "", states: [], pool: "", tenant: "", keys: [] };
 
 function open() {
   const feed = new Feed();
@@ -25,8 +23,8 @@ describe("listings of watches", () => {
   it("that begin at the same state share one read of each page", async () => {
     const { listings, reads } = open();
     const crowd = Array.from({ length: 500 }, async () => {
-      await listings.live(filter, 0);
-      for (const after of [0, 100, 200]) await listings.finals(filter, false, after);
+      await listings.live(everything, 0);
+      for (const after of [0, 100, 200]) await listings.finals(everything, false, after);
     });
     await Promise.all(crowd);
     expect(reads).toEqual(["live", "finals false 0", "finals false 100", "finals false 200"]);
@@ -34,9 +32,9 @@ describe("listings of watches", () => {
 
   it("read anew after a commit", async () => {
     const { listings, feed, reads } = open();
-    await listings.finals(filter, false, 0);
+    await listings.finals(everything, false, 0);
     feed.revision++;
-    await listings.finals(filter, false, 0);
+    await listings.finals(everything, false, 0);
     expect(reads).toHaveLength(2);
   });
 
@@ -44,7 +42,7 @@ describe("listings of watches", () => {
     const { listings } = open();
     let given = 0;
     const crowd = Array.from({ length: 100 }, async () => {
-      await listings.finals(filter, false, 0);
+      await listings.finals(everything, false, 0);
       given++;
     });
     const perTurn: number[] = [];

@@ -83,7 +83,7 @@ export class Listings<Page> {
       this.keptRevision = this.feed.revision;
     }
     const known = kept.get(key);
-    if (known) return known;
+    if (known !== undefined) return known;
     const reading = read();
     kept.set(key, reading);
     reading.catch(() => kept.delete(key));
