@@ -1,31 +1,29 @@
 import { join } from "node:path";
 import { createChannel, createClient } from "@berth/chassis/grpc";
 import { pool } from "@berth/contracts";
-import { slowdown } from "@berth/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Berth, portsOf, scratchFolder, startBerth, startProcess } from "./harness/berth.js";
 import { until } from "./harness/until.js";
 
-// Times that are promises are for a machine that has time for us.
-const slow = Math.max(...Array.from({ length: 5 }, slowdown));
-// The runner behind `with` has about 2.3 s from one answer to the next.
+// The runner behind `with` has about 5.3 s from one answer to the next.
 const short = {
   limits: { "repo:web": 1, "repo:docs": 1 },
   defaults: {
-    heartbeatTimeout: `${Math.round(3_000 * slow)}ms`,
+    heartbeatTimeout: "6s",
     killTime: "300ms",
     timerLateness: "100ms",
     lateResultWait: "200ms",
   },
 };
-// Long enough for a restart on a busy machine.
-const longMs = Math.round(10_000 * slow);
-const long = { ...short, defaults: { ...short.defaults, heartbeatTimeout: `${longMs}ms` } };
 const scratch = scratchFolder();
 let berth: Berth;
+/** Long enough for a restart on this machine, as slow as it is now. */
+let longMs = 5_000;
 
 beforeAll(async () => {
+  const beganMs = performance.now();
   berth = await startBerth(scratch.path, short);
+  longMs += Math.ceil(3 * (performance.now() - beganMs));
 });
 afterAll(async () => {
   await berth?.stop();
@@ -68,6 +66,7 @@ describe("berth with, when Berth goes away", () => {
   });
 
   it("goes on over a restart within the TTL", async () => {
+    const long = { ...short, defaults: { ...short.defaults, heartbeatTimeout: `${longMs}ms` } };
     berth = await startBerth(scratch.path, long);
     const held = await hold("repo:docs");
     // `with` must find it again.
