@@ -70,13 +70,10 @@ function isPlain(node: Scalar): node is Scalar<number | boolean> & { source: str
   );
 }
 
-/** Kinds that a number or a boolean can't be meant for. */
-const besideText = new Set(["string", "union", "array", "object", "record"]);
-
+/** Where a text or a list is wanted, a bare number is more likely a slip than a text: the schema refuses it. */
 function wantsText(wanted: readonly z.ZodType[]): boolean {
   if (wanted.some((schema) => written.has(schema))) return true;
-  const kinds = wanted.map((schema) => definition(schema).type);
-  return kinds.includes("string") && kinds.every((kind) => besideText.has(kind));
+  return wanted.length > 0 && wanted.every((schema) => definition(schema).type === "string");
 }
 
 /** What is wrong with taking `source` as this number; undefined if nothing is. */

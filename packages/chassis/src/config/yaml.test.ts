@@ -125,8 +125,8 @@ describe("parseYaml", () => {
     ],
     [
       "none of two kinds",
-      "name: a\ntasks: [{id: a, run: {}}]",
-      "berth.yaml:2:22 tasks[0].run: a mapping is not a text or a list",
+      "name: a\ntasks: [{id: a, run: 7}]",
+      "berth.yaml:2:22 tasks[0].run: 7 is not a text or a list",
     ],
     [
       "the kind that was meant",

@@ -15,7 +15,7 @@ export function codeOf(outcome: runner.Outcome | undefined): number | undefined 
 }
 
 /**
- * What `run -- COMMAND` exits with once its task is final: the command's own code; 1 where there is none, where a code of 0 wasn't a success
+ * What `run -- COMMAND` exits with once its task is final: the command's own code; 1 where there is none, where the task was cancelled, where a code of 0 wasn't a success
  * for Berth, and where the command succeeded but `written` isn't all that it wrote.
  */
 export async function codeOfTask(
@@ -28,7 +28,9 @@ export async function codeOfTask(
   const last = task?.attempts.at(-1);
   const outcome = last?.outcome ?? last?.lateOutcome;
   const code = codeOf(outcome);
-  if (task?.state !== registry.Task_State.SUCCEEDED) return code || 1;
+  // What was cancelled didn't end by itself, whatever signal it got.
+  if (task?.state === registry.Task_State.FAILED) return code || 1;
+  if (task?.state !== registry.Task_State.SUCCEEDED) return 1;
   if (written === undefined) return 0;
   const missing = Number(outcome?.outputBytes ?? 0n) - (written.attempt === last?.attempt ? written.bytes : 0);
   // Whoever stopped reading doesn't miss it, and what couldn't be written has been told.
