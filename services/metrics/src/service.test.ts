@@ -43,6 +43,7 @@ async function openPeer(port: number): Promise<void> {
       }),
     listQueuedTasks: unused,
     explainTask: unused,
+    explainTasks: unused,
   });
   peerPort = await peer.listen("127.0.0.1", port);
 }

@@ -5,8 +5,8 @@ import { withClient } from "../connection.js";
 import { hint } from "../hints.js";
 import { bar, cut, type Io, paint, printJson, say, table } from "../io.js";
 import type { GlobalOptions } from "../places.js";
-import { temporaryNote } from "./temporary-note.js";
 import { holdsLine } from "./holds.js";
+import { temporaryNote } from "./temporary-note.js";
 
 const barWidth = 12;
 
