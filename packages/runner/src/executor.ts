@@ -8,6 +8,7 @@ import { type Handler, HandlerRun } from "./handlers.js";
 import type { LogSender, RunOutput } from "./output/sender.js";
 import { launch, NotStarted, takeSecrets } from "./process/launch.js";
 import { ProcessRun } from "./process/process-run.js";
+import { ReadingShare } from "./process/reading-share.js";
 import { Sweeper } from "./process/sweeper.js";
 
 /** What an executor needs. */
@@ -59,10 +60,12 @@ export class Executor {
   private readonly options: ExecutorOptions;
   private readonly runs = new Map<string, Run>();
   private readonly sweeper: Sweeper;
+  private readonly share: ReadingShare;
   private idleWaiters: (() => void)[] = [];
 
   constructor(options: ExecutorOptions) {
     this.options = options;
+    this.share = new ReadingShare(options.clock);
     this.sweeper = new Sweeper({
       clock: options.clock,
       incarnation: () => options.identity().incarnation,
@@ -215,6 +218,7 @@ export class Executor {
         clock,
         keeper,
         sweeper: this.sweeper,
+        share: this.share,
         onOutput: (data, stderr) => {
           this.beat(run);
           this.outputOf(run).write(data, stderr);

@@ -38,7 +38,22 @@ function lasting(left: () => void): ServiceImplementation<Definition> {
   return new Proxy({}, { get: () => stay }) as ServiceImplementation<Definition>;
 }
 
-async function serve(definition: Definition, bounds: Partial<GrpcBounds>, token?: string) {
+/** A stream that never waits for the network or its caller's leaving. */
+function endless(left: () => void): ServiceImplementation<Definition> {
+  const flow = async function* (): AsyncGenerator<object> {
+    try {
+      for (;;) {
+        yield {};
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    } finally {
+      left();
+    }
+  };
+  return new Proxy({}, { get: () => flow }) as ServiceImplementation<Definition>;
+}
+
+async function serve(definition: Definition, bounds: Partial<GrpcBounds>, token?: string, implement = lasting) {
   let gone = (): void => undefined;
   const left = new Promise<void>((resolve) => {
     gone = resolve;
@@ -49,7 +64,7 @@ async function serve(definition: Definition, bounds: Partial<GrpcBounds>, token?
     bounds,
     ...(token === undefined ? {} : { token }),
   });
-  server.add(definition, lasting(gone));
+  server.add(definition, implement(gone));
   const port = await server.listen("127.0.0.1", 0);
   closing.push(() => server.stop(200));
   const connection = (): Channel => {
@@ -99,6 +114,12 @@ describe("streams of a server", () => {
     (await openOne(watch.definition, watch.name, channel)).abort();
     await left;
     await openOne(watch.definition, watch.name, channel);
+  });
+
+  it("end with their caller, though the service doesn't look", async () => {
+    const { connection, left } = await serve(watch.definition, {}, undefined, endless);
+    (await openOne(watch.definition, watch.name, connection())).abort();
+    await left;
   });
 
   it("are bounded in all, apart for callers with and without the token: readers can't keep runners out", async () => {

@@ -1,8 +1,10 @@
 import type { ChildProcess } from "node:child_process";
+import type { Readable } from "node:stream";
 import { type Clock, delay, type Timer } from "@berth/chassis/clock";
 import type { Ending } from "../domain/outcome.js";
 import type { GuardKeeper } from "../guard/keeper.js";
 import { groupAlive, send, startOf } from "../guard/processes.mjs";
+import type { ReadingShare } from "./reading-share.js";
 import type { Sweeper } from "./sweeper.js";
 
 /** What a process run needs. */
@@ -10,6 +12,8 @@ export interface ProcessRunOptions {
   readonly clock: Clock;
   readonly keeper: GuardKeeper;
   readonly sweeper: Sweeper;
+  /** What its pipes share with those of the other runs. */
+  readonly share: ReadingShare;
   /** Called with every piece of output. */
   onOutput(data: Buffer, stderr: boolean): void;
   /** Called when the leader has ended, before what it left behind is killed. */
@@ -39,8 +43,8 @@ export class ProcessRun {
     this.group = child.pid as number;
     options.keeper.add(this.group, startOf(this.group));
     const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
-    child.stdout?.on("data", (data: Buffer) => this.output(data, false));
-    child.stderr?.on("data", (data: Buffer) => this.output(data, true));
+    this.read(child.stdout, false);
+    this.read(child.stderr, true);
     this.ended = new Promise((resolve, reject) => {
       child.once("exit", (code, signal) => {
         const ending: Ending =
@@ -68,9 +72,12 @@ export class ProcessRun {
     if (!this.over) send(-this.group, "SIGKILL");
   }
 
-  private output(data: Buffer, stderr: boolean): void {
-    this.outputBytes += data.length;
-    this.options.onOutput(data, stderr);
+  private read(pipe: Readable | null, stderr: boolean): void {
+    pipe?.on("data", (data: Buffer) => {
+      this.outputBytes += data.length;
+      this.options.onOutput(data, stderr);
+      this.options.share.took(pipe, data.length);
+    });
   }
 
   /** Every writer is dead; what is in the pipes is read. Only if somebody unmarked still holds them is the quiet, not the close, the end. */
