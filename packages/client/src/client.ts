@@ -1,3 +1,4 @@
+import { describe } from "@berth/chassis/errors";
 import { randomUUID } from "node:crypto";
 import { lostKeyAt, lostKeyMessage } from "@berth/chassis/config";
 import { createChannel, createClient as createTypedClient, ReasonError } from "@berth/chassis/grpc";
@@ -108,7 +109,7 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
       span.setAttribute("berth.set", submitted.set);
       return submitted;
     } catch (error) {
-      span.fail(error instanceof Error ? error.message : String(error));
+      span.fail(describe(error));
       throw error;
     } finally {
       span.end();

@@ -1,3 +1,4 @@
+import { describe } from "@berth/chassis/errors";
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
@@ -80,7 +81,7 @@ export function checkOptions({
     try {
       if (address !== undefined) parseAddresses(address);
     } catch (error) {
-      problems.push(`${field}: ${(error as Error).message}`);
+      problems.push(`${field}: ${describe(error)}`);
     }
   }
   if (id !== undefined) name("id", id);

@@ -1,3 +1,4 @@
+import { describe } from "../errors/index.js";
 import { type Document, isAlias, isMap, isNode, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import type { z } from "zod";
 import { ConfigError, type Problem } from "./problem.js";
@@ -69,7 +70,7 @@ function overload(error: unknown): string {
   if (error instanceof ReferenceError)
     return `aliases (*name) repeat more than ${aliasCountMax} times what they stand for, or for nothing; write it out`;
   if (error instanceof RangeError) return tooDeep;
-  return `broken YAML: ${error instanceof Error ? error.message : String(error)}`;
+  return `broken YAML: ${describe(error)}`;
 }
 
 function offsetOf(document: Document.Parsed, path: readonly PropertyKey[], aboutKey: boolean): number {

@@ -1,3 +1,4 @@
+import { describe } from "../errors/index.js";
 import { isIP } from "node:net";
 import type { Clock, Timer } from "../clock/index.js";
 import type { Address } from "../config/addresses.js";
@@ -75,7 +76,7 @@ export class PlaceList {
       place.problem = "";
     } catch (error) {
       place.gone = (error as { code?: string }).code === "ENOTFOUND";
-      place.problem = (error as Error).message;
+      place.problem = describe(error);
     }
     place.asking = false;
     const found = place.problem === "";

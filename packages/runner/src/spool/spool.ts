@@ -1,3 +1,4 @@
+import { describe } from "@berth/chassis/errors";
 import { type FileHandle, open, readdir, readFile, statfs, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, delay } from "@berth/chassis/clock";
@@ -300,6 +301,3 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
