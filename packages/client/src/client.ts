@@ -1,6 +1,6 @@
-import { describe } from "@berth/chassis/errors";
 import { randomUUID } from "node:crypto";
 import { lostKeyAt, lostKeyMessage } from "@berth/chassis/config";
+import { describe } from "@berth/chassis/errors";
 import { createChannel, createClient as createTypedClient, ReasonError } from "@berth/chassis/grpc";
 import { noTelemetry, type Telemetry } from "@berth/chassis/telemetry";
 import { metrics, pool, registry, runner, scheduler } from "@berth/contracts";

@@ -1,4 +1,3 @@
-import { describe } from "@berth/chassis/errors";
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
@@ -6,6 +5,7 @@ import { join, resolve } from "node:path";
 import type { Bus } from "@berth/chassis/bus";
 import type { Clock } from "@berth/chassis/clock";
 import { parseAddresses } from "@berth/chassis/config";
+import { describe } from "@berth/chassis/errors";
 import { makeFolder } from "@berth/chassis/folder";
 import type { Logger } from "@berth/chassis/log";
 import type { Telemetry } from "@berth/chassis/telemetry";

@@ -1,6 +1,6 @@
-import { describe } from "../errors/index.js";
 import { type Document, isAlias, isMap, isNode, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import type { z } from "zod";
+import { describe } from "../errors/index.js";
 import { ConfigError, type Problem } from "./problem.js";
 import { keyText, type Reading, readNodes } from "./scalars.js";
 

@@ -1,6 +1,6 @@
-import { describe } from "../errors/index.js";
 import { accessSync, constants, mkdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { describe } from "../errors/index.js";
 
 /** A folder that can't be made or used. The message says which, why, and what to do. */
 export class FolderUnusable extends Error {

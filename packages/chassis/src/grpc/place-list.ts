@@ -1,7 +1,7 @@
-import { describe } from "../errors/index.js";
 import { isIP } from "node:net";
 import type { Clock, Timer } from "../clock/index.js";
 import type { Address } from "../config/addresses.js";
+import { describe } from "../errors/index.js";
 
 /** Finds the IP addresses of a name. Rejects if it has none, with `code` ENOTFOUND if that is certain. May never settle. */
 export type LookUp = (host: string) => Promise<readonly string[]>;

@@ -1,5 +1,5 @@
-import { describe } from "../errors/index.js";
 import type { CompatServiceDefinition } from "nice-grpc";
+import { describe } from "../errors/index.js";
 import { ReasonError } from "./reasons.js";
 import { unkeepable } from "./texts.js";
 

@@ -1,7 +1,7 @@
-import { describe } from "@berth/chassis/errors";
 import { type FileHandle, open, readdir, readFile, statfs, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, delay } from "@berth/chassis/clock";
+import { describe } from "@berth/chassis/errors";
 import { makeFolder } from "@berth/chassis/folder";
 import type { Logger } from "@berth/chassis/log";
 import type { runner } from "@berth/contracts";
@@ -300,4 +300,3 @@ async function syncFolder(folder: string): Promise<void> {
     await handle.close();
   }
 }
-
