@@ -192,6 +192,7 @@ function taskOf(order: number): Task {
       failureCount: 0,
       lossCount: 0,
       idleCount: 0,
+      overtaken: 0,
       reason: "",
       readyMs: order,
       startMs: 0,

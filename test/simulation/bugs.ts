@@ -1,7 +1,7 @@
 import type { Change } from "@berth/pool-manager/internal/domain/changes";
 import type { Command } from "@berth/pool-manager/internal/domain/commands";
 import type { PoolCore } from "@berth/pool-manager/internal/domain/core";
-import type { Lease } from "@berth/pool-manager/internal/domain/lease";
+import { attemptKey, type Lease } from "@berth/pool-manager/internal/domain/lease";
 import type { Limit } from "@berth/pool-manager/internal/domain/limits";
 import { release } from "@berth/pool-manager/internal/domain/release";
 import { type Committed, type Disk, SimulatedStore } from "./disk.js";
@@ -307,6 +307,33 @@ export const bugs: readonly Bug[] = [
         }
         return { outcome: decision.outcome, changes: turn.changes };
       }),
+  },
+  {
+    name: "forgetful-bids",
+    text: "what a bid brings of earlier overtakings isn't taken",
+    within: 60,
+    foundBy: "L3",
+    core: (core) =>
+      around(core, (decide, command, now) => {
+        if (command.kind !== "bids") return decide(command, now);
+        return decide({ ...command, bids: command.bids.map((bid) => ({ ...bid, overtaken: 0 })) }, now);
+      }),
+  },
+  {
+    name: "forgetful-withdrawals",
+    text: "a bid that goes with its stream and comes again is counted from the start",
+    within: 60,
+    foundBy: "L3",
+    core: (core) => {
+      const { standing } = core.state;
+      const place = standing.place.bind(standing);
+      standing.place = (bid, session) => {
+        const known = standing.get(attemptKey(bid.task, bid.attempt)) !== undefined;
+        const placed = place(bid, session);
+        if (!known) placed.overtaken = bid.overtaken;
+        return placed;
+      };
+    },
   },
   {
     name: "forgetful-restart",

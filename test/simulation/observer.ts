@@ -20,6 +20,7 @@ export const invariants = [
   "drift",
   "L1",
   "L2",
+  "L3",
   "L4",
 ] as const;
 
@@ -65,6 +66,7 @@ export class Observer {
     killed: 0,
     answers: 0,
     epochs: 0,
+    carried: 0,
   };
   first: Violation | undefined;
   private readonly world: World;
@@ -77,6 +79,10 @@ export class Observer {
   private readonly priorities = new Map<string, number>();
   private readonly ran = new Set<string>();
   private readonly lastCommitMs = new Map<number, number>();
+  /** What attempts had suffered when they came: as much as the one before them, which spent no retry. By attempt. */
+  private readonly suffered = new Map<string, number>();
+  /** How often bids were last seen to have been overtaken, by process and attempt. */
+  private readonly seen = new Map<string, Map<string, number>>();
   private epoch = 0;
   private n = 0;
   private token = 0;
@@ -199,6 +205,24 @@ export class Observer {
     }
   }
 
+  /** A task goes back without having spent a retry: its next attempt has suffered what this one had. */
+  goesBack({ id, task, attempt }: Lease): void {
+    const overtaken = this.released.get(id)?.overtaken ?? 0;
+    if (overtaken > 0) this.figures.carried++;
+    this.suffered.set(attemptKey(task, attempt + 1), overtaken);
+  }
+
+  /** L3: how often a task was overtaken isn't forgotten while a process lives, nor from one attempt to the next. */
+  standing(bids: Iterable<{ readonly key: string; readonly overtaken: number }>, by: string): void {
+    const seen = this.seen.get(by) ?? new Map<string, number>();
+    this.seen.set(by, seen);
+    for (const { key, overtaken } of bids) {
+      const least = Math.max(seen.get(key) ?? 0, this.suffered.get(key) ?? 0);
+      if (overtaken < least) this.report("L3", `${by} counts ${overtaken} overtakings of ${key}, which had ${least}`);
+      seen.set(key, overtaken);
+    }
+  }
+
   /** The counts of a process against what was committed. */
   audit(counts: ReadonlyMap<string, number>, where: string): void {
     const sums = this.sums();
@@ -272,6 +296,12 @@ export class Observer {
     const last = this.attempts.get(lease.task) ?? 0;
     if (lease.attempt !== last + 1) this.report("S8", `${lease.task} gets attempt ${lease.attempt} after ${last}`);
     this.attempts.set(lease.task, lease.attempt);
+    const suffered = this.suffered.get(attemptKey(lease.task, lease.attempt)) ?? 0;
+    if ((lease.overtaken ?? 0) < suffered)
+      this.report(
+        "L3",
+        `${lease.id} knows of ${lease.overtaken ?? 0} overtakings of ${lease.task}, which had ${suffered}`,
+      );
     this.occupying.set(lease.id, lease);
     this.admit(lease);
   }

@@ -182,6 +182,7 @@ function tasksOf(random: Random, pools: readonly PoolSpec[], limits: readonly Li
       memoryBytes: 0,
       runner: "",
       priority: random.pick([0, 0, 9]),
+      overtaken: 0,
     },
     submitMs: random.chance(0.5) ? 0 : random.between(0, ttlMs * 5),
     runMs: random.chance(0.3) ? random.spread(20) : random.spread(ttlMs),

@@ -1,10 +1,14 @@
 import type { Bid } from "@berth/pool-manager/internal/domain/bid";
+import type { Lease } from "@berth/pool-manager/internal/domain/lease";
 import type { LeaseEvent } from "@berth/pool-manager/internal/engine/lease-events";
 import { type Host, Process } from "./host.js";
 import type { Reply } from "./messages.js";
 import type { Observer } from "./observer.js";
 import type { TaskPlan } from "./plan.js";
 import type { Post } from "./post.js";
+
+/** More than a simulation makes ready. */
+const sequencesMax = 2 ** 20;
 
 /** What the scheduler gets of a task. */
 export interface Ready {
@@ -14,6 +18,9 @@ export interface Ready {
 interface Task {
   readonly plan: TaskPlan;
   attempt: number;
+  /** Its place among those of its rank, and how often it was overtaken there; both kept by what spends no failure. */
+  sequence: number;
+  overtaken: number;
   state: "READY" | "ASSIGNED" | "STARTED" | "OVER";
   failuresLeft: number;
   /** Cancelled by somebody; the lease, if there is one, has to end first. */
@@ -31,6 +38,7 @@ export class Registry {
   private readonly pollMs: number;
   private cursor = 0;
   private version = 0;
+  private sequences = 0;
 
   constructor(host: Host, post: Post, observer: Observer, pollMs: number) {
     this.host = host;
@@ -56,6 +64,8 @@ export class Registry {
     this.tasks.set(plan.task, {
       plan,
       attempt: 1,
+      sequence: ++this.sequences,
+      overtaken: 0,
       state: "READY",
       failuresLeft: plan.failures,
       cancelling: false,
@@ -78,9 +88,11 @@ export class Registry {
     );
     return {
       version: ++this.version,
-      tasks: tasks.map(({ plan, attempt }) => ({
-        bid: { ...plan.bid, task: plan.task, attempt, readyMs: this.host.wallMs(), traceParent: "" },
-      })),
+      tasks: tasks.map(({ plan, attempt, sequence, overtaken }) => {
+        const rank = plan.bid.rank * sequencesMax + sequence;
+        const readyMs = this.host.wallMs();
+        return { bid: { ...plan.bid, task: plan.task, attempt, rank, overtaken, readyMs, traceParent: "" } };
+      }),
     };
   }
 
@@ -121,16 +133,25 @@ export class Registry {
     }
     if (kind === "GRANTED") task.state = "ASSIGNED";
     else if (kind === "STARTED") task.state = "STARTED";
-    else if (kind === "RELEASED") this.released(task, lease.reason ?? "", lease.outcome?.result ?? "");
+    else if (kind === "RELEASED") this.released(task, lease);
     this.version++;
   }
 
-  private released(task: Task, reason: string, result: string): void {
+  private released(task: Task, lease: Lease): void {
+    const { reason, outcome } = lease;
+    const result = outcome?.result ?? "";
     if (task.cancelling || (reason === "COMPLETED" && (result === "SUCCEEDED" || task.failuresLeft === 0))) {
       task.state = "OVER";
       return;
     }
-    if (reason === "COMPLETED") task.failuresLeft--;
+    if (reason === "COMPLETED") {
+      task.failuresLeft--;
+      task.sequence = ++this.sequences;
+      task.overtaken = 0;
+    } else {
+      task.overtaken = lease.overtaken ?? 0;
+      this.observer.goesBack(lease);
+    }
     task.attempt++;
     task.state = "READY";
   }

@@ -59,8 +59,9 @@ export class Simulation implements Post {
     this.network = new Network(this.world, plan.faults);
     this.observer = new Observer(this.world, plan);
     this.disk = new Disk(this.world, plan.faults, (group, by) => {
-      const counts = this.managers.find(({ process }) => process.name === by)?.pool.core.state.ledger.counts();
-      this.observer.committed(group, by, counts);
+      const state = this.managers.find(({ process }) => process.name === by)?.pool.core.state;
+      this.observer.committed(group, by, state?.ledger.counts());
+      if (state) this.observer.standing(state.standing.bids, by);
     });
     this.managerHosts = [this.host("pm-a"), this.host("pm-b")];
     this.registry = new Registry(this.host("registry"), this, this.observer, plan.settings.ttlMs / 8);

@@ -1,7 +1,9 @@
 // Where Berth is: flags over environment over file.
+
 import { readFileSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
 import { type Address, parseAddresses } from "@berth/chassis/config";
+import { describe } from "@berth/chassis/errors";
 import { startTelemetry, type Telemetry } from "@berth/chassis/telemetry";
 import { type BerthClient, createClient } from "@berth/client";
 import { UsageError } from "./errors.js";
@@ -87,7 +89,7 @@ function placesOf(text: string): readonly Address[] {
   try {
     return parseAddresses(text);
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    throw new UsageError(describe(error));
   }
 }
 

@@ -1,4 +1,5 @@
 // Errors as people read them: what is wrong, and what to do.
+import { describe } from "@berth/chassis/errors";
 import { visibleLine } from "@berth/chassis/visible";
 import type { ReasonError } from "@berth/client";
 import { hint } from "./hints.js";
@@ -28,7 +29,7 @@ export function describeError(error: unknown, io: Io): { message: string; exitCo
   if (isErrno(error) && error.code === "ENOSPC")
     return { message: `the disk is full: free some space and try again (${error.message})`, exitCode: 1 };
   if (isFileError(error)) return { message: fileMessage(error), exitCode: 2 };
-  return { message: error instanceof Error ? error.message : String(error), exitCode: 1 };
+  return { message: describe(error), exitCode: 1 };
 }
 
 // By name and not by class: loading the classes takes longer than most commands.

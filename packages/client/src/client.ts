@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { lostKeyAt, lostKeyMessage } from "@berth/chassis/config";
+import { describe } from "@berth/chassis/errors";
 import { createChannel, createClient as createTypedClient, ReasonError } from "@berth/chassis/grpc";
 import { noTelemetry, type Telemetry } from "@berth/chassis/telemetry";
 import { metrics, pool, registry, runner, scheduler } from "@berth/contracts";
@@ -108,7 +109,7 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
       span.setAttribute("berth.set", submitted.set);
       return submitted;
     } catch (error) {
-      span.fail(error instanceof Error ? error.message : String(error));
+      span.fail(describe(error));
       throw error;
     } finally {
       span.end();

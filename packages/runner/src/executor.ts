@@ -1,9 +1,12 @@
+import type { ChildProcess } from "node:child_process";
 import type { Clock, Timer } from "@berth/chassis/clock";
+import { describe, isA } from "@berth/chassis/errors";
 import type { Telemetry, TraceSpan } from "@berth/chassis/telemetry";
 import type { runner } from "@berth/contracts";
 import { type RunnerIdentity, runEnvironment } from "./domain/environment.js";
 import { type Ending, outcomeOf, type Stop } from "./domain/outcome.js";
 import type { GuardKeeper } from "./guard/keeper.js";
+import { send } from "./guard/processes.mjs";
 import { type Handler, HandlerRun } from "./handlers.js";
 import type { LogSender, RunOutput } from "./output/sender.js";
 import { launch, NotStarted, takeSecrets } from "./process/launch.js";
@@ -151,14 +154,14 @@ export class Executor {
           ? await this.runHandler(run, run.work.run.kind.value.name)
           : await this.runCommand(run);
     } catch (error) {
-      const permanent = error instanceof NotStarted && error.permanent;
-      ending = { kind: "notStarted", message: error instanceof Error ? error.message : String(error), permanent };
+      ending = failedToRun(run, error);
     }
     const endWallMs = clock.wallMs();
     for (const timer of run.timers) timer.cancel();
     // Killed by the guard while this process stood still: nobody here has stopped it, and yet it didn't fail.
     if (ending.kind === "signalled" && !run.stop && deadlinePassed()) run.stop = stopForDeadline;
-    if (run.output && run.output.totalBytes > 0) await run.output.finish();
+    // Output that can't be had to its end is no reason to keep the end of the run from being told.
+    if (run.output && run.output.totalBytes > 0) await run.output.finish().catch(() => undefined);
     const outcome = outcomeOf(ending, run.stop, {
       startWallMs: run.startWallMs,
       endWallMs,
@@ -185,7 +188,6 @@ export class Executor {
     }
     if (!keeper.ready) await keeper.whenReady();
     this.begin(run);
-    keeper.handlerBegan();
     const { task, attempt } = run.work;
     const call = () =>
       new HandlerRun(run.work, handler, {
@@ -196,25 +198,44 @@ export class Executor {
         },
         log: (text) => this.outputOf(run).write(Buffer.from(text.endsWith("\n") ? text : `${text}\n`), false),
       });
-    run.handler = run.span ? run.span.run(call) : call();
-    const ending = await run.handler.ended;
-    run.leaderEnded = true;
-    keeper.handlerEnded();
-    return ending;
+    try {
+      keeper.handlerBegan();
+      run.handler = run.span ? run.span.run(call) : call();
+      return await run.handler.ended;
+    } finally {
+      run.leaderEnded = true;
+      keeper.handlerEnded();
+    }
   }
 
   private async runCommand(run: Run): Promise<Ending> {
-    const { clock, keeper, environment, envAllow, folder, secretsFolder, identity } = this.options;
+    const { keeper, environment, envAllow, folder, secretsFolder, identity } = this.options;
     if (!keeper.ready) await keeper.whenReady();
     const secrets = takeSecrets(run.work.run?.secrets ?? [], environment, secretsFolder);
     const env = runEnvironment(run.work, identity(), environment, envAllow, secrets);
     this.begin(run);
     const traceParent = run.span?.traceParent ?? run.work.traceParent;
     if (traceParent !== "") env.TRACEPARENT = traceParent;
-    let process: ProcessRun;
+    let child: ChildProcess;
     try {
-      const child = await launch({ work: run.work, environment: env, folder, inherit: run.inherit });
-      process = new ProcessRun(child, {
+      child = await launch({ work: run.work, environment: env, folder, inherit: run.inherit });
+    } catch (error) {
+      // No process has come to be: this run never began.
+      run.startWallMs = undefined;
+      run.leaderEnded = true;
+      throw error;
+    }
+    const process = this.supervise(run, child);
+    run.process = process;
+    if (run.stop) process.kill();
+    return await process.ended;
+  }
+
+  /** Takes over a process that has begun. Where that fails, it is killed: nobody would ever look after it. */
+  private supervise(run: Run, child: ChildProcess): ProcessRun {
+    const { clock, keeper } = this.options;
+    try {
+      return new ProcessRun(child, {
         clock,
         keeper,
         sweeper: this.sweeper,
@@ -228,13 +249,10 @@ export class Executor {
         },
       });
     } catch (error) {
-      run.startWallMs = undefined;
       run.leaderEnded = true;
+      if (child.pid !== undefined) send(-child.pid, "SIGKILL");
       throw error;
     }
-    run.process = process;
-    if (run.stop) process.kill();
-    return await process.ended;
   }
 
   /** The last look before anything starts. Throws if it mustn't. */
@@ -302,6 +320,17 @@ export const stopForDeadline: Stop = {
   result: "RESULT_STOPPED",
   message: "the runner couldn't renew its leases before its deadline",
 };
+
+/**
+ * How a run ended whose way to its end failed. Only one that never began was not started: that spends no retry, so one that has begun and
+ * went wrong here would begin again and again.
+ */
+function failedToRun({ startWallMs }: Run, error: unknown): Ending {
+  const message = describe(error);
+  if (startWallMs !== undefined)
+    return { kind: "threw", message: `the run can't be followed: ${message}`, permanent: false };
+  return { kind: "notStarted", message, permanent: isA(error, NotStarted) && error.permanent };
+}
 
 function graceOf(work: runner.Work): number {
   return Math.min(milliseconds(work.run?.killGrace) ?? graceMsDefault, graceMsMax);

@@ -1,3 +1,4 @@
+import { describe, isA } from "@berth/chassis/errors";
 import type { runner } from "@berth/contracts";
 import type { Ending } from "./domain/outcome.js";
 
@@ -134,8 +135,7 @@ export class HandlerRun implements HandlerContext {
         permanent: true,
       };
     } catch (error) {
-      const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-      return { kind: "threw", message, permanent: error instanceof PermanentError };
+      return { kind: "threw", message: describe(error, { named: true }), permanent: isA(error, PermanentError) };
     }
   }
 }

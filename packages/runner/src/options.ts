@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import type { Bus } from "@berth/chassis/bus";
 import type { Clock } from "@berth/chassis/clock";
 import { parseAddresses } from "@berth/chassis/config";
+import { describe } from "@berth/chassis/errors";
 import { makeFolder } from "@berth/chassis/folder";
 import type { Logger } from "@berth/chassis/log";
 import type { Telemetry } from "@berth/chassis/telemetry";
@@ -80,7 +81,7 @@ export function checkOptions({
     try {
       if (address !== undefined) parseAddresses(address);
     } catch (error) {
-      problems.push(`${field}: ${(error as Error).message}`);
+      problems.push(`${field}: ${describe(error)}`);
     }
   }
   if (id !== undefined) name("id", id);

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { type Clock, delay, systemClock } from "@berth/chassis/clock";
+import { describe } from "@berth/chassis/errors";
 import type { Component } from "@berth/chassis/lifecycle";
 import { type Logger, silentLogger } from "@berth/chassis/log";
 import { type FolderLock, lockFolder } from "@berth/chassis/sqlite";
@@ -284,7 +285,8 @@ export class Runner implements Component {
             this.take(work);
           }
         } catch (error) {
-          if (!abort.signal.aborted) this.logger.info({ error: String(error) }, "the work stream has broken");
+          if (!abort.signal.aborted)
+            this.logger.info({ error: describe(error, { named: true }) }, "the work stream has broken");
         }
         await delay(this.clock, waitMs, abort.signal);
       }
@@ -330,7 +332,9 @@ export class Runner implements Component {
       const traceParents = () => batch.completions.map(({ traceParent }) => traceParent);
       bus
         .publish(subjects.completion, batch, { traceParents })
-        .catch((error) => this.logger.debug({ error: String(error) }, "completions couldn't be broadcast"));
+        .catch((error) =>
+          this.logger.debug({ error: describe(error, { named: true }) }, "completions couldn't be broadcast"),
+        );
     }
   }
 

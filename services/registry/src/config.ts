@@ -38,6 +38,8 @@ export const registryConfigSchema = z.strictObject({
     .prefault({}),
   /** Lost runners that a task survives. */
   runnerLossLimit: z.number().int().min(0).max(1_000).default(10),
+  /** Attempts without a result (not started, stopped, revoked) that a task survives between two failures. */
+  noResultLimit: z.number().int().min(0).max(100_000).default(100),
   /** Days for which finished tasks and their output are kept. */
   retentionDays: z.number().min(0).max(3_650).default(30),
   /** Bytes of output kept of an attempt that doesn't say. */

@@ -128,6 +128,7 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
       pool: config.defaultPool,
       retry: { maxAttempts, backoffMs: backoff, multiplier, maxBackoffMs: maxBackoff },
       runnerLossLimit: config.runnerLossLimit,
+      noResultLimit: config.noResultLimit,
     };
     const holder = `${hostname()} process ${process.pid}`;
     const core = new Registry({ store, settings, clock, logger, pools, onFailed, holder });

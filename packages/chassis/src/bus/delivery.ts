@@ -1,5 +1,6 @@
 import type { Subject } from "@berth/contracts";
 import { delay } from "../clock/index.js";
+import { describe } from "../errors/index.js";
 import { noTelemetry } from "../telemetry/index.js";
 import type { BusOptions, SubscribeOptions } from "./port.js";
 import { processSpan } from "./spans.js";
@@ -138,7 +139,7 @@ export class Delivery<M> {
     try {
       await span.run(() => handler(messages));
     } catch (error) {
-      span.fail(error instanceof Error ? error.message : String(error));
+      span.fail(describe(error));
       throw error;
     } finally {
       span.end();

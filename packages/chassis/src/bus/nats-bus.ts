@@ -1,6 +1,7 @@
 import type { Subject } from "@berth/contracts";
 import { nuid } from "nats";
 import type { Timer } from "../clock/index.js";
+import { describe } from "../errors/index.js";
 import { noTelemetry } from "../telemetry/index.js";
 import { Inbox } from "./nats-inbox.js";
 import { Link } from "./nats-link.js";
@@ -93,7 +94,7 @@ export class NatsBus implements Bus {
         traceParent: span.traceParent || (this.settings.telemetry?.activeTraceParent() ?? ""),
       });
     } catch (error) {
-      span.fail(error instanceof Error ? error.message : String(error));
+      span.fail(describe(error));
       throw error;
     } finally {
       span.end();

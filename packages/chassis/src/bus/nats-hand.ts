@@ -1,4 +1,5 @@
 import type { Subject } from "@berth/contracts";
+import { describe } from "../errors/index.js";
 import { noTelemetry } from "../telemetry/index.js";
 import type { Delivered } from "./nats-message.js";
 import type { Settings } from "./nats-options.js";
@@ -108,7 +109,7 @@ export class Hand<M> {
     try {
       await span.run(() => handler(decoded));
     } catch (error) {
-      span.fail(error instanceof Error ? error.message : String(error));
+      span.fail(describe(error));
       throw error;
     } finally {
       span.end();

@@ -7,6 +7,7 @@ import {
   StorageType,
   type StreamInfo,
 } from "nats";
+import { describe } from "../errors/index.js";
 import type { StreamNames } from "./nats-names.js";
 import { duplicateWindowMs, type GapReason, type Settings } from "./nats-options.js";
 
@@ -88,7 +89,7 @@ export class StreamKeeper {
 
   /** Once per kind of trouble: whoever looks tries again and again. */
   private complain(error: unknown): never {
-    const complaint = error instanceof Error ? error.message : String(error);
+    const complaint = describe(error);
     if (complaint !== this.complaint) {
       const text = "the stream of the bus can't be had; trying again and again";
       this.settings.logger.warn({ error, stream: this.names.stream }, text);

@@ -1,5 +1,6 @@
 import { type Document, isAlias, isMap, isNode, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import type { z } from "zod";
+import { describe } from "../errors/index.js";
 import { ConfigError, type Problem } from "./problem.js";
 import { keyText, type Reading, readNodes } from "./scalars.js";
 
@@ -69,7 +70,7 @@ function overload(error: unknown): string {
   if (error instanceof ReferenceError)
     return `aliases (*name) repeat more than ${aliasCountMax} times what they stand for, or for nothing; write it out`;
   if (error instanceof RangeError) return tooDeep;
-  return `broken YAML: ${error instanceof Error ? error.message : String(error)}`;
+  return `broken YAML: ${describe(error)}`;
 }
 
 function offsetOf(document: Document.Parsed, path: readonly PropertyKey[], aboutKey: boolean): number {

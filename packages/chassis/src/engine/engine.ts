@@ -1,4 +1,5 @@
 import { type Clock, delay, type Timer } from "../clock/index.js";
+import { describe, isA } from "../errors/index.js";
 import type { Logger } from "../log/index.js";
 import { DirtyRows } from "./dirty.js";
 import { CommitRefused, type Core, type EngineStore, type Group, LeadLost, type Loaded } from "./port.js";
@@ -221,7 +222,7 @@ export class Engine<Command, Outcome, Change, Row> {
         // A group that is given up may be at rest or not: nothing may be decided behind it.
         if (!(await this.commitOne())) return;
     } catch (error) {
-      this.fail(error instanceof Error ? error : new Error(String(error)));
+      this.fail(isA(error, Error) ? error : new Error(describe(error)));
     } finally {
       this.flight = undefined;
     }
@@ -362,7 +363,7 @@ export class Engine<Command, Outcome, Change, Row> {
 
   private stall(error: unknown, n: number): void {
     const { logger, name, clock, holdMs } = this.options;
-    this.stallText = error instanceof Error ? error.message : String(error);
+    this.stallText = describe(error);
     if (this.current !== "running") return;
     this.current = "stalled";
     logger.error({ err: error, n }, `${name} can't commit; everything behind it waits`);

@@ -1,5 +1,6 @@
 import { Gauge, type Registry } from "prom-client";
 import { type Clock, delay, type Timer } from "../clock/index.js";
+import { describe, isA } from "../errors/index.js";
 import type { Logger } from "../log/index.js";
 import { type EngineStore, LeadLost, type Position } from "./port.js";
 import { SchemaTooNew } from "./schema.js";
@@ -86,7 +87,7 @@ export class Leadership {
       return serve();
     }
     this.running = this.lead(takeover, serve).catch((error: unknown) => {
-      if (!this.stopping.signal.aborted) onFailed(error instanceof Error ? error : new Error(String(error)));
+      if (!this.stopping.signal.aborted) onFailed(isA(error, Error) ? error : new Error(describe(error)));
     });
   }
 
@@ -160,7 +161,7 @@ export class Leadership {
       return at;
     } catch (error) {
       if (error instanceof SchemaTooNew) throw error;
-      const problem = error instanceof Error ? error.message : String(error);
+      const problem = describe(error);
       if (problem !== this.problem) logger.warn({ problem }, `${name} can't read the leader row; trying again`);
       this.problem = problem;
       return undefined;

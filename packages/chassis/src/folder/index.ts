@@ -1,5 +1,6 @@
 import { accessSync, constants, mkdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { describe } from "../errors/index.js";
 
 /** A folder that can't be made or used. The message says which, why, and what to do. */
 export class FolderUnusable extends Error {
@@ -16,7 +17,7 @@ export function makeFolder(folder: string): void {
     make(resolve(folder));
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    const why = reasons[(error as NodeJS.ErrnoException).code ?? ""] ?? (error as Error).message;
+    const why = reasons[(error as NodeJS.ErrnoException).code ?? ""] ?? describe(error);
     throw new FolderUnusable(`${folder}: ${why}: choose a folder in a place where you may write`, { cause: error });
   }
 }

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { type CallContext, ServerError, type ServerMiddleware, Status } from "nice-grpc-common";
 import { Counter, Histogram, type Registry } from "prom-client";
+import { describe } from "../errors/index.js";
 import type { Logger } from "../log/index.js";
 import type { Telemetry } from "../telemetry/index.js";
 import { ReasonError } from "./reasons.js";
@@ -101,7 +102,7 @@ async function traced<Result>(
   } catch (error) {
     const status = error instanceof ReasonError ? error.status : Status.UNKNOWN;
     span.setAttribute("rpc.status_code", Status[status]);
-    if (serverFaults.has(status)) span.fail(error instanceof Error ? error.message : String(error));
+    if (serverFaults.has(status)) span.fail(describe(error));
     throw error;
   } finally {
     span.end();

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import type { Clock, Timer } from "../clock/index.js";
 import type { Address } from "../config/addresses.js";
+import { describe } from "../errors/index.js";
 
 /** Finds the IP addresses of a name. Rejects if it has none, with `code` ENOTFOUND if that is certain. May never settle. */
 export type LookUp = (host: string) => Promise<readonly string[]>;
@@ -75,7 +76,7 @@ export class PlaceList {
       place.problem = "";
     } catch (error) {
       place.gone = (error as { code?: string }).code === "ENOTFOUND";
-      place.problem = (error as Error).message;
+      place.problem = describe(error);
     }
     place.asking = false;
     const found = place.problem === "";

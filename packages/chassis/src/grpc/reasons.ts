@@ -8,6 +8,7 @@ import {
   RichClientError,
   RichServerError,
 } from "nice-grpc-error-details";
+import { describe } from "../errors/index.js";
 
 /**
  * Every reason that Berth gives for an error, with its gRPC status: the one table. What to do by status: UNAVAILABLE, repeat the
@@ -122,7 +123,7 @@ export class ReasonError extends Error {
     if (error instanceof ClientError) return fromPlain(error);
     if (error instanceof Error && error.name === "AbortError")
       return new ReasonError("CANCELLED", "the call was cancelled", { cause: error });
-    return new ReasonError("INTERNAL", error instanceof Error ? error.message : String(error), { cause: error });
+    return new ReasonError("INTERNAL", describe(error), { cause: error });
   }
 }
 

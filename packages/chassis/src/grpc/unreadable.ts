@@ -1,4 +1,5 @@
 import type { CompatServiceDefinition } from "nice-grpc";
+import { describe } from "../errors/index.js";
 import { ReasonError } from "./reasons.js";
 import { unkeepable } from "./texts.js";
 
@@ -13,7 +14,7 @@ export class UnreadableRequest {
   /** What the caller is told. */
   toError(method: string): ReasonError {
     if (this.cause instanceof ReasonError) return this.cause;
-    const why = this.cause instanceof Error ? this.cause.message : String(this.cause);
+    const why = describe(this.cause);
     const message = `the request isn't a message that ${method} takes (${why}): send it as the protos of this version say; nothing was done`;
     return new ReasonError("INVALID_FIELD", message, { cause: this.cause });
   }

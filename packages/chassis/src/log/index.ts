@@ -1,5 +1,6 @@
 import { isSpanContextValid, trace } from "@opentelemetry/api";
 import { type DestinationStream, type Logger, pino } from "pino";
+import { describe } from "../errors/index.js";
 import { plainLines } from "./plain.js";
 
 export type { DestinationStream, Logger };
@@ -28,7 +29,7 @@ export function createLogger(options: LogOptions): Logger {
       base: { service: options.service },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      serializers: { error: pino.stdSerializers.err, err: pino.stdSerializers.err },
+      serializers: { error: serialize, err: serialize },
       mixin: activeSpan,
     },
     options.pretty ? plainLines(lines) : lines,
@@ -37,6 +38,15 @@ export function createLogger(options: LogOptions): Logger {
 
 /** Writes nothing; for tests. */
 export const silentLogger: Logger = pino({ level: "silent" }, { write() {} });
+
+/** An error with its stack; in words where even looking at it throws. */
+function serialize(error: Error): unknown {
+  try {
+    return pino.stdSerializers.err(error);
+  } catch {
+    return { message: describe(error) };
+  }
+}
 
 function activeSpan(): object {
   const context = trace.getActiveSpan()?.spanContext();

@@ -1,5 +1,6 @@
 import pg from "pg";
 import { CommitRefused } from "../engine/port.js";
+import { describe } from "../errors/index.js";
 
 /** The database can't be used as it is; the message says what to do. */
 export class DatabaseUnusable extends Error {
@@ -103,5 +104,5 @@ function adviceFor(code: string, message: string, { host, port, database, user }
 function asFields(error: unknown): { message: string; code?: string; table?: string; constraint?: string } {
   if (error instanceof AggregateError && error.errors.length > 0) return asFields(error.errors[0]);
   if (error instanceof Error) return error;
-  return { message: String(error) };
+  return { message: describe(error) };
 }

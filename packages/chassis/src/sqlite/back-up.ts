@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
+import { describe } from "../errors/index.js";
 import type { SqliteDatabase } from "./open.js";
 
 /**
@@ -19,7 +20,7 @@ export function backUp(database: SqliteDatabase, from: string, to: string): void
     sync(dirname(to));
   } catch (error) {
     rmSync(partial, { force: true, recursive: true });
-    const why = error instanceof Error ? error.message : String(error);
+    const why = describe(error);
     throw new Error(
       `${from} must be migrated, and couldn't be copied to ${to} before: ${why}. Nothing was changed; make room for the copy and start again`,
       { cause: error },

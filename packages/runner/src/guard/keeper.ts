@@ -1,4 +1,5 @@
 import { type Clock, delay } from "@berth/chassis/clock";
+import { describe } from "@berth/chassis/errors";
 import type { Logger } from "@berth/chassis/log";
 import type { GroupFile } from "./group-file.js";
 import { deadlineIn, Guard, type GuardDeadline } from "./guard.js";
@@ -135,7 +136,10 @@ export class GuardKeeper {
       this.guard = guard;
       this.options.logger.debug({ guard: guard.pid }, "guard started");
     } catch (error) {
-      this.options.logger.error({ error: String(error) }, "the guard can't be started; no work is taken until it can");
+      this.options.logger.error(
+        { error: describe(error, { named: true }) },
+        "the guard can't be started; no work is taken until it can",
+      );
       await delay(this.options.clock, restartMs);
     }
   }

@@ -1,4 +1,5 @@
 import { type Clock, delay, type Timer } from "@berth/chassis/clock";
+import { describe } from "@berth/chassis/errors";
 import type { Logger } from "@berth/chassis/log";
 import type { registry } from "@berth/contracts";
 import { OutputBuffer, outputLimitDefault, outputLimitMax } from "../domain/output.js";
@@ -174,13 +175,19 @@ export class LogSender {
       } catch (error) {
         if (!this.port.isTemporary(error)) {
           this.logger.warn(
-            { error: String(error), tasks: [...new Set(batch.chunks.map(({ task }) => task))].slice(0, 10) },
+            {
+              error: describe(error, { named: true }),
+              tasks: [...new Set(batch.chunks.map(({ task }) => task))].slice(0, 10),
+            },
             "the registry refused output; it is dropped",
           );
           return;
         }
         if (!this.failing)
-          this.logger.warn({ error: String(error) }, "output can't be sent; it waits in bounded memory");
+          this.logger.warn(
+            { error: describe(error, { named: true }) },
+            "output can't be sent; it waits in bounded memory",
+          );
         this.failing = true;
         for (const stream of this.streams) stream.finished?.();
         await delay(this.clock, waitMs, this.stopping.signal);

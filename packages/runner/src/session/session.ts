@@ -1,4 +1,5 @@
 import { type Clock, delay, type Timer } from "@berth/chassis/clock";
+import { describe } from "@berth/chassis/errors";
 import { PushStream } from "@berth/chassis/grpc";
 import type { Logger } from "@berth/chassis/log";
 import type { runner } from "@berth/contracts";
@@ -217,7 +218,10 @@ export class Session {
       if (link.isRefused(error)) end = "refused";
       // One line for a pool-manager that is away, not one for each attempt.
       if (!connection.signal.aborted)
-        logger[this.failures === 0 ? "warn" : "debug"]({ error: String(error) }, "the lease stream has broken");
+        logger[this.failures === 0 ? "warn" : "debug"](
+          { error: describe(error, { named: true }) },
+          "the lease stream has broken",
+        );
       this.failures += 1;
     } finally {
       tooLong.cancel();

@@ -1,6 +1,7 @@
 import { type FileHandle, open, readdir, readFile, statfs, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, delay } from "@berth/chassis/clock";
+import { describe } from "@berth/chassis/errors";
 import { makeFolder } from "@berth/chassis/folder";
 import type { Logger } from "@berth/chassis/log";
 import type { runner } from "@berth/contracts";
@@ -298,8 +299,4 @@ async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

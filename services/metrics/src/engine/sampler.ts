@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "@berth/chassis/clock";
+import { describe } from "@berth/chassis/errors";
 import type { Logger } from "@berth/chassis/log";
 import type { Snapshot } from "../domain/snapshot.js";
 import type { Round, SampleStore } from "./store.js";
@@ -85,7 +86,7 @@ export class Sampler {
     } catch (error) {
       if (this.storeProblem === "")
         logger.error({ err: error }, "a round of samples couldn't be kept; trying again with the next");
-      this.storeProblem = error instanceof Error ? error.message : String(error);
+      this.storeProblem = describe(error);
     }
   }
 }

@@ -41,7 +41,7 @@ export function checkBid(check: FieldCheck, at: string, bid: pool.Bid, named = t
   });
   if (bid.tenant !== "") check.name(`${at}.tenant`, bid.tenant);
   if (bid.runner !== "") check.name(`${at}.runner`, bid.runner);
-  check.range(`${at}.rank`, bid.rank, -unitsMax, unitsMax);
+  check.range(`${at}.rank`, bid.rank, -unitsMax, unitsMax).range(`${at}.overtaken`, bid.overtaken, 0, unitsMax);
   check.range(`${at}.cpu_millis`, bid.cpuMillis, 0, unitsMax).range(`${at}.memory_bytes`, bid.memoryBytes, 0, unitsMax);
   return check.length(`${at}.trace_parent`, bid.traceParent, 0, 128);
 }

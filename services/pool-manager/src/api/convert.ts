@@ -36,6 +36,7 @@ export function leaseToWire(lease: Lease): pool.Lease {
     lateOutcome: lease.lateOutcome && outcomeToWire(lease.lateOutcome),
     revokeReason: lease.revokeReason,
     traceParent: lease.traceParent,
+    overtaken: BigInt(lease.overtaken ?? 0),
   };
 }
 
@@ -94,6 +95,7 @@ export function bidFromWire(bid: pool.Bid): Bid {
     priority: bid.priority,
     readyMs: bid.readyTime?.getTime() ?? 0,
     traceParent: bid.traceParent,
+    overtaken: Number(bid.overtaken),
   };
 }
 

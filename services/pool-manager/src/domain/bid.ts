@@ -20,6 +20,8 @@ export interface Bid {
   /** When the attempt became ready; 0 if unknown. */
   readonly readyMs: number;
   readonly traceParent: string;
+  /** How often the task was overtaken before in the place that it keeps. */
+  readonly overtaken: number;
 }
 
 /** Names one attempt. */

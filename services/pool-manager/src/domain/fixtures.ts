@@ -41,6 +41,7 @@ export function bid(task: string, more: Partial<Bid> = {}): Bid {
     priority: 0,
     readyMs: 0,
     traceParent: "",
+    overtaken: 0,
     ...more,
   };
 }

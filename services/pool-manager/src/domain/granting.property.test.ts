@@ -4,7 +4,17 @@ import { Bench, pool } from "./fixtures.js";
 import { attemptKey, type Lease } from "./lease.js";
 import { plainLimit } from "./limits.js";
 import { Model, type Waiting } from "./testing/granting-model.js";
-import { aBid, bids, completes, contending, everything, plainChanges } from "./testing/granting-steps.js";
+import {
+  aBid,
+  bids,
+  completes,
+  contending,
+  everything,
+  goesBack,
+  plainChanges,
+  returns,
+  streamBreaks,
+} from "./testing/granting-steps.js";
 
 /** A fleet in which everything can be short. */
 function begin(overtakeLimit: number): { bench: Bench; model: Model } {
@@ -73,11 +83,14 @@ describe("granting, against brute force", () => {
   });
 
   it.each([1, 3])(
-    "L3: overtakes no bid more than K = %s times, whatever its class and however many pools it takes",
+    "L3: overtakes no task in its place more than K = %s times, whatever its class, however many pools it takes, and however often it goes back to it",
     (overtakeLimit) => {
       const step = fc.oneof(
         { weight: 6, arbitrary: bids(fc.oneof(contending, aBid)) },
-        { weight: 8, arbitrary: completes },
+        { weight: 6, arbitrary: completes },
+        { weight: 3, arbitrary: goesBack },
+        { weight: 3, arbitrary: returns },
+        { weight: 1, arbitrary: streamBreaks },
         { weight: 1, arbitrary: plainChanges },
       );
       fc.assert(

@@ -45,7 +45,7 @@ export function grantPass(state: State, turn: Turn): void {
     const admission = admit(state, queue.demand, head, turn.now);
     if ("placement" in admission) {
       standing.unblock(queue);
-      standing.remove(head);
+      standing.removeGranted(head);
       const lease = grant(state, turn, head, admission.placement);
       countOvertakings(state, lease, head);
       const following = queue.head();
@@ -66,7 +66,12 @@ function globalHasRoom(state: State): boolean {
 }
 
 /** Makes the lease. The token is the number of the grant, so it only grows. */
-function grant(state: State, turn: Turn, { bid }: StandingBid, { pool, session, slot, weights }: Placement): Lease {
+function grant(
+  state: State,
+  turn: Turn,
+  { bid, overtaken }: StandingBid,
+  { pool, session, slot, weights }: Placement,
+): Lease {
   const token = ++state.totals.granted;
   const lease: Lease = {
     id: `${state.meta.dataId}-${token.toString(36)}`,
@@ -88,6 +93,7 @@ function grant(state: State, turn: Turn, { bid }: StandingBid, { pool, session, 
     outcome: undefined,
     lateOutcome: undefined,
     traceParent: bid.traceParent,
+    ...(overtaken > 0 && { overtaken }),
     ordinal: 0,
   };
   state.ledger.put(lease, turn.now.monoMs);

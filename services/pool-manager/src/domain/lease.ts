@@ -54,6 +54,8 @@ export interface Lease {
   readonly lateOutcome?: Outcome;
   readonly revokeReason: string;
   readonly traceParent: string;
+  /** How often its bid had been overtaken at its grant; absent for never, as in most leases. */
+  readonly overtaken?: number;
   /** Number of the release, growing; 0 before it. */
   readonly ordinal: number;
 }

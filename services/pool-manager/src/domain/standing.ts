@@ -2,6 +2,10 @@ import { type Bid, goesBefore, type Order } from "./bid.js";
 import { type Demand, demandOf } from "./demand.js";
 import { Heap } from "./heap.js";
 import { attemptKey } from "./lease.js";
+import { OvertakenMemory } from "./overtaken-memory.js";
+
+/** Bids whose overtakings are remembered when they were taken out. A scheduler's bids that stood are its windows: thousands at most. */
+const rememberedMax = 10_000;
 
 /** A bid that waits. */
 export interface StandingBid extends Order {
@@ -114,6 +118,7 @@ export class Standing {
   private readonly offers = new Map<string, Set<Queue>>();
   private parked = new Heap<Parked>((left, right) => goesBefore(left.head, right.head));
   private readonly awake = new Set<Queue>();
+  private readonly overtakings = new OvertakenMemory(rememberedMax);
   /** Limits kept for one bid that was overtaken too often. */
   readonly kept = new Map<string, StandingBid>();
   private arrivals = 0;
@@ -155,7 +160,10 @@ export class Standing {
     return [...(this.bySession.get(session) ?? [])];
   }
 
-  /** Places a bid, or replaces the one of the same attempt: it keeps its place among equals if it asks for the same. */
+  /**
+   * Places a bid, or replaces the one of the same attempt: it keeps its place among equals if it asks for the same. Its overtakings go on from
+   * what it brings, from what it had suffered in the place of the one it replaces, or before it was taken out.
+   */
   place(bid: Bid, session: string): StandingBid {
     const key = attemptKey(bid.task, bid.attempt);
     const id = classId(bid);
@@ -172,7 +180,7 @@ export class Standing {
       queue,
       rank: bid.rank,
       arrival,
-      overtaken: same ? old.overtaken : 0,
+      overtaken: Math.max(bid.overtaken, this.overtakings.take(key)),
       gone: false,
     };
     queue.push(standing);
@@ -185,8 +193,9 @@ export class Standing {
       if (goesBefore(standing, queue.parked.head)) this.park(queue, standing);
       return standing;
     }
-    // A class that is known to be blocked stays so for its new head; unless something is kept, which is a matter of rank.
-    if (queue.blockedBy.length === 0 || this.kept.size > 0) this.awake.add(queue);
+    // A class that is known to be blocked stays so for its new head; unless something is kept, which is a matter of rank, or is to be kept for it.
+    const isDue = standing.overtaken >= this.overtakeLimit;
+    if (queue.blockedBy.length === 0 || this.kept.size > 0 || isDue) this.awake.add(queue);
     for (const blocker of queue.blockedBy) {
       const blocked = this.blocked.get(blocker);
       if (blocked) blocked.bestRank = Math.min(blocked.bestRank, standing.rank);
@@ -194,8 +203,15 @@ export class Standing {
     return standing;
   }
 
+  /** Takes out a bid that is granted: its lease has the count. */
+  removeGranted(standing: StandingBid): void {
+    this.remove(standing);
+    this.overtakings.take(standing.key);
+  }
+
   /** Takes a bid out. */
   remove(standing: StandingBid): void {
+    this.overtakings.note(standing.key, standing.overtaken);
     this.byKey.delete(standing.key);
     this.byTask.delete(standing.bid.task);
     const ofSession = this.bySession.get(standing.session);

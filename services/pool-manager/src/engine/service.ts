@@ -350,6 +350,7 @@ function asLease(
     reason,
     revokeReason: "",
     traceParent: "",
+    overtaken: 0,
     ordinal,
   };
 }

@@ -147,5 +147,6 @@ export function showReady({ header, status }: TaskSnapshot): registry.ReadyTask 
     memoryBytes: BigInt(header.memoryBytes),
     traceParent: header.traceParent,
     assigned: status.state === "ASSIGNED",
+    overtaken: BigInt(status.overtaken),
   };
 }

@@ -149,6 +149,7 @@ export function leaseState(lease: pool.Lease, kind: LeaseEvent["kind"], position
     outcome: runOutcome(lease.outcome),
     lateOutcome: runOutcome(lease.lateOutcome),
     revokeReason: lease.revokeReason,
+    overtaken: Number(lease.overtaken),
     traceParent: lease.traceParent,
   };
 }

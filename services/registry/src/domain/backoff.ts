@@ -13,7 +13,12 @@ export function backoffMs(retry: Retry, failures: number, key: string, attempt: 
   return Math.max(0, Math.round(plain * (1 + jitter)));
 }
 
-/** Wait before an attempt that follows `idle` attempts in a row that ended without a result: none, then 100 ms, doubling up to 30 s. */
+/** Wait before an attempt that follows the `losses`th lost one: none, then 1 s, doubling up to 60 s. Many losses mean that the task kills its runners, or that these are starved: neither gets better by haste. */
+export function lossWaitMs(losses: number): number {
+  return losses <= 1 ? 0 : Math.min(60_000, 1_000 * 2 ** (losses - 2));
+}
+
+/** Wait before an attempt that follows `idle` attempts that ended without a result and spent no retry: none, then 100 ms, doubling up to 30 s. */
 export function idleWaitMs(idle: number): number {
   return idle <= 1 ? 0 : Math.min(30_000, 100 * 2 ** (idle - 2));
 }

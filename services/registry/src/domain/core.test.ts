@@ -104,6 +104,8 @@ describe("the life of a task", () => {
     for (const attempt of [1, 2, 3]) {
       bench.event("granted", "a", attempt);
       bench.event("released", "a", attempt, { reason: "expired" });
+      bench.nowMs += 60_000;
+      bench.do({ kind: "tick" });
     }
     expect(bench.at("a")).toBe("FAILED/3");
     expect(bench.task("a").status.failureCount).toBe(0);

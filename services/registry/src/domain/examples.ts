@@ -11,6 +11,7 @@ export const exampleSettings: CoreSettings = {
   pool: "default",
   retry: { maxAttempts: 3, backoffMs: 10_000, multiplier: 2, maxBackoffMs: 300_000 },
   runnerLossLimit: 2,
+  noResultLimit: 5,
 };
 
 /** Pools and limits of the examples. */

@@ -15,6 +15,8 @@ export interface LeaseEvent {
   readonly grantMs: number;
   /** 0 where the run isn't known to have begun. */
   readonly startMs: number;
+  /** How often the bid had been overtaken at its grant; absent where that isn't known. */
+  readonly overtaken?: number;
   /** Empty unless released. */
   readonly reason: ReleaseReason | "";
   readonly outcome: RunOutcome | null;

@@ -86,7 +86,7 @@ function start(
   const before = task.attempt(number);
   if (!before || before.startMs > 0) return false;
   const state = task.status.state === "ASSIGNED" ? "RUNNING" : task.status.state;
-  transition.update(task, { state, startMs, idleCount: 0 }, { ...before, startMs }, [
+  transition.update(task, { state, startMs }, { ...before, startMs }, [
     ["RunnerStarted", { timeMs: startMs, runner, slot }],
   ]);
   return true;
@@ -111,7 +111,9 @@ function release(transition: Transition, task: LiveTask, before: Attempt, event:
     message:
       outcome && verdict.kind !== "succeeded" ? describe(outcome) : verdict.kind === "succeeded" ? "" : verdict.text,
   };
-  transition.update(task, {}, ended, [[endKind(verdict.kind, outcome?.result), detail]]);
+  // The lease brings the count along, and the count begins with what the bid brought: it is the larger one, whatever was missed.
+  const overtaken = Math.max(task.status.overtaken, event.overtaken ?? 0);
+  transition.update(task, { overtaken }, ended, [[endKind(verdict.kind, outcome?.result), detail]]);
   conclude(transition, task, verdict);
   return true;
 }

@@ -1,6 +1,6 @@
-import { backoffMs, idleWaitMs } from "./backoff.js";
+import { backoffMs, idleWaitMs, lossWaitMs } from "./backoff.js";
 import type { LiveTask } from "./memory.js";
-import type { ReleaseReason, RunOutcome } from "./task.js";
+import type { ReleaseReason, RunOutcome, TaskStatus } from "./task.js";
 import type { Transition } from "./transition.js";
 
 /** What an ended attempt means for its task. */
@@ -92,40 +92,51 @@ function fail(transition: Transition, task: LiveTask, { permanent, text }: { per
   wait(transition, task, backoffMs(retry, failureCount, key, task.status.attempt), text, {
     failureCount,
     idleCount: 0,
+    // A retry was spent: the next attempt goes behind those who are ready now.
+    sequence: 0,
+    overtaken: 0,
   });
 }
 
 function lose(transition: Transition, task: LiveTask, text: string): void {
   const lossCount = task.status.lossCount + 1;
-  transition.update(task, { lossCount }, null, []);
   const { runnerLossLimit } = transition.settings;
-  if (lossCount > runnerLossLimit)
-    return transition.finish(
-      task,
-      "FAILED",
-      `${text} (lost with its runner ${lossCount} times, at most ${runnerLossLimit} are borne)`,
-    );
-  transition.makeReady(task, `${text}; tried again`);
+  if (lossCount > runnerLossLimit) {
+    transition.update(task, { lossCount }, null, []);
+    const bound = `lost with its runner ${lossCount} times, at most ${runnerLossLimit} are borne`;
+    return transition.finish(task, "FAILED", `${text} (${bound})`);
+  }
+  back(transition, task, lossWaitMs(lossCount), text, { lossCount });
 }
 
 function again(transition: Transition, task: LiveTask, text: string): void {
   const idleCount = task.status.idleCount + 1;
-  const waitMs = idleWaitMs(idleCount);
-  if (waitMs > 0) return wait(transition, task, waitMs, text, { idleCount });
-  transition.update(task, { idleCount }, null, []);
-  transition.makeReady(task, `${text}; tried again`);
+  const { noResultLimit } = transition.settings;
+  if (idleCount > noResultLimit) {
+    transition.update(task, { idleCount }, null, []);
+    const bound = `ended ${idleCount} times without a result, at most ${noResultLimit} are borne`;
+    return transition.finish(task, "FAILED", `${text} (${bound})`);
+  }
+  back(transition, task, idleWaitMs(idleCount), text, { idleCount });
 }
 
-function wait(
+/** Lets a task that spent no retry go back to where it was, after a wait if there is one. */
+function back(
   transition: Transition,
   task: LiveTask,
   waitMs: number,
   text: string,
-  counts: { failureCount?: number; idleCount: number },
+  counts: { lossCount: number } | { idleCount: number },
 ): void {
+  if (waitMs > 0) return wait(transition, task, waitMs, text, counts);
+  transition.update(task, counts, null, []);
+  transition.makeReady(task, `${text}; tried again`);
+}
+
+function wait(transition: Transition, task: LiveTask, waitMs: number, text: string, patch: Partial<TaskStatus>): void {
   const readyMs = transition.now.wallMs + waitMs;
   const message = `in ${(waitMs / 1_000).toFixed(1)} s: ${text}`;
-  transition.update(task, { state: "BACKING_OFF", reason: text, readyMs, forbid: null, ...counts }, null, [
+  transition.update(task, { state: "BACKING_OFF", reason: text, readyMs, forbid: null, ...patch }, null, [
     ["RetryScheduled", { message }],
   ]);
 }

@@ -32,6 +32,8 @@ export function retry(transition: Transition, filter: Filter, facts: RetryFacts)
       failureCount: 0,
       lossCount: 0,
       idleCount: 0,
+      sequence: 0,
+      overtaken: 0,
       endMs: 0,
       startMs: 0,
       progress: 0,

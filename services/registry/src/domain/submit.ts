@@ -136,6 +136,7 @@ function enter(transition: Transition, set: string, input: TaskInput, traceParen
     endMs: 0,
     revision: order,
     sequence: 0,
+    overtaken: 0,
     progress: 0,
     progressMessage: "",
     runner: "",

@@ -100,7 +100,7 @@ export interface TaskStatus {
   readonly failureCount: number;
   /** Attempts lost with their runner since the budget was last fresh. */
   readonly lossCount: number;
-  /** Attempts in a row that ended without a result and without spending anything. */
+  /** Attempts since the last failure that ended without a result and without spending anything, lost ones aside. */
   readonly idleCount: number;
   readonly reason: string;
   readonly readyMs: number;
@@ -108,8 +108,13 @@ export interface TaskStatus {
   readonly endMs: number;
   /** Number of its last change, over all tasks. */
   readonly revision: number;
-  /** Number of the change that made the current attempt ready. */
+  /**
+   * Its place in the order of ready tasks: number of the change that made it ready. Kept by the attempts that follow one which spent no retry;
+   * 0 if it gets a new one when it becomes ready.
+   */
   readonly sequence: number;
+  /** How often it has been overtaken in that place, as the pool-manager counted at its last lease. */
+  readonly overtaken: number;
   readonly progress: number;
   readonly progressMessage: string;
   readonly runner: string;

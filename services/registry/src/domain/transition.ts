@@ -8,6 +8,8 @@ import { type Attempt, type EventKind, isFinal, type TaskEvent, type TaskStatus 
 export interface CoreSettings extends SubmitDefaults {
   /** Lost runners that a task survives. */
   readonly runnerLossLimit: number;
+  /** Attempts without a result (not started, stopped, revoked) that a task survives between two failures. */
+  readonly noResultLimit: number;
 }
 
 /** What a history entry says beside its kind. */
@@ -70,7 +72,7 @@ export class Transition {
     });
   }
 
-  /** Makes the next attempt ready. */
+  /** Makes the next attempt ready: in the order that the task has kept, or else behind all that are ready now. */
   makeReady(task: LiveTask, message = ""): void {
     const attempt = task.status.attempt + 1;
     const readyMs = this.now.wallMs;
@@ -80,7 +82,7 @@ export class Transition {
       reason: "",
       readyMs,
       startMs: 0,
-      sequence: this.memory.revision + 1,
+      sequence: task.status.sequence || this.memory.revision + 1,
       progress: 0,
       progressMessage: "",
       runner: "",

@@ -22,6 +22,7 @@ type StatusText = readonly [
   pool: string,
   eventCount: number,
   forbid: Forbid | 0,
+  overtaken?: number,
 ];
 type OutcomeText = readonly [
   result: RunOutcome["result"],
@@ -140,16 +141,18 @@ function statusText(s: TaskStatus): StatusText {
     s.pool,
     s.eventCount,
     s.forbid ?? 0,
+    s.overtaken,
   ];
 }
 
 function statusOf(text: StatusText): TaskStatus {
   const [state, attempt, failureCount, lossCount, idleCount, reason, readyMs, startMs, endMs, revision, ...more] = text;
-  const [sequence, progress, progressMessage, runner, pool, eventCount, forbid] = more;
+  const [sequence, progress, progressMessage, runner, pool, eventCount, forbid, overtaken = 0] = more;
   const counts = { state, attempt, failureCount, lossCount, idleCount, reason, readyMs, startMs, endMs, revision };
   return {
     ...counts,
     sequence,
+    overtaken,
     progress,
     progressMessage,
     runner,

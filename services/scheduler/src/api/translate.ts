@@ -26,6 +26,7 @@ export function readyTask(wire: registry.ReadyTask): ReadyTask {
     memoryBytes,
     traceParent,
     assigned,
+    overtaken: Number(wire.overtaken),
   };
 }
 
@@ -45,6 +46,7 @@ export function wireBid({ task, rank }: Bid, traceParent = task.traceParent): po
     priority: task.priority,
     readyTime: new Date(task.readyWallMs),
     traceParent,
+    overtaken: BigInt(task.overtaken),
   };
 }
 

@@ -14,8 +14,10 @@ export interface ReadyTask {
   readonly tenant: string;
   /** Larger goes first under the policy `priority`. */
   readonly priority: number;
-  /** Grows with every attempt that becomes ready. */
+  /** Its place in the order; kept by an attempt that follows one which spent no retry. */
   readonly sequence: number;
+  /** How often it was overtaken before in that place. */
+  readonly overtaken: number;
   /** When it became ready, wall clock, milliseconds since 1970. */
   readonly readyWallMs: number;
   /** CPU in thousandths of a core. */

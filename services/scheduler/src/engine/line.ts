@@ -1,4 +1,5 @@
 import { type Clock, delay } from "@berth/chassis/clock";
+import { describe } from "@berth/chassis/errors";
 import type { Logger } from "@berth/chassis/log";
 
 /** Settings of {@link Line}. */
@@ -61,7 +62,7 @@ export class Line {
         }, signal);
         this.problem = "the connection ended";
       } catch (error) {
-        this.problem = error instanceof Error ? error.message : String(error);
+        this.problem = describe(error);
       }
       if (signal.aborted) break;
       if (this.connected) logger.warn({ problem: this.problem }, `the ${name} is away; connecting again`);

@@ -32,6 +32,10 @@ const smallestFirst = (left: string, right: string): number => (left < right ? -
 
 export class Model {
   readonly waiting = new Map<string, Waiting>();
+  /** What will bid again, with what it has suffered. */
+  readonly returning: Waiting[] = [];
+  /** What had waited for a lease, by its attempt. */
+  readonly granted = new Map<string, Waiting>();
   readonly leases = new Map<string, Lease>();
   readonly over = new Set<string>();
   readonly forbidden = new Set<string>();
@@ -47,8 +51,8 @@ export class Model {
     for (const change of bench.changes) this.take(change);
   }
 
-  /** What placing a bid must lead to, before anything is granted. */
-  place(one: Bid): "held" | "LOST" | "INVALID" | "STANDING" {
+  /** What placing a bid must lead to, before anything is granted. `overtaken` is what its task has suffered before in its place. */
+  place(one: Bid, overtaken = 0): "held" | "LOST" | "INVALID" | "STANDING" {
     const key = attemptKey(one.task, one.attempt);
     const held = [...this.leases.values()].find(({ task }) => task === one.task);
     if (held?.attempt === one.attempt) return "held";
@@ -59,7 +63,7 @@ export class Model {
     this.waiting.set(key, {
       bid: one,
       arrival: same ? standing.arrival : this.arrivals++,
-      overtaken: same ? standing.overtaken : 0,
+      overtaken: same ? standing.overtaken : overtaken,
     });
     return "STANDING";
   }
@@ -188,6 +192,8 @@ export class Model {
   grant(lease: Lease): void {
     const key = attemptKey(lease.task, lease.attempt);
     const wallMs = 1_000_000 + this.bench.nowMs;
+    const waiting = this.waiting.get(key);
+    if (waiting) this.granted.set(key, waiting);
     this.waiting.delete(key);
     this.leases.set(lease.id, lease);
     for (const [limit] of lease.weights)

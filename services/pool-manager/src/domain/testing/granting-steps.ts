@@ -90,6 +90,30 @@ export const completes: fc.Arbitrary<Step> = fc
     const lease = held[i % Math.max(1, held.length)];
     if (lease) bench.complete(lease, { ...succeeded, result });
   });
+/** A lease ends without having spent a retry: its task will bid again from the place that it had. */
+export const goesBack: fc.Arbitrary<Step> = fc.nat(20).map((i) => (bench, model) => {
+  const held = bench.held();
+  const lease = held[i % Math.max(1, held.length)];
+  const before = lease && model.granted.get(attemptKey(lease.task, lease.attempt));
+  if (!before) return;
+  bench.complete(lease, { ...succeeded, result: "STOPPED" });
+  const again = { ...before.bid, attempt: lease.attempt + 1, overtaken: lease.overtaken ?? 0 };
+  model.returning.push({ ...before, bid: again });
+});
+/** Those that go back bid again. */
+export const returns: fc.Arbitrary<Step> = fc.constant((bench: Bench, model: Model) => {
+  const returning = model.returning.splice(0);
+  for (const { bid: one, overtaken } of returning) model.place(one, overtaken);
+  if (returning.length > 0) bench.bids(...returning.map(({ bid: one }) => one));
+});
+/** The scheduler's stream breaks, and what stood is bid for anew. */
+export const streamBreaks: fc.Arbitrary<Step> = fc.constant((bench: Bench, model: Model) => {
+  const stood = model.inOrder;
+  bench.do("withdrawSession", { session: "s" });
+  for (const { bid: one } of stood) model.waiting.delete(attemptKey(one.task, one.attempt));
+  for (const { bid: one, overtaken } of stood) model.place(one, overtaken);
+  if (stood.length > 0) bench.bids(...stood.map(({ bid: one }) => one));
+});
 const attaches: fc.Arbitrary<Step> = fc
   .record({
     runner: runners,

@@ -63,6 +63,8 @@ export interface Lease {
   revokeReason: string;
   /** W3C traceparent of what last moved it: the grant's span, later the completion's. Empty without tracing. */
   traceParent: string;
+  /** How often its bid had been overtaken when it was granted. A task that goes back without having spent a retry brings it to its next bid. */
+  overtaken: bigint;
 }
 
 /** Where a lease stands. Expect new values. */
@@ -396,6 +398,7 @@ function createBaseLease(): Lease {
     lateOutcome: undefined,
     revokeReason: "",
     traceParent: "",
+    overtaken: 0n,
   };
 }
 
@@ -460,6 +463,12 @@ export const Lease: MessageFns<Lease> = {
     }
     if (message.traceParent !== "") {
       writer.uint32(154).string(message.traceParent);
+    }
+    if (message.overtaken !== 0n) {
+      if (BigInt.asIntN(64, message.overtaken) !== message.overtaken) {
+        throw new globalThis.Error("value provided for field message.overtaken of type int64 too large");
+      }
+      writer.uint32(240).int64(message.overtaken);
     }
     return writer;
   },
@@ -629,6 +638,14 @@ export const Lease: MessageFns<Lease> = {
             message.traceParent = reader.string();
             continue;
           }
+          case 30: {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.overtaken = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -686,6 +703,7 @@ export const Lease: MessageFns<Lease> = {
         : isSet(object.trace_parent)
         ? globalThis.String(object.trace_parent)
         : "",
+      overtaken: isSet(object.overtaken) ? BigInt(object.overtaken) : 0n,
     };
   },
 
@@ -748,6 +766,9 @@ export const Lease: MessageFns<Lease> = {
     if (message.traceParent !== "") {
       obj.traceParent = message.traceParent;
     }
+    if (message.overtaken !== 0n) {
+      obj.overtaken = message.overtaken.toString();
+    }
     return obj;
   },
 
@@ -779,6 +800,7 @@ export const Lease: MessageFns<Lease> = {
       : undefined;
     message.revokeReason = object.revokeReason ?? "";
     message.traceParent = object.traceParent ?? "";
+    message.overtaken = (object.overtaken !== undefined && object.overtaken !== null) ? BigInt(object.overtaken) : 0n;
     return message;
   },
 };

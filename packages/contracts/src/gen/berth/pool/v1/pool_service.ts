@@ -547,6 +547,8 @@ export interface Bid {
     | undefined;
   /** W3C traceparent; empty without tracing. */
   traceParent: string;
+  /** How often the task had been overtaken before, in the place that it keeps: 0 to 2^53 - 1. The count goes on from there. */
+  overtaken: bigint;
 }
 
 export interface Bid_LabelsEntry {
@@ -2676,6 +2678,7 @@ function createBaseBid(): Bid {
     priority: 0,
     readyTime: undefined,
     traceParent: "",
+    overtaken: 0n,
   };
 }
 
@@ -2728,6 +2731,12 @@ export const Bid: MessageFns<Bid> = {
     }
     if (message.traceParent !== "") {
       writer.uint32(106).string(message.traceParent);
+    }
+    if (message.overtaken !== 0n) {
+      if (BigInt.asIntN(64, message.overtaken) !== message.overtaken) {
+        throw new globalThis.Error("value provided for field message.overtaken of type int64 too large");
+      }
+      writer.uint32(120).int64(message.overtaken);
     }
     return writer;
   },
@@ -2852,6 +2861,14 @@ export const Bid: MessageFns<Bid> = {
             message.traceParent = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.overtaken = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2908,6 +2925,7 @@ export const Bid: MessageFns<Bid> = {
         : isSet(object.trace_parent)
         ? globalThis.String(object.trace_parent)
         : "",
+      overtaken: isSet(object.overtaken) ? BigInt(object.overtaken) : 0n,
     };
   },
 
@@ -2958,6 +2976,9 @@ export const Bid: MessageFns<Bid> = {
     if (message.traceParent !== "") {
       obj.traceParent = message.traceParent;
     }
+    if (message.overtaken !== 0n) {
+      obj.overtaken = message.overtaken.toString();
+    }
     return obj;
   },
 
@@ -2989,6 +3010,7 @@ export const Bid: MessageFns<Bid> = {
     message.priority = object.priority ?? 0;
     message.readyTime = object.readyTime ?? undefined;
     message.traceParent = object.traceParent ?? "";
+    message.overtaken = (object.overtaken !== undefined && object.overtaken !== null) ? BigInt(object.overtaken) : 0n;
     return message;
   },
 };

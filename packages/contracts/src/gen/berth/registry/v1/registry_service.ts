@@ -407,7 +407,7 @@ export interface ReadyTask {
   tenant: string;
   /** Priority. */
   priority: number;
-  /** Number that grows with every attempt that becomes ready: FIFO goes by it. */
+  /** Its place in the order of ready tasks: FIFO goes by it. An attempt that follows one which spent no retry has the same. */
   sequence: bigint;
   /** When it became ready. */
   readyTime:
@@ -421,6 +421,8 @@ export interface ReadyTask {
   traceParent: string;
   /** True if it already has a lease. */
   assigned: boolean;
+  /** How often the task was overtaken in that place before, as its last lease says. Goes into its bid. */
+  overtaken: bigint;
 }
 
 export interface ReadyTask_LabelsEntry {
@@ -3601,6 +3603,7 @@ function createBaseReadyTask(): ReadyTask {
     memoryBytes: 0n,
     traceParent: "",
     assigned: false,
+    overtaken: 0n,
   };
 }
 
@@ -3653,6 +3656,12 @@ export const ReadyTask: MessageFns<ReadyTask> = {
     }
     if (message.assigned !== false) {
       writer.uint32(104).bool(message.assigned);
+    }
+    if (message.overtaken !== 0n) {
+      if (BigInt.asIntN(64, message.overtaken) !== message.overtaken) {
+        throw new globalThis.Error("value provided for field message.overtaken of type int64 too large");
+      }
+      writer.uint32(240).int64(message.overtaken);
     }
     return writer;
   },
@@ -3780,6 +3789,14 @@ export const ReadyTask: MessageFns<ReadyTask> = {
             message.assigned = reader.bool();
             continue;
           }
+          case 30: {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.overtaken = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3849,6 +3866,7 @@ export const ReadyTask: MessageFns<ReadyTask> = {
         ? globalThis.String(object.trace_parent)
         : "",
       assigned: isSet(object.assigned) ? globalThis.Boolean(object.assigned) : false,
+      overtaken: isSet(object.overtaken) ? BigInt(object.overtaken) : 0n,
     };
   },
 
@@ -3905,6 +3923,9 @@ export const ReadyTask: MessageFns<ReadyTask> = {
     if (message.assigned !== false) {
       obj.assigned = message.assigned;
     }
+    if (message.overtaken !== 0n) {
+      obj.overtaken = message.overtaken.toString();
+    }
     return obj;
   },
 
@@ -3944,6 +3965,7 @@ export const ReadyTask: MessageFns<ReadyTask> = {
       : 0n;
     message.traceParent = object.traceParent ?? "";
     message.assigned = object.assigned ?? false;
+    message.overtaken = (object.overtaken !== undefined && object.overtaken !== null) ? BigInt(object.overtaken) : 0n;
     return message;
   },
 };
