@@ -94,6 +94,7 @@ export function bidFromWire(bid: pool.Bid): Bid {
     priority: bid.priority,
     readyMs: bid.readyTime?.getTime() ?? 0,
     traceParent: bid.traceParent,
+    handler: bid.handler,
   };
 }
 
@@ -103,7 +104,8 @@ export function holderToWire({ lease, task, runner, weight, grantMs }: Holder): 
 }
 
 /** A refusal for the wire. */
-export function refusalToWire({ reason, limit, pool: name, wanted, used, capacity, holders }: Refusal): pool.Refusal {
+export function refusalToWire(refusal: Refusal): pool.Refusal {
+  const { reason, limit, pool: name, wanted, used, capacity, holders, handler, attached } = refusal;
   return {
     reason: pool.Refusal_Reason[reason],
     limit,
@@ -112,6 +114,8 @@ export function refusalToWire({ reason, limit, pool: name, wanted, used, capacit
     used: BigInt(used),
     capacity: BigInt(capacity),
     holders: holders.map(holderToWire),
+    handler,
+    attached: attached.map(({ handlers, ...rest }) => ({ ...rest, handlers: [...handlers] })),
   };
 }
 

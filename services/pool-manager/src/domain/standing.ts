@@ -367,6 +367,7 @@ function classId(bid: Bid): string {
     bid.cpuMillis,
     bid.memoryBytes,
     bid.runner,
+    bid.handler,
     bid.priority,
   ]);
 }

@@ -146,5 +146,6 @@ export function showReady({ header, status }: TaskSnapshot): registry.ReadyTask 
     memoryBytes: BigInt(header.memoryBytes),
     traceParent: header.traceParent,
     assigned: status.state === "ASSIGNED",
+    handler: header.handler ?? "",
   };
 }

@@ -18,6 +18,7 @@ export function ready(sequence: number, more: Partial<ReadyTask> = {}): ReadyTas
     cpuMillis: 0,
     memoryBytes: 0,
     traceParent: "",
+    handler: "",
     assigned: false,
     ...more,
   };

@@ -410,6 +410,8 @@ export interface ReadyTask {
   traceParent: string;
   /** True if it already has a lease. */
   assigned: boolean;
+  /** Handler that its run is for; empty for a command. */
+  handler: string;
 }
 
 export interface ReadyTask_LabelsEntry {
@@ -3427,6 +3429,7 @@ function createBaseReadyTask(): ReadyTask {
     memoryBytes: 0n,
     traceParent: "",
     assigned: false,
+    handler: "",
   };
 }
 
@@ -3479,6 +3482,9 @@ export const ReadyTask: MessageFns<ReadyTask> = {
     }
     if (message.assigned !== false) {
       writer.uint32(104).bool(message.assigned);
+    }
+    if (message.handler !== "") {
+      writer.uint32(322).string(message.handler);
     }
     return writer;
   },
@@ -3606,6 +3612,14 @@ export const ReadyTask: MessageFns<ReadyTask> = {
             message.assigned = reader.bool();
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.handler = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3675,6 +3689,7 @@ export const ReadyTask: MessageFns<ReadyTask> = {
         ? globalThis.String(object.trace_parent)
         : "",
       assigned: isSet(object.assigned) ? globalThis.Boolean(object.assigned) : false,
+      handler: isSet(object.handler) ? globalThis.String(object.handler) : "",
     };
   },
 
@@ -3731,6 +3746,9 @@ export const ReadyTask: MessageFns<ReadyTask> = {
     if (message.assigned !== false) {
       obj.assigned = message.assigned;
     }
+    if (message.handler !== "") {
+      obj.handler = message.handler;
+    }
     return obj;
   },
 
@@ -3770,6 +3788,7 @@ export const ReadyTask: MessageFns<ReadyTask> = {
       : 0n;
     message.traceParent = object.traceParent ?? "";
     message.assigned = object.assigned ?? false;
+    message.handler = object.handler ?? "";
     return message;
   },
 };
