@@ -41,6 +41,11 @@ export class Offer {
     this.handlers.set(name, handler);
   }
 
+  /** True of work for a handler that isn't here. */
+  lacks({ run }: runner.Work): boolean {
+    return run?.kind?.$case === "handler" && !this.handlers.has(run.kind.value.name);
+  }
+
   /** Changes pools and capacity. @throws RunnerOptionsError naming what is wrong. */
   serve(pools: readonly string[], capacity = this.capacity): void {
     checkOptions({ ...this.options, pools, capacity });

@@ -109,11 +109,7 @@ export class Runner implements Component {
     return removed;
   }
 
-  /**
-   * Takes the work of these pools from now on, and holds so many runs at once; what it holds goes on. Before `start` too.
-   *
-   * @throws RunnerOptionsError naming what is wrong.
-   */
+  /** Takes the work of these pools from now on, so many runs at once; what it holds goes on. @throws RunnerOptionsError */
   serve({ pools, capacity }: { readonly pools: readonly string[]; readonly capacity?: number }): void {
     this.offer.serve(pools, capacity);
     this.session.announce();
@@ -321,6 +317,8 @@ export class Runner implements Component {
     const refusal = this.draining || this.stopping !== undefined ? "the runner takes no new work" : this.spool.refusal;
     for (const item of work) {
       if (!this.leases.receive(item)) continue;
+      // The pool-manager believes something old of this runner: it is told anew.
+      if (this.offer.lacks(item)) this.session.announce();
       if (refusal === undefined) this.executor.start(item);
       else this.refuse(item, refusal);
     }
