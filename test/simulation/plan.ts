@@ -42,6 +42,14 @@ export interface TaskPlan {
   readonly failures: number;
 }
 
+/** What running a lease would be. */
+export interface RunPlan {
+  readonly ms: number;
+  readonly fails: boolean;
+  /** Handler that it needs; empty for none. */
+  readonly handler: string;
+}
+
 /** A runner. */
 export interface RunnerPlan {
   readonly name: string;

@@ -5,7 +5,7 @@ import { renewIntervalMs } from "@berth/pool-manager/internal/domain/time";
 import { type Host, Process } from "./host.js";
 import type { Reply } from "./messages.js";
 import type { Observer } from "./observer.js";
-import type { Plan, RunnerPlan } from "./plan.js";
+import type { Plan, RunnerPlan, RunPlan } from "./plan.js";
 import type { Post } from "./post.js";
 import { Workloads } from "./workloads.js";
 
@@ -17,14 +17,6 @@ interface Held {
   /** Writes it there at once. */
   flush?: () => void;
   stopping: boolean;
-}
-
-/** What running a lease would be. */
-export interface RunPlan {
-  readonly ms: number;
-  readonly fails: boolean;
-  /** Handler that it needs; empty for none. */
-  readonly handler: string;
 }
 
 /** What a runner's disk keeps through a crash. */

@@ -9,10 +9,10 @@ import { Manager } from "./manager.js";
 import type { Ask, Reply } from "./messages.js";
 import { Network } from "./network.js";
 import { Observer, type Violation } from "./observer.js";
-import { type Plan, planOf } from "./plan.js";
+import { type Plan, planOf, type RunPlan } from "./plan.js";
 import type { Post } from "./post.js";
 import { Registry } from "./registry.js";
-import { Runner, type RunPlan } from "./runner.js";
+import { Runner } from "./runner.js";
 import { Scheduler } from "./scheduler.js";
 import { World } from "./world.js";
 
