@@ -8,7 +8,7 @@ import { startStandalone } from "@berth/standalone";
 const dataFolder = mkdtempSync(join(tmpdir(), "berth-embedded-"));
 // What a berth.yaml may hold; what is left out has its default.
 const berth = await startStandalone({ dataFolder, pools: { squares: { maxConcurrency: 2 } } }, { freePorts: true });
-berth.runner?.handle("square", (task) => ({ square: task.payload.of ** 2 }));
+berth.runner.handle("square", (task) => ({ square: task.payload.of ** 2 }));
 
 const client = createClient({ dataFolder });
 const { set } = await client.submit([1, 2, 3].map((of) => ({ id: `of-${of}`, handler: "square", payload: { of } })));

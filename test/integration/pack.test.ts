@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { root, scratchFolder } from "./harness/berth.js";
 import { type Running, start, succeed } from "./harness/command.js";
+import { readmeCode } from "./harness/readme.js";
 import { until } from "./harness/until.js";
 
 // What @berth/cli, @berth/client and @berth/runner are made of.
@@ -18,23 +19,6 @@ interface Packed {
   readonly name: string;
   readonly files: readonly { readonly path: string }[];
 }
-
-const program = `
-import { createClient } from "@berth/client";
-import { createRunner } from "@berth/runner";
-const client = createClient({ dataFolder: "berth-data" });
-const { addresses, token } = client.endpoints;
-await client.pools.createPool({ pool: { pool: "images", type: "TYPE_REMOTE", maxConcurrency: 2n } });
-const runner = createRunner({ dataFolder: "runner-data", pools: ["images"], capacity: 2, token,
-  poolManagerAddress: addresses.poolManager, schedulerAddress: addresses.scheduler, registryAddress: addresses.registry });
-runner.handle("thumbnail", async (task) => ({ half: task.payload.width / 2 }));
-await runner.start();
-const { set } = await client.submit([{ id: "one", pool: "images", handler: "thumbnail", payload: { width: 100 } }]);
-await client.wait(set);
-console.log(new TextDecoder().decode((await client.task(set + "/one")).resultJson));
-await runner.stop();
-client.close();
-`;
 
 describe("cli, client and runner, installed from tarballs outside the clone", () => {
   const scratch = scratchFolder();
@@ -77,7 +61,7 @@ describe("cli, client and runner, installed from tarballs outside the clone", ()
     }
   });
 
-  it("runs a command by the CLI, and a handler by a program of ten lines", async ({ skip }) => {
+  it("runs a command by the CLI, and a handler by the program that the README prints", async ({ skip }) => {
     skip(problem !== "", problem);
     expect(await succeed(berthCommand, ["--version"], { cwd: app })).toMatch(/^\d+\.\d+\.\d+\n$/);
     await succeed(berthCommand, ["init"], { cwd: app });
@@ -88,7 +72,7 @@ describe("cli, client and runner, installed from tarballs outside the clone", ()
     });
     const ran = await start(berthCommand, ["run", "--", "node", "--version"], { cwd: app }).ended;
     expect([ran.code, ran.out]).toEqual([0, `${process.version}\n`]);
-    writeFileSync(join(app, "program.mjs"), program);
-    expect(await succeed(process.execPath, ["program.mjs"], { cwd: app })).toBe('{"half":50}\n');
+    writeFileSync(join(app, "program.mjs"), readmeCode("### In your own program", "js"));
+    expect(await succeed(process.execPath, ["program.mjs"], { cwd: app })).toBe('{ SUCCEEDED: 1n }\n{"width":50}\n');
   });
 });

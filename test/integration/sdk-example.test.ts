@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Berth, root, scratchFolder, startBerth } from "./harness/berth.js";
@@ -38,6 +38,20 @@ describe("the example of the SDK", () => {
     let output = "";
     for await (const chunk of berth.client.logs(`${set}/test`)) output += Buffer.from(chunk.data).toString();
     expect(output).toBe(`tested with ${set}/test\n`);
+  });
+});
+
+describe("the example of a program with its own handlers", () => {
+  it("runs as the README prints it, outside the clone, with nothing added", async () => {
+    const code = readmeCode("### In your own program", "js");
+    const app = join(folder.path, "app.mjs");
+    writeFileSync(app, code);
+    mkdirSync(join(folder.path, "node_modules/@berth"), { recursive: true });
+    for (const name of ["client", "runner"])
+      symlinkSync(join(root, "packages", name), join(folder.path, "node_modules/@berth", name));
+    const out = await succeed(process.execPath, ["app.mjs"], { cwd: folder.path });
+    const said = [...code.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map(([, shown = ""]) => shown);
+    expect(out).toBe(`${said.join("\n")}\n`);
   });
 });
 

@@ -336,6 +336,30 @@ export const bugs: readonly Bug[] = [
     },
   },
   {
+    name: "handler-overlooked",
+    text: "the handler of a bid isn't looked at",
+    within: 20,
+    foundBy: "placing",
+    core: (core) =>
+      around(core, (decide, command, now) => {
+        if (command.kind !== "bids" && command.kind !== "placeBids") return decide(command, now);
+        return decide({ ...command, bids: command.bids.map((bid) => ({ ...bid, handler: "" })) }, now);
+      }),
+  },
+  {
+    name: "handlers-not-said-anew",
+    text: "what a runner says anew of its handlers isn't taken",
+    within: 60,
+    foundBy: "L2",
+    core: (core) =>
+      around(core, (decide, command, now) => {
+        if (command.kind !== "attach") return decide(command, now);
+        const record = core.state.sessions.get(command.runner)?.record;
+        const same = record?.incarnation === command.incarnation;
+        return decide(same ? { ...command, handlers: record.handlers ?? [] } : command, now);
+      }),
+  },
+  {
     name: "forgetful-restart",
     text: "a restart forgets one live lease",
     within: 20,

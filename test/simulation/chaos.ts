@@ -1,5 +1,6 @@
 import { plainLimit } from "@berth/pool-manager/internal/domain/limits";
 import { staleMessage } from "./observer.js";
+import { someHandlers } from "./plan.js";
 import type { Simulation } from "./simulate.js";
 
 /** Sets the faults of the plan going; they end by themselves when everything is healed. */
@@ -108,6 +109,10 @@ export function chaos(simulation: Simulation): void {
     simulation.stepSomeWallClock();
   });
   every(faults.staleEveryMs, () => sayStale(simulation));
+  every(faults.handlersEveryMs, () => {
+    incidents.add("handlers changed");
+    random.pick(simulation.runners).offer(someHandlers(random));
+  });
 }
 
 /** Somebody who lost the right to it long ago says that a run has ended. */

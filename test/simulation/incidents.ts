@@ -21,6 +21,8 @@ export const incidentKinds = [
   "clock fast or slow",
   "stale word",
   "unknown lease",
+  "handlers changed",
+  "handler missing",
 ] as const;
 
 /** One of them. */

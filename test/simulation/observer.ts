@@ -17,6 +17,7 @@ export const invariants = [
   "S8",
   "S9",
   "S10",
+  "placing",
   "drift",
   "L1",
   "L2",
@@ -74,9 +75,11 @@ export class Observer {
   private readonly capacity = new Map<string, number>();
   private readonly reserves = new Map<string, { reserve: number; priority: number }>();
   private readonly runnerCapacity = new Map<string, number>();
+  private readonly runnerHandlers = new Map<string, readonly string[]>();
   private readonly grantedAt = new Map<string, Map<string, number>>();
   private readonly attempts = new Map<string, number>();
   private readonly priorities = new Map<string, number>();
+  private readonly handlers = new Map<string, string>();
   private readonly ran = new Set<string>();
   private readonly lastCommitMs = new Map<number, number>();
   /** What attempts had suffered when they came: as much as the one before them, which spent no retry. By attempt. */
@@ -91,7 +94,10 @@ export class Observer {
   constructor(world: World, plan: Plan) {
     this.world = world;
     this.plan = plan;
-    for (const { task, bid } of plan.tasks) this.priorities.set(task, bid.priority);
+    for (const { task, bid } of plan.tasks) {
+      this.priorities.set(task, bid.priority);
+      this.handlers.set(task, bid.handler);
+    }
   }
 
   /** Clocks, kill time and guard keep to what S2 assumes. */
@@ -241,7 +247,9 @@ export class Observer {
           this.reserves.set(change.name, { reserve: change.limit.reserve, priority: change.limit.reservePriority });
         return;
       case "runner":
-        if (change.record) this.runnerCapacity.set(change.runner, change.record.capacity);
+        if (!change.record) return;
+        this.runnerCapacity.set(change.runner, change.record.capacity);
+        this.runnerHandlers.set(change.runner, change.record.handlers ?? []);
         return;
       case "lease":
         return this.lease(change.e, change.l);
@@ -302,6 +310,9 @@ export class Observer {
         "L3",
         `${lease.id} knows of ${lease.overtaken ?? 0} overtakings of ${lease.task}, which had ${suffered}`,
       );
+    const handler = this.handlers.get(lease.task) ?? "";
+    if (handler !== "" && !this.runnerHandlers.get(lease.runner)?.includes(handler))
+      this.report("placing", `${lease.id} is for handler ${handler}, which ${lease.runner} doesn't have`);
     this.occupying.set(lease.id, lease);
     this.admit(lease);
   }

@@ -26,6 +26,8 @@ export interface Faults {
   readonly limitChangeEveryMs: number;
   readonly wallStepEveryMs: number;
   readonly staleEveryMs: number;
+  /** A runner's program has other handlers from then on. */
+  readonly handlersEveryMs: number;
   /** Largest error of a clock's rate. Above 0.01 the assumption of S2 is broken, and S2 isn't checked. */
   readonly drift: number;
 }
@@ -40,12 +42,22 @@ export interface TaskPlan {
   readonly failures: number;
 }
 
+/** What running a lease would be. */
+export interface RunPlan {
+  readonly ms: number;
+  readonly fails: boolean;
+  /** Handler that it needs; empty for none. */
+  readonly handler: string;
+}
+
 /** A runner. */
 export interface RunnerPlan {
   readonly name: string;
   readonly pools: readonly string[];
   readonly capacity: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** Handlers of its program at first, and again once all faults are over. */
+  readonly handlers: readonly string[];
 }
 
 /** Everything about one seed that is decided beforehand. */
@@ -65,9 +77,14 @@ export interface Plan {
   readonly tasks: readonly TaskPlan[];
 }
 
+/** All the handlers that there are; a seed has none or some. */
+export const handlerNames = ["resize", "encode"] as const;
+
 /** Swarm testing: a seed takes some of the faults only, with rates of its own, so that none hides another. */
 export function planOf(seed: number): Plan {
   const random = new Random(seed ^ 0x5eed);
+  // One seed of three, from a stream of its own, so that whatever the others once found stays where it was found.
+  const handlers = seed % 3 === 2 ? new Random(seed ^ 0x4a4d) : undefined;
   const some = (from: number, to: number): number => (random.chance(0.5) ? random.between(from, to) : 0);
   const ttlMs = random.pick([1_000, 2_000, 4_000]);
   const every = (from: number, to: number): number => (random.chance(0.5) ? random.between(from, to) * ttlMs : 0);
@@ -91,6 +108,7 @@ export function planOf(seed: number): Plan {
     limitChangeEveryMs: every(0.5, 3),
     wallStepEveryMs: every(1, 5),
     staleEveryMs: every(0.2, 2),
+    handlersEveryMs: handlers?.chance(0.7) ? handlers.between(0.5, 3) * ttlMs : 0,
     drift: random.pick([0, 0.01, 0.01, 0.01, random.chance(0.25) ? 0.1 : 0.01]),
   };
   const killMs = ttlMs / 10;
@@ -117,8 +135,8 @@ export function planOf(seed: number): Plan {
     chaosMs: ttlMs * random.between(5, 10),
     schedulers: random.chance(0.2) ? 2 : 1,
     checkpointAfterGroups: random.pick([1, 8, 64, 512]),
-    runners: runnersOf(random, pools),
-    tasks: tasksOf(random, pools, limits, ttlMs),
+    runners: runnersOf(random, pools, handlers),
+    tasks: tasksOf(random, pools, limits, ttlMs, handlers),
   };
 }
 
@@ -154,21 +172,33 @@ function limitsOf(random: Random): LimitSpec[] {
   return limits.map(({ version: _version, requestId: _requestId, ...spec }) => spec);
 }
 
-function runnersOf(random: Random, pools: readonly PoolSpec[]): RunnerPlan[] {
+function runnersOf(random: Random, pools: readonly PoolSpec[], handlers: Random | undefined): RunnerPlan[] {
   return Array.from({ length: random.int(1, 5) }, (_, i) => ({
     name: `r${i + 1}`,
     // The first takes everything, so that every task can run somewhere.
     pools: i === 0 ? pools.map(({ name }) => name) : [random.pick(pools).name],
     capacity: random.int(1, 4),
     labels: labelsOf(i === 0 || random.chance(0.3)),
+    handlers: i === 0 ? handlerNames : someHandlers(handlers),
   }));
+}
+
+/** Some of the handlers, maybe none. */
+export function someHandlers(random: Random | undefined): string[] {
+  return handlerNames.filter(() => random?.chance(0.4));
 }
 
 function labelsOf(gpu: boolean): Record<string, string> {
   return gpu ? { gpu: "yes" } : {};
 }
 
-function tasksOf(random: Random, pools: readonly PoolSpec[], limits: readonly LimitSpec[], ttlMs: number): TaskPlan[] {
+function tasksOf(
+  random: Random,
+  pools: readonly PoolSpec[],
+  limits: readonly LimitSpec[],
+  ttlMs: number,
+  handlers: Random | undefined,
+): TaskPlan[] {
   const named = limits[1]?.capacity ?? 1;
   return Array.from({ length: random.int(8, 24) }, (_, i) => ({
     task: `set/t${i + 1}`,
@@ -183,6 +213,7 @@ function tasksOf(random: Random, pools: readonly PoolSpec[], limits: readonly Li
       runner: "",
       priority: random.pick([0, 0, 9]),
       overtaken: 0,
+      handler: handlers?.chance(0.5) ? handlers.pick(handlerNames) : "",
     },
     submitMs: random.chance(0.5) ? 0 : random.between(0, ttlMs * 5),
     runMs: random.chance(0.3) ? random.spread(20) : random.spread(ttlMs),

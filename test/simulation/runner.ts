@@ -5,7 +5,7 @@ import { renewIntervalMs } from "@berth/pool-manager/internal/domain/time";
 import { type Host, Process } from "./host.js";
 import type { Reply } from "./messages.js";
 import type { Observer } from "./observer.js";
-import type { Plan, RunnerPlan } from "./plan.js";
+import type { Plan, RunnerPlan, RunPlan } from "./plan.js";
 import type { Post } from "./post.js";
 import { Workloads } from "./workloads.js";
 
@@ -38,7 +38,11 @@ export class Runner {
   private readonly post: Post;
   private readonly observer: Observer;
   private readonly rules: Plan;
-  private readonly runMs: (lease: Lease) => { ms: number; fails: boolean };
+  private readonly runMs: (lease: Lease) => RunPlan;
+  private handlers: readonly string[];
+  /** Handlers that the pool-manager has answered to; undefined if it seems to believe something else. */
+  private heardOf: readonly string[] | undefined;
+  private readonly saying = new Map<number, readonly string[]>();
   private held = new Map<string, Held>();
   /** Promised never to start; true while the promise isn't known to have arrived. */
   private refused = new Map<string, { token: number; unsaid: boolean }>();
@@ -59,9 +63,10 @@ export class Runner {
     post: Post,
     observer: Observer,
     rules: Plan,
-    runMs: (lease: Lease) => { ms: number; fails: boolean },
+    runMs: (lease: Lease) => RunPlan,
   ) {
     this.plan = plan;
+    this.handlers = plan.handlers;
     this.host = host;
     this.post = post;
     this.observer = observer;
@@ -106,6 +111,11 @@ export class Runner {
     this.draining = true;
   }
 
+  /** Its program has other handlers from now on; a process that lives says so with its next message. */
+  offer(handlers: readonly string[]): void {
+    this.handlers = handlers;
+  }
+
   private begin(): void {
     this.incarnation = `${this.plan.name}-${++this.spool.incarnations}`;
     this.host.world.trace(`begin ${this.incarnation}`);
@@ -127,7 +137,8 @@ export class Runner {
     this.attached = false;
     const number = ++this.calls;
     this.sent.set(number, this.host.monoMs());
-    const { incarnation } = this;
+    this.saying.set(number, this.handlers);
+    const { incarnation, handlers } = this;
     const startNumber = this.spool.incarnations;
     const attach = {
       runner: name,
@@ -135,6 +146,7 @@ export class Runner {
       pools,
       capacity,
       labels,
+      handlers,
       earlierProcessesDead: true,
       inventory: this.reports(),
       startNumber,
@@ -152,6 +164,7 @@ export class Runner {
     if (this.passed()) return this.end("deadline");
     const { name } = this.plan;
     const { incarnation } = this;
+    if (this.heardOf !== this.handlers) return this.attach();
     if (this.sent.size >= 3) {
       this.sent.clear();
       return this.attach();
@@ -227,6 +240,8 @@ export class Runner {
         if (reply.incarnation !== this.incarnation || this.ending) return;
         const { answer } = reply;
         if ("refused" in answer) return this.end(answer.refused);
+        this.heardOf = this.saying.get(reply.number) ?? this.heardOf;
+        this.saying.delete(reply.number);
         this.answered(reply.number, reply.incarnation);
         this.confirm(answer.results);
         this.revoke(answer.revocations);
@@ -272,8 +287,14 @@ export class Runner {
   private run(lease: Lease, held: Held): void {
     if (this.deadlineMs === undefined || this.passed())
       return this.keep(held, this.outcome("NOT_STARTED", "the deadline has passed"));
+    const { ms, fails, handler } = this.runMs(lease);
+    if (handler !== "" && !this.handlers.includes(handler)) {
+      this.host.world.incidents.add("handler missing");
+      // The pool-manager believes something old: it is told anew.
+      this.heardOf = undefined;
+      return this.keep(held, this.outcome("NOT_STARTED", "no such handler"));
+    }
     held.state = "RUNNING";
-    const { ms, fails } = this.runMs(lease);
     const { process, incarnation } = this;
     this.workloads.run(lease, ms, () =>
       process.enter(() => {

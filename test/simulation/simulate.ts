@@ -9,7 +9,7 @@ import { Manager } from "./manager.js";
 import type { Ask, Reply } from "./messages.js";
 import { Network } from "./network.js";
 import { Observer, type Violation } from "./observer.js";
-import { type Plan, planOf } from "./plan.js";
+import { type Plan, planOf, type RunPlan } from "./plan.js";
 import type { Post } from "./post.js";
 import { Registry } from "./registry.js";
 import { Runner } from "./runner.js";
@@ -189,9 +189,13 @@ export class Simulation implements Post {
     this.network.send(from, lease.runner, `work ${lease.id}`, () => runner?.process.enter(() => runner.work(lease)));
   }
 
-  private runOf({ task, attempt }: Lease): { ms: number; fails: boolean } {
+  private runOf({ task, attempt }: Lease): RunPlan {
     const plan = this.plan.tasks.find((one) => one.task === task);
-    return { ms: (plan?.runMs ?? 1) * this.world.random.between(0.5, 1.5), fails: attempt <= (plan?.failures ?? 0) };
+    return {
+      ms: (plan?.runMs ?? 1) * this.world.random.between(0.5, 1.5),
+      fails: attempt <= (plan?.failures ?? 0),
+      handler: plan?.bid.handler ?? "",
+    };
   }
 
   /** The last fault is over: everything works, and there is room for everybody. */
@@ -205,6 +209,7 @@ export class Simulation implements Post {
     if (this.managers.length === 0) this.startManager();
     for (const runner of this.runners) {
       runner.process.resume(true);
+      runner.offer(runner.plan.handlers);
       runner.start();
     }
     const room = (): void => {

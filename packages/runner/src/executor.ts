@@ -184,7 +184,8 @@ export class Executor {
     const handler = handlers.get(name);
     if (!handler) {
       const known = handlers.size === 0 ? "it has none" : `it has ${[...handlers.keys()].sort().join(", ")}`;
-      throw new NotStarted(`this runner has no handler ${JSON.stringify(name)}; ${known}`, true);
+      // It was taken away while the work was on its way. Others may have it, so it isn't for good.
+      throw new NotStarted(`this runner has no handler ${JSON.stringify(name)}; ${known}`, false);
     }
     if (!keeper.ready) await keeper.whenReady();
     this.begin(run);

@@ -99,7 +99,6 @@ test.each([
   ["a missing program", command("a", ["no-such-program", "x"]), /program no-such-program isn't there/],
   ["a program that may not be executed", command("a", ["/etc/passwd"]), /may not be executed/],
   ["a missing directory", command("a", ["true"], { cwd: "/no/such/folder" }), /\/no\/such\/folder/],
-  ["an unknown handler", call("a", "resize"), /no handler "resize"/],
   ["a NUL byte", command("a", ["echo", "a\0b"]), /NUL/],
   ["nothing to run", workOf("a", {}), /names no program/],
 ])("%s: NOT_STARTED for good, with a message that names it", async (_what, work, message) => {

@@ -15,6 +15,7 @@ import { GroupFile } from "./guard/group-file.js";
 import { GuardKeeper } from "./guard/keeper.js";
 import { killLeftovers } from "./guard/leftovers.js";
 import type { Handler } from "./handlers.js";
+import { Offer } from "./offer.js";
 import { checkOptions, type RunnerOptions, runnerId } from "./options.js";
 import { type LogPort, LogSender } from "./output/sender.js";
 import type { RunnerFigures, RunnerHealth } from "./report.js";
@@ -22,6 +23,7 @@ import { Incarnations } from "./session/incarnations.js";
 import { instants } from "./session/instants.js";
 import { Session } from "./session/session.js";
 import { Spool } from "./spool/spool.js";
+import { within } from "./within.js";
 
 const stopForStop: Stop = { result: "RESULT_STOPPED", message: "the runner is stopping" };
 const stopForGuard: Stop = { result: "RESULT_STOPPED", message: "the runner's guard had died" };
@@ -41,7 +43,7 @@ export class Runner implements Component {
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly links: Links;
-  private readonly handlers = new Map<string, Handler>();
+  private readonly offer: Offer;
   private readonly leases = new Leases();
   private readonly groups: GroupFile;
   private readonly keeper: GuardKeeper;
@@ -59,7 +61,7 @@ export class Runner implements Component {
   private stopping: Promise<void> | undefined;
 
   constructor(options: RunnerOptions, links: Links) {
-    checkOptions(options);
+    this.offer = new Offer(options);
     this.options = options;
     this.links = links;
     this.clock = options.clock ?? systemClock;
@@ -86,13 +88,32 @@ export class Runner implements Component {
     this.session = this.makeSession();
   }
 
-  /** Registers a handler under a name that tasks call it by. Do it before `start`. */
+  /**
+   * Registers a handler under a name that tasks call it by: 1 to 128 characters, at most 256 handlers. What is registered before `start`
+   * is there when the runner attaches, later ones are announced at once; tasks for it wait until then.
+   *
+   * @throws RangeError if the name is too long or taken, or there are too many.
+   */
   handle<Payload = unknown>(name: string, handler: Handler<Payload>): this {
-    if (name.length < 1 || name.length > 128)
-      throw new RangeError(`handler name ${JSON.stringify(name)} must have 1 to 128 characters`);
-    if (this.handlers.has(name)) throw new RangeError(`handler ${JSON.stringify(name)} is registered already`);
-    this.handlers.set(name, handler as Handler);
+    this.offer.add(name, handler as Handler);
+    this.session.announce();
     return this;
+  }
+
+  /**
+   * Takes a handler away: no more tasks for it come here. Those on their way go back without having spent anything, those that run go on.
+   * False if there is none of that name.
+   */
+  removeHandler(name: string): boolean {
+    const removed = this.offer.handlers.delete(name);
+    if (removed) this.session.announce();
+    return removed;
+  }
+
+  /** Takes the work of these pools from now on, so many runs at once; what it holds goes on. @throws RunnerOptionsError */
+  serve({ pools, capacity }: { readonly pools: readonly string[]; readonly capacity?: number }): void {
+    this.offer.serve(pools, capacity);
+    this.session.announce();
   }
 
   /**
@@ -183,11 +204,11 @@ export class Runner implements Component {
     await this.starting?.catch(() => {});
     this.work?.abort.abort();
     this.executor.stopAll(stopForStop, graceMsMax);
-    const ended = await this.within(this.executor.idle(), this.executor.graceMs + stubbornMs);
+    const ended = await within(this.clock, this.executor.idle(), this.executor.graceMs + stubbornMs);
     if (!ended)
       this.logger.error({ running: this.executor.count }, "handlers don't return; the runner stops without them");
     await this.spool.idle();
-    if (this.session.isAttached) await this.within(this.confirmedAll(), confirmTimeoutMs);
+    if (this.session.isAttached) await within(this.clock, this.confirmedAll(), confirmTimeoutMs);
     if (this.leases.count === 0) await this.session.detach(detachTimeoutMs);
     await this.session.stop();
     this.sender.stop();
@@ -199,12 +220,12 @@ export class Runner implements Component {
   }
 
   private makeExecutor(): Executor {
-    const { options, clock, keeper, sender, handlers } = this;
+    const { options, clock, keeper, sender, offer } = this;
     return new Executor({
       clock,
       keeper,
       sender,
-      handlers,
+      handlers: offer.handlers,
       telemetry: options.telemetry ?? noTelemetry,
       environment: options.environment ?? process.env,
       envAllow: options.envAllow ?? defaultEnvAllow,
@@ -225,9 +246,7 @@ export class Runner implements Component {
     const incarnations = new Incarnations(options.dataFolder);
     return new Session({
       runner: this.id,
-      pools: options.pools ?? [],
-      capacity: options.capacity ?? 4,
-      labels: options.labels ?? {},
+      offer: () => this.offer.announcement,
       link: this.links.leases,
       leases,
       clock,
@@ -300,6 +319,8 @@ export class Runner implements Component {
     const refusal = this.draining || this.stopping !== undefined ? "the runner takes no new work" : this.spool.refusal;
     for (const item of work) {
       if (!this.leases.receive(item)) continue;
+      // The pool-manager believes something old of this runner: it is told anew.
+      if (this.offer.lacks(item)) this.session.announce();
       if (refusal === undefined) this.executor.start(item);
       else this.refuse(item, refusal);
     }
@@ -359,13 +380,6 @@ export class Runner implements Component {
 
   private async confirmedAll(): Promise<void> {
     while (this.leases.count > 0) await this.nextChange();
-  }
-
-  private async within(what: Promise<void>, ms: number): Promise<boolean> {
-    const enough = new AbortController();
-    const done = await Promise.race([what.then(() => true), delay(this.clock, ms, enough.signal).then(() => false)]);
-    enough.abort();
-    return done;
   }
 
   private nextChange(): Promise<void> {

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { parseYaml, readText } from "@berth/chassis/config";
 import type { Logger } from "@berth/chassis/log";
 import type { BerthClient } from "@berth/client";
-import { pool } from "@berth/contracts";
 import { z } from "zod";
 import { applyPlan, describeStep, planCatalogue, type Step } from "./catalogue.js";
 import type { BerthConfig } from "./config.js";
@@ -38,16 +37,6 @@ export async function declareOnce(
   const all = [...new Set([...before, ...named, ...fresh.map(keyOf)])].sort();
   writeFileSync(`${path}.new`, `${JSON.stringify(all, undefined, 2)}\n`, { flush: true });
   renameSync(`${path}.new`, path);
-}
-
-/** The local-process pools that Berth has, whoever made them, and how many tasks they allow together. */
-export async function localPools(client: Pick<BerthClient, "pools">): Promise<{ pools: string[]; together: number }> {
-  const { pools } = await client.pools.getStatus({});
-  const local = pools.filter((each) => each.type === pool.Pool_Type.LOCAL_PROCESS);
-  return {
-    pools: local.map((each) => each.pool),
-    together: local.reduce((sum, each) => sum + Number(each.maxConcurrency), 0),
-  };
 }
 
 function keyOf(step: Step): string {

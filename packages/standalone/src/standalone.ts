@@ -14,8 +14,9 @@ import { createRegistry, registryConfigSchema } from "@berth/registry";
 import { createRunner, type Runner } from "@berth/runner";
 import { createScheduler, schedulerConfigSchema } from "@berth/scheduler";
 import { type BerthConfig, type BerthConfigInput, defaultPool, localCapacity, parseConfig } from "./config.js";
-import { declareOnce, localPools } from "./declared.js";
+import { declareOnce } from "./declared.js";
 import { type PerService, readOrMakeToken, removeEndpoints, type ServiceName, writeEndpoints } from "./folder.js";
+import { followLocalPools } from "./local-pools.js";
 import { LogFile } from "./log-file.js";
 
 const host = "127.0.0.1";
@@ -45,8 +46,8 @@ export interface Standalone {
   readonly dataFolder: string;
   /** File of the log; empty if a logger was given. */
   readonly logFile: string;
-  /** The local runner: register handlers here. Undefined if no pool is of type local-process. */
-  readonly runner: Runner | undefined;
+  /** The local runner: register handlers here. It serves every pool of type local-process, also those that are made later. */
+  readonly runner: Runner;
   /** Resolves if a part has failed for good; stop then, and exit. */
   readonly failed: Promise<Error>;
   /**
@@ -128,8 +129,7 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
     readiness.push(() => made.ready());
   };
 
-  let runner: Runner | undefined;
-  let local: Awaited<ReturnType<typeof localPools>> = { pools: [], together: 0 };
+  const local: { runner?: Runner } = {};
   const lifecycle = new Lifecycle([
     whenStopped(async () => void (await Promise.all(Object.values(telemetry).map((each) => each.stop())))),
     whenStopped(() => bus.close()),
@@ -156,7 +156,6 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
       try {
         const client = { pools: createClient(pool.PoolServiceDefinition, channel, { token, retry: true }) };
         await declareOnce(config, dataFolder, client, logger);
-        local = await localPools(client);
       } finally {
         channel.close();
       }
@@ -202,16 +201,13 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
       }),
     ),
     inTurn(async () => {
-      if (local.pools.length === 0) return nothing;
-      runner = createRunner({
+      const made = createRunner({
         dataFolder: join(dataFolder, "runner"),
         id: config.runner.id,
         poolManagerAddress: address("poolManager"),
         schedulerAddress: address("scheduler"),
         registryAddress: address("registry"),
         token,
-        pools: local.pools,
-        capacity: localCapacity(config, local.together),
         labels: config.runner.labels,
         bus,
         clock,
@@ -220,9 +216,27 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
         ...(config.runner.cwd === undefined ? {} : { workFolder: config.runner.cwd }),
         ...(config.runner.secretsFolder === undefined ? {} : { secretsFolder: config.runner.secretsFolder }),
       });
-      const made = runner;
+      local.runner = made;
       readiness.push(() => made.health);
-      return made;
+      const channel = createChannel(address("poolManager"));
+      const catalogue = createClient(pool.PoolServiceDefinition, channel);
+      const following = followLocalPools({
+        watch: (signal) => catalogue.watchCatalogue({}, { signal }),
+        capacity: (together) => localCapacity(config, together),
+        runner: made,
+        clock,
+        logger: loggerOf("runner"),
+      });
+      return {
+        // What it serves is known before it attaches.
+        start: () => following.start().then(() => made.start()),
+        drain: () => made.drain(),
+        stop: async () => {
+          await following.stop();
+          await made.stop();
+          channel.close();
+        },
+      };
     }),
   ]);
   const tidyUp = (): void => {
@@ -241,6 +255,8 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
     tidyUp();
     throw error;
   }
+  const { runner } = local;
+  if (!runner) throw new Error("all has started without the local runner");
   const perService = (kind: "grpc" | "http"): PerService<string> => {
     const at = (name: ServiceName) => `${host}:${ports.get(name)?.[kind] ?? 0}`;
     return {
@@ -266,9 +282,7 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
       logger.warn({ error }, "endpoints.json can't say that this stops");
     }
     const enough = new AbortController();
-    const drained = (runner?.drain() ?? Promise.resolve()).catch((error: unknown) =>
-      logger.error({ error }, "draining the runner failed"),
-    );
+    const drained = runner.drain().catch((error: unknown) => logger.error({ error }, "draining the runner failed"));
     await Promise.race([drained, now, delay(clock, defaults.gracefulShutdown, enough.signal)]);
     enough.abort();
     try {
@@ -319,8 +333,6 @@ interface Service extends Component {
 function read(value: number | (() => number)): number {
   return typeof value === "function" ? value() : value;
 }
-
-const nothing: Component = { start: async () => undefined, stop: async () => undefined };
 
 function lifecycleOf(component: Component): Component {
   return {

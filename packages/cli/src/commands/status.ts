@@ -172,6 +172,7 @@ function runnerTable(all: readonly pool.Runner[], io: Io): void {
   const shown = all.filter(
     (each) => each.state !== pool.Runner_State.LOST || each.runningCount > 0 || each.pools.length > 0,
   );
+  const withHandlers = shown.some((each) => each.handlerCount > 0);
   table(
     io,
     [
@@ -181,6 +182,7 @@ function runnerTable(all: readonly pool.Runner[], io: Io): void {
       { title: "OF", right: true },
       { title: "HEARD", right: true },
       { title: "POOLS" },
+      ...(withHandlers ? [{ title: "HANDLERS" }] : []),
     ],
     shown.map((each) => [
       each.runner,
@@ -189,6 +191,15 @@ function runnerTable(all: readonly pool.Runner[], io: Io): void {
       String(each.capacity),
       `${formatDuration(wireMs(each.silence) ?? 0)} ago`,
       each.pools.join(" "),
+      ...(withHandlers ? [handlersOf(each)] : []),
     ]),
   );
+}
+
+/** Handlers that one line shows. */
+const handlersShown = 5;
+
+function handlersOf({ handlers, handlerCount }: pool.Runner): string {
+  const shown = handlers.slice(0, handlersShown);
+  return [...shown, ...(handlerCount > shown.length ? [`and ${handlerCount - shown.length} more`] : [])].join(" ");
 }

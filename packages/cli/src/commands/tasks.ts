@@ -1,7 +1,7 @@
 import { systemClock } from "@berth/chassis/clock";
 import { type BerthClient, finalStates, ReasonError } from "@berth/client";
 import { formatDuration, wireMs } from "@berth/client/quantities";
-import { registry } from "@berth/contracts";
+import { type pool, registry } from "@berth/contracts";
 import { wholeNumber } from "../arguments.js";
 import { withClient } from "../connection.js";
 import { hint, quoted } from "../hints.js";
@@ -126,11 +126,18 @@ function waits(task: registry.Task, why: Awaited<ReturnType<typeof explain>>, io
       `  ${what} ${refusal.reason
         .replace(/^REASON_/, "")
         .toLowerCase()
-        .replaceAll("_", " ")}: ${refusal.used} of ${refusal.capacity} in use, ${refusal.wanted} wanted`,
+        .replaceAll("_", " ")}${used(refusal)}`,
     );
+    for (const { runner, handlers } of refusal.attached.slice(0, 5))
+      say(io, `    ${runner} has ${handlers.slice(0, 5).join(", ") || "none"}`);
     for (const holder of refusal.holders.slice(0, 5))
       say(io, `    held by ${holder.task} on ${holder.runner} (${holder.weight})`);
   }
+}
+
+/** What is in use, of something that can be in use: without a runner that fits there is nothing. */
+function used({ limit, used: units, capacity, wanted }: pool.Refusal): string {
+  return limit === "" && capacity === 0n ? "" : `: ${units} of ${capacity} in use, ${wanted} wanted`;
 }
 
 function attempts(all: readonly registry.Attempt[], io: Io): void {

@@ -85,6 +85,7 @@ export {
   Refusal,
   Refusal_Reason,
   Runner,
+  RunnerHandlers,
   Runner_LabelsEntry,
   Runner_State,
   UpdateLimitRequest,

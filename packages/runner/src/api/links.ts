@@ -3,7 +3,7 @@ import type { Telemetry } from "@berth/chassis/telemetry";
 import { registry, runner } from "@berth/contracts";
 import { Status } from "nice-grpc-common";
 import type { LogPort } from "../output/sender.js";
-import type { LeaseLink } from "../session/session.js";
+import type { LeaseLink } from "../session/lease-link.js";
 
 /** Where work comes from. */
 export interface WorkLink {

@@ -6,29 +6,20 @@ import type { runner } from "@berth/contracts";
 import { askBeforeMs, Deadline, type Instant, killBeforeMs } from "../domain/deadline.js";
 import { inMessages, type Leases } from "../domain/leases.js";
 import { milliseconds } from "../executor.js";
+import type { Announcement } from "../offer.js";
+import { within } from "../within.js";
 import type { Incarnation } from "./incarnations.js";
-
-/** The runner's end of the lease stream. */
-export interface LeaseLink {
-  /** Opens a stream; it ends or throws when it breaks, and when `signal` aborts. */
-  open(
-    requests: AsyncIterable<runner.StreamLeasesRequest>,
-    signal: AbortSignal,
-  ): AsyncIterable<runner.StreamLeasesResponse>;
-  /** True if the error says that the incarnation isn't known or is an older one: the session is over. */
-  isRefused(error: unknown): boolean;
-}
+import type { LeaseLink } from "./lease-link.js";
 
 /** What a session needs. */
 export interface SessionOptions {
   readonly runner: string;
-  readonly pools: readonly string[];
-  readonly capacity: number;
-  readonly labels: Readonly<Record<string, string>>;
   readonly link: LeaseLink;
   readonly leases: Leases;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** What the runner offers now. */
+  offer(): Announcement;
   now(): Instant;
   newIncarnation(): Incarnation;
   /** True while no new work is wanted. */
@@ -84,7 +75,9 @@ export class Session {
   private renewMs = 1_000;
   private renewals = 0;
   private readonly renewalsSent = new Map<bigint, Instant>();
-  private attachSent: Instant | undefined;
+  /** When the unanswered attachments of this stream were sent, oldest first. */
+  private attachmentsSent: Instant[] = [];
+  private announcing = false;
   private renewTimer: Timer | undefined;
   private watchTimer: Timer | undefined;
   private startsTimer: Timer | undefined;
@@ -131,10 +124,8 @@ export class Session {
   /** Detaches: nothing is held any more. Settles when it is answered, or after `timeoutMs`. */
   async detach(timeoutMs: number): Promise<void> {
     if (!this.push({ $case: "detach", value: { runner: this.options.runner, incarnation: this.current } })) return;
-    const enough = new AbortController();
     this.stopping.abort();
-    await Promise.race([this.running, delay(this.options.clock, timeoutMs, enough.signal)]);
-    enough.abort();
+    await within(this.options.clock, this.running ?? Promise.resolve(), timeoutMs);
   }
 
   /** Sends completions, if there is a stream; otherwise they go along with the next attachment. */
@@ -154,6 +145,16 @@ export class Session {
   /** Renews now instead of at the next interval: something has changed that the pool-manager should know. */
   renewNow(): void {
     if (this.attached) this.renew();
+  }
+
+  /** What the runner offers has changed: it is said anew, once for all the changes of this turn. Without a stream the next one says it. */
+  announce(): void {
+    if (this.announcing) return;
+    this.announcing = true;
+    queueMicrotask(() => {
+      this.announcing = false;
+      if (this.requests) this.sendAttachment(this.renewMs);
+    });
   }
 
   private async run(): Promise<void> {
@@ -200,7 +201,8 @@ export class Session {
     this.connection = connection;
     this.requests = new PushStream<runner.StreamLeasesRequest>({ maxItems: 10_000 });
     this.renewalsSent.clear();
-    this.sendAttachment();
+    this.attachmentsSent = [];
+    this.sendAttachment(0);
     const tooLong = this.options.clock.setTimer(attachTimeoutMs, () => {
       if (!this.attached) connection.abort();
     });
@@ -257,16 +259,14 @@ export class Session {
     }
   }
 
-  private sendAttachment(): void {
-    const { runner, pools, capacity, labels, leases, clock, now } = this.options;
-    this.attachSent = now();
-    const inventory = leases.inventory(clock.monoMs(), 0, inventoryBytesMax);
+  private sendAttachment(patienceMs: number): void {
+    const { runner, offer, leases, clock, now } = this.options;
+    this.attachmentsSent.push(now());
+    const inventory = leases.inventory(clock.monoMs(), patienceMs, inventoryBytesMax);
     const value = {
       runner,
       incarnation: this.current,
-      pools: [...pools],
-      capacity,
-      labels: { ...labels },
+      ...offer(),
       earlierProcessesDead: true,
       startNumber: BigInt(this.startNumber),
       inventory,
@@ -277,14 +277,16 @@ export class Session {
   private takeAttachment(answer: runner.AttachRunnerResponse): void {
     this.ttlMs = milliseconds(answer.runnerTtl) ?? 0;
     this.renewMs = Math.max(20, milliseconds(answer.renewInterval) ?? this.ttlMs / 6);
+    const { current: incarnation, ttlMs, renewMs } = this;
+    this.options.logger[this.attached ? "debug" : "info"](
+      { incarnation, ttlMs, renewMs },
+      "attached to the pool-manager",
+    );
     this.attached = true;
     this.everAttached = true;
     this.failures = 0;
-    this.options.logger.info(
-      { incarnation: this.current, ttlMs: this.ttlMs, renewMs: this.renewMs },
-      "attached to the pool-manager",
-    );
-    if (this.attachSent) this.moveDeadline(this.attachSent);
+    const sent = this.attachmentsSent.shift();
+    if (sent) this.moveDeadline(sent);
     this.confirm(answer.results);
     this.revoke(answer.revocations);
     this.complete(this.options.leases.unsent());

@@ -6,6 +6,9 @@ import { limitBounds } from "../domain/bounds.js";
 export const itemsMax = 1_000;
 const intMax = 2 ** 31 - 1;
 const { unitsMax } = limitBounds;
+/** Most handlers that a runner may have, and most characters of a handler's name. */
+const handlersMax = 256;
+const handlerNameMax = 128;
 
 /** Throws what the domain refused. */
 export function orThrow<Answer>(answer: Answer): Exclude<Answer, { readonly refused: unknown }> {
@@ -43,7 +46,16 @@ export function checkBid(check: FieldCheck, at: string, bid: pool.Bid, named = t
   if (bid.runner !== "") check.name(`${at}.runner`, bid.runner);
   check.range(`${at}.rank`, bid.rank, -unitsMax, unitsMax).range(`${at}.overtaken`, bid.overtaken, 0, unitsMax);
   check.range(`${at}.cpu_millis`, bid.cpuMillis, 0, unitsMax).range(`${at}.memory_bytes`, bid.memoryBytes, 0, unitsMax);
+  check.length(`${at}.handler`, bid.handler, 0, handlerNameMax);
   return check.length(`${at}.trace_parent`, bid.traceParent, 0, 128);
+}
+
+/** Checks the handlers that a runner says it has. */
+export function checkHandlers(check: FieldCheck, handlers: readonly string[]): FieldCheck {
+  check.length("handlers", handlers, 0, handlersMax);
+  for (const [i, name] of handlers.slice(0, handlersMax).entries())
+    check.length(`handlers[${i}]`, name, 1, handlerNameMax);
+  return check.that(new Set(handlers).size === handlers.length, "handlers", "a handler is named twice: name each once");
 }
 
 /** Checks the names that every runner's call carries. */

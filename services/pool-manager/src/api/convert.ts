@@ -96,6 +96,7 @@ export function bidFromWire(bid: pool.Bid): Bid {
     readyMs: bid.readyTime?.getTime() ?? 0,
     traceParent: bid.traceParent,
     overtaken: Number(bid.overtaken),
+    handler: bid.handler,
   };
 }
 
@@ -105,7 +106,8 @@ export function holderToWire({ lease, task, runner, weight, grantMs }: Holder): 
 }
 
 /** A refusal for the wire. */
-export function refusalToWire({ reason, limit, pool: name, wanted, used, capacity, holders }: Refusal): pool.Refusal {
+export function refusalToWire(refusal: Refusal): pool.Refusal {
+  const { reason, limit, pool: name, wanted, used, capacity, holders, handler, attached } = refusal;
   return {
     reason: pool.Refusal_Reason[reason],
     limit,
@@ -114,6 +116,8 @@ export function refusalToWire({ reason, limit, pool: name, wanted, used, capacit
     used: BigInt(used),
     capacity: BigInt(capacity),
     holders: holders.map(holderToWire),
+    handler,
+    attached: attached.map(({ handlers, ...rest }) => ({ ...rest, handlers: [...handlers] })),
   };
 }
 

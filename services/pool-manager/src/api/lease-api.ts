@@ -6,7 +6,7 @@ import type { Completion, CompletionVerdict } from "../domain/completion.js";
 import type { Report, Revocation } from "../domain/sessions.js";
 import { renewIntervalMs } from "../domain/time.js";
 import type { PoolEngine } from "../engine/service.js";
-import { checkOutcome, checkRunner, orThrow } from "./checks.js";
+import { checkHandlers, checkOutcome, checkRunner, orThrow } from "./checks.js";
 import { durationOf, outcomeFromWire } from "./convert.js";
 
 type Answer = wire.StreamLeasesResponse;
@@ -45,9 +45,10 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
       .range("start_number", request.startNumber, 0, Number.MAX_SAFE_INTEGER);
     for (const [i, name] of request.pools.entries()) check.name(`pools[${i}]`, name);
     check.length("labels", Object.keys(request.labels), 0, 64);
+    checkHandlers(check, request.handlers);
     const inventory = reportsOf(check, request.inventory);
     check.throwIfAny();
-    const { runner, incarnation, pools, capacity, labels, earlierProcessesDead } = request;
+    const { runner, incarnation, pools, capacity, labels, handlers, earlierProcessesDead } = request;
     const startNumber = Number(request.startNumber);
     const known = await this.engine.knownReports(inventory);
     const answer = orThrow(
@@ -57,6 +58,7 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
         pools,
         capacity,
         labels,
+        handlers,
         startNumber,
         earlierProcessesDead,
         inventory,
@@ -150,7 +152,9 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
         await before;
         const value = await this.attachRunner(kind.value);
         attached.runner = kind.value.runner;
-        this.streams.get(attached.runner)?.end();
+        // A later attachment on the same stream says anew what the runner has; one on another takes the runner over.
+        const other = this.streams.get(attached.runner);
+        if (other !== out) other?.end();
         this.streams.set(attached.runner, out);
         send(out, { kind: { $case: "attach", value } });
         continue;

@@ -47,6 +47,7 @@ describe("forbidding attempts", () => {
       pools: ["a"],
       capacity: 4,
       labels: {},
+      handlers: [],
       startNumber: 1,
       earlierProcessesDead: true,
       inventory: [],

@@ -14,6 +14,9 @@ import { bidFromWire, dateOf, durationOf, holderToWire, leaseToWire, refusalToWi
 import { checkLimit, limitPatch, limitSpec, limitToWire, temporaryMs } from "./limit-fields.js";
 import { checkNewPool, checkPool, poolFieldsToWire, poolPatch, poolSpec } from "./pool-fields.js";
 
+/** Handlers that the status names of a runner. */
+const handlersShown = 20;
+
 /** Holders that GetLimit names. */
 const holdersShown = 100;
 
@@ -275,6 +278,7 @@ function runnerToWire({
   capacity,
   running,
   labels,
+  handlers,
   state,
   silenceMs,
 }: RunnerStatus): wire.Runner {
@@ -287,5 +291,7 @@ function runnerToWire({
     labels: { ...labels },
     state: wire.Runner_State[state],
     silence: durationOf(silenceMs),
+    handlers: handlers.slice(0, handlersShown),
+    handlerCount: handlers.length,
   };
 }

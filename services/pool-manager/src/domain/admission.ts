@@ -3,7 +3,7 @@ import { limitRefusal } from "./constraints.js";
 import type { Demand, DemandPool } from "./demand.js";
 import type { Weight } from "./lease.js";
 import { limitNames } from "./pool.js";
-import { freeSlot, pickRunner, poolKey } from "./runners.js";
+import { freeSlot, handlersAt, pickRunner, poolKey } from "./runners.js";
 import type { Moment, Session, State } from "./state.js";
 
 /** Where a bid would go. */
@@ -91,12 +91,15 @@ function hopeless(state: State, demand: Demand, option: DemandPool, now: Moment)
   const { pool } = option;
   if (option.hope.fleet !== fleet) {
     const found = findPlace(state, demand, pool, now);
-    const reason =
-      "key" in found && (found.reason === "NO_RUNNER" || found.reason === "POOL_PAUSED") ? found.reason : undefined;
+    const reason = "key" in found && isHopeless(found.reason) ? found.reason : undefined;
     option.hope = { fleet, reason };
   }
   const { reason } = option.hope;
   return reason && { reason, key: poolKey(pool), limit: "", pool, wanted: 1, used: 0, capacity: 0 };
+}
+
+function isHopeless(reason: RefusalReason): reason is NonNullable<DemandPool["hope"]["reason"]> {
+  return reason === "NO_RUNNER" || reason === "NO_HANDLER" || reason === "POOL_PAUSED";
 }
 
 function findPlace(state: State, demand: Demand, pool: string, now: Moment): Omit<Placement, "weights"> | Block {
@@ -120,8 +123,8 @@ function findPlace(state: State, demand: Demand, pool: string, now: Moment): Omi
   return { pool, session: pick.session, slot };
 }
 
-/** The refusals of a bid, for people: with the oldest holders of each limit. */
-export function refusalsOf(state: State, blocks: readonly Block[]): Refusal[] {
+/** The refusals of a bid, for people: with the oldest holders of each limit, and with the handlers that there are where its own isn't. */
+export function refusalsOf(state: State, demand: Demand, blocks: readonly Block[], now: Moment): Refusal[] {
   return blocks.map(({ reason, limit, pool, wanted, used, capacity }) => ({
     reason,
     limit,
@@ -130,6 +133,8 @@ export function refusalsOf(state: State, blocks: readonly Block[]): Refusal[] {
     used,
     capacity,
     holders: limit === "" ? [] : holdersOf(state, limit, holdersShown),
+    handler: reason === "NO_HANDLER" ? demand.handler : "",
+    attached: reason === "NO_HANDLER" ? handlersAt(state, pool, demand, now) : [],
   }));
 }
 

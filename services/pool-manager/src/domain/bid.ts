@@ -22,6 +22,8 @@ export interface Bid {
   readonly traceParent: string;
   /** How often the task was overtaken before in the place that it keeps. */
   readonly overtaken: number;
+  /** Handler that the runner must have; empty for work that any can run. */
+  readonly handler: string;
 }
 
 /** Names one attempt. */
@@ -41,7 +43,8 @@ export type RefusalReason =
   | "RUNNERS_FULL"
   | "POOL_PAUSED"
   | "NO_SLOT"
-  | "GRANTING_STOPPED";
+  | "GRANTING_STOPPED"
+  | "NO_HANDLER";
 
 /** Who holds part of a limit. */
 export interface Holder {
@@ -50,6 +53,15 @@ export interface Holder {
   readonly runner: string;
   readonly weight: number;
   readonly grantMs: number;
+}
+
+/** A runner that would fit but for the handler, and what it has instead. */
+export interface RunnerHandlers {
+  readonly runner: string;
+  /** The first of them, by name. */
+  readonly handlers: readonly string[];
+  /** How many it has in all. */
+  readonly handlerCount: number;
 }
 
 /** One thing that refuses a bid. */
@@ -61,6 +73,10 @@ export interface Refusal {
   readonly used: number;
   readonly capacity: number;
   readonly holders: readonly Holder[];
+  /** Handler that is missing; empty where none is. */
+  readonly handler: string;
+  /** Runners that fit but for the handler, by id. */
+  readonly attached: readonly RunnerHandlers[];
 }
 
 /** What decides the order of bids: the rank, then who came first. */

@@ -108,12 +108,24 @@ export function withdraw(state: State, ref: AttemptRef): Lease | undefined {
 
 /** Everything that refuses a bid now; empty if it would be granted. */
 export function explain(state: State, bid: Bid, turn: Turn, standing?: StandingBid): Refusal[] {
-  if (state.stopReason !== "")
-    return [{ reason: "GRANTING_STOPPED", limit: "", pool: "", wanted: 1, used: 0, capacity: 0, holders: [] }];
+  if (state.stopReason !== "") return [stopped];
   const order = standing ?? { rank: bid.rank, arrival: Number.POSITIVE_INFINITY };
-  const admission = admit(state, demandOf(bid), order, turn.now, true);
-  return "blocks" in admission ? refusalsOf(state, admission.blocks) : [];
+  const demand = demandOf(bid);
+  const admission = admit(state, demand, order, turn.now, true);
+  return "blocks" in admission ? refusalsOf(state, demand, admission.blocks, turn.now) : [];
 }
+
+const stopped: Refusal = {
+  reason: "GRANTING_STOPPED",
+  limit: "",
+  pool: "",
+  wanted: 1,
+  used: 0,
+  capacity: 0,
+  holders: [],
+  handler: "",
+  attached: [],
+};
 
 /** Forbids attempts: one without a lease never gets one, one with a lease is asked to stop. */
 export function forbid(

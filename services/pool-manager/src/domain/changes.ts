@@ -16,6 +16,8 @@ export interface RunnerRecord {
   readonly pools: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly capacity: number;
+  /** Handlers that it has, by name. Rows of older versions don't say. */
+  readonly handlers?: readonly string[];
   readonly draining: boolean;
   /** True after it was silent for its whole TTL, or has detached. */
   readonly lost: boolean;

@@ -77,6 +77,7 @@ function grantable({ state, nowMs }: Bench, one: Bid, sums: ReadonlyMap<string, 
       if (record.lost || record.draining || nowMs >= deadlineMs || !record.pools.includes(name)) return false;
       if (one.runner !== "" && one.runner !== record.runner) return false;
       if (!Object.entries(one.labels).every(([key, value]) => record.labels[key] === value)) return false;
+      if (one.handler !== "" && !record.handlers?.includes(one.handler)) return false;
       return (sums.get(`runner:${record.runner}`) ?? 0) + 1 <= record.capacity;
     });
   });
@@ -92,6 +93,7 @@ const aBid: fc.Arbitrary<Bid> = fc
     pools: fc.constantFrom(["a"], ["b"], ["a", "b"]),
     weights: fc.constantFrom<Bid["weights"]>([], [["x", 1]], [["x", 3]], [["x", 2]]),
     labels: fc.constantFrom<Bid["labels"]>({}, {}, { gpu: "yes" }),
+    handler: fc.constantFrom("", "", "h", "k"),
     runner: fc.constantFrom("", "", "", "r1"),
   })
   .map(({ task, ...more }) => bid(task, more));
@@ -115,8 +117,14 @@ const aStep: fc.Arbitrary<{ text: string; step: Step }> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc
-      .record({ runner: runners, again: fc.boolean(), gpu: fc.boolean(), capacity: fc.integer({ min: 1, max: 3 }) })
-      .map(({ runner, again, gpu, capacity }) => ({
+      .record({
+        runner: runners,
+        again: fc.boolean(),
+        gpu: fc.boolean(),
+        capacity: fc.integer({ min: 1, max: 3 }),
+        handlers: fc.subarray(["h", "k"]),
+      })
+      .map(({ runner, again, gpu, capacity, handlers }) => ({
         text: `attach ${runner} again=${again}`,
         step: (bench: Bench, model: Model) => {
           const incarnation = (model.incarnations.get(runner) ?? 0) + (again ? 0 : 1);
@@ -125,6 +133,7 @@ const aStep: fc.Arbitrary<{ text: string; step: Step }> = fc.oneof(
             capacity,
             incarnation: `${runner}-${incarnation}`,
             labels: gpu ? { gpu: "yes" } : {},
+            handlers,
           });
         },
       })),

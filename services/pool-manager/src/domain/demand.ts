@@ -7,7 +7,7 @@ export interface DemandPool {
   readonly pool: string;
   readonly weights: readonly Weight[];
   /** Remembers whether any runner could take it, as of a version of the fleet. */
-  hope: { readonly fleet: number; readonly reason: "NO_RUNNER" | "POOL_PAUSED" | undefined };
+  hope: { readonly fleet: number; readonly reason: "NO_RUNNER" | "NO_HANDLER" | "POOL_PAUSED" | undefined };
 }
 
 /** What the bids of a class ask for, worked out once. */
@@ -18,6 +18,8 @@ export interface Demand {
   readonly pools: readonly DemandPool[];
   readonly labels: readonly (readonly [string, string])[];
   readonly runner: string;
+  /** Handler that the runner must have; empty for none. */
+  readonly handler: string;
   readonly priority: number;
   readonly tenant: string;
 }
@@ -37,6 +39,7 @@ export function demandOf(bid: Bid): Demand {
     })),
     labels: Object.entries(bid.labels),
     runner: bid.runner,
+    handler: bid.handler,
     priority: bid.priority,
     tenant: bid.tenant,
   };

@@ -42,6 +42,7 @@ export function bid(task: string, more: Partial<Bid> = {}): Bid {
     readyMs: 0,
     traceParent: "",
     overtaken: 0,
+    handler: "",
     ...more,
   };
 }
@@ -95,15 +96,22 @@ export class Bench {
 
   attach(
     runner: string,
-    more: { capacity?: number; pools?: string[]; incarnation?: string; labels?: Record<string, string> } = {},
+    more: {
+      capacity?: number;
+      pools?: string[];
+      incarnation?: string;
+      labels?: Record<string, string>;
+      handlers?: readonly string[];
+    } = {},
   ) {
-    const { capacity = 4, pools = ["a", "b"], incarnation = `${runner}-1`, labels = {} } = more;
+    const { capacity = 4, pools = ["a", "b"], incarnation = `${runner}-1`, labels = {}, handlers = [] } = more;
     return this.do("attach", {
       runner,
       incarnation,
       pools,
       capacity,
       labels,
+      handlers,
       startNumber: 0,
       earlierProcessesDead: true,
       inventory: [],

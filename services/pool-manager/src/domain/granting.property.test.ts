@@ -28,6 +28,7 @@ function begin(overtakeLimit: number): { bench: Bench; model: Model } {
       pools: ["a", "b", "n"],
       incarnation: `${runner}-1`,
       labels: runner === "r0" ? { gpu: "yes" } : {},
+      handlers: runner === "r0" ? ["h"] : ["k"],
     });
   return { bench, model: new Model(bench) };
 }

@@ -1,3 +1,4 @@
+import type { RunnerHandlers } from "./bid.js";
 import type { RunnerRecord } from "./changes.js";
 import type { Moment, Session, State, Turn } from "./state.js";
 
@@ -61,22 +62,28 @@ export function heard(state: State, turn: Turn, session: Session): void {
 /** What was found when a runner was looked for. */
 export type Pick =
   | { readonly session: Session }
-  | { readonly reason: "NO_RUNNER" | "RUNNERS_FULL"; readonly used: number; readonly capacity: number };
+  | { readonly reason: "NO_RUNNER" | "NO_HANDLER" | "RUNNERS_FULL"; readonly used: number; readonly capacity: number };
+
+/** What a bid asks of a runner. */
+interface Wanted {
+  readonly runner: string;
+  readonly labels: readonly (readonly [string, string])[];
+  /** Empty for none. */
+  readonly handler: string;
+}
 
 /** Picks the least loaded runner that matches; at a tie the one whose id comes first. */
-export function pickRunner(
-  state: State,
-  pool: string,
-  wanted: { readonly runner: string; readonly labels: readonly (readonly [string, string])[] },
-  now: Moment,
-): Pick {
+export function pickRunner(state: State, pool: string, wanted: Wanted, now: Moment): Pick {
   let best: Session | undefined;
   let bestCount = 0;
   let used = 0;
   let capacity = 0;
-  for (const session of candidates(state, pool, wanted.runner)) {
-    if (!takesWork(session, now) || !wanted.labels.every(([key, value]) => session.record.labels[key] === value))
+  let lackHandler = false;
+  for (const session of fitting(state, pool, wanted, now)) {
+    if (!hasHandler(session, wanted.handler)) {
+      lackHandler = true;
       continue;
+    }
     const count = state.ledger.countOfRunner(session.record.runner);
     used += count;
     capacity += session.record.capacity;
@@ -86,7 +93,35 @@ export function pickRunner(
     bestCount = count;
   }
   if (best) return { session: best };
-  return { reason: capacity > 0 ? "RUNNERS_FULL" : "NO_RUNNER", used, capacity };
+  return { reason: capacity > 0 ? "RUNNERS_FULL" : lackHandler ? "NO_HANDLER" : "NO_RUNNER", used, capacity };
+}
+
+/** Live runners of a pool with the labels, whatever their handlers and however full. */
+function* fitting(state: State, pool: string, wanted: Wanted, now: Moment): Iterable<Session> {
+  for (const session of candidates(state, pool, wanted.runner)) {
+    const { labels } = session.record;
+    if (takesWork(session, now) && wanted.labels.every(([key, value]) => labels[key] === value)) yield session;
+  }
+}
+
+function hasHandler({ record }: Session, handler: string): boolean {
+  return handler === "" || (record.handlers?.includes(handler) ?? false);
+}
+
+/** Runners that a refusal names, and handlers of each. */
+const runnersShown = 10;
+const handlersShown = 10;
+
+/** For people: the runners that fit but for the handler, by id, and what each has. */
+export function handlersAt(state: State, pool: string, wanted: Wanted, now: Moment): RunnerHandlers[] {
+  return [...fitting(state, pool, wanted, now)]
+    .map(({ record: { runner, handlers = [] } }) => ({
+      runner,
+      handlers: handlers.slice(0, handlersShown),
+      handlerCount: handlers.length,
+    }))
+    .sort((left, right) => (left.runner < right.runner ? -1 : 1))
+    .slice(0, runnersShown);
 }
 
 function candidates(state: State, pool: string, runner: string): Iterable<Session> {

@@ -40,6 +40,8 @@ export interface Attach {
   readonly pools: readonly string[];
   readonly capacity: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** Handlers that it has: each once. */
+  readonly handlers: readonly string[];
   /** Grows with every start of the runner; 0 if it doesn't count them. */
   readonly startNumber: number;
   readonly earlierProcessesDead: boolean;
@@ -84,11 +86,12 @@ export function sessionOf(state: State, runner: string, incarnation: string): Se
  */
 export function attach(state: State, turn: Turn, command: Attach): InventoryAnswer | SessionRefused {
   const { runner, incarnation, pools, labels, capacity } = command;
+  const handlers = [...command.handlers].sort();
   const earlier = state.sessions.get(runner)?.record;
   if (earlier?.incarnation === incarnation) {
     const session = sessionOf(state, runner, incarnation);
     if ("refused" in session) return session;
-    const record = { ...session.record, pools, labels, capacity, draining: false };
+    const record = { ...session.record, pools, labels, capacity, handlers, draining: false };
     setSession(state, { ...session, record, slotHint: 1 });
     return attached(state, turn, command);
   }
@@ -114,6 +117,7 @@ export function attach(state: State, turn: Turn, command: Attach): InventoryAnsw
     pools,
     labels,
     capacity,
+    handlers,
     draining: false,
     lost: false,
     silenceMs: 0,

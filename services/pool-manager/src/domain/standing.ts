@@ -383,6 +383,7 @@ function classId(bid: Bid): string {
     bid.cpuMillis,
     bid.memoryBytes,
     bid.runner,
+    bid.handler,
     bid.priority,
   ]);
 }

@@ -27,6 +27,8 @@ export interface RunnerStatus {
   readonly capacity: number;
   readonly running: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** By name. */
+  readonly handlers: readonly string[];
   readonly state: "LIVE" | "DRAINING" | "LOST";
   readonly silenceMs: number;
 }
@@ -128,7 +130,7 @@ function present({ record }: Session): boolean {
 }
 
 function runnerOf(state: State, { record, heardMs }: Session, now: Moment): RunnerStatus {
-  const { runner, incarnation, pools, capacity, labels, lost, draining } = record;
+  const { runner, incarnation, pools, capacity, labels, handlers = [], lost, draining } = record;
   return {
     runner,
     incarnation,
@@ -136,6 +138,7 @@ function runnerOf(state: State, { record, heardMs }: Session, now: Moment): Runn
     capacity,
     running: state.ledger.countOfRunner(runner),
     labels,
+    handlers,
     state: lost ? "LOST" : draining ? "DRAINING" : "LIVE",
     silenceMs: Math.max(0, now.monoMs - heardMs),
   };

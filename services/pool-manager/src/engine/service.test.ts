@@ -52,6 +52,7 @@ const attach = () =>
     pools: ["a"],
     capacity: 4,
     labels: {},
+    handlers: [],
     startNumber: 1,
     earlierProcessesDead: true,
     inventory: [],

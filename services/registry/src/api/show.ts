@@ -148,5 +148,6 @@ export function showReady({ header, status }: TaskSnapshot): registry.ReadyTask 
     traceParent: header.traceParent,
     assigned: status.state === "ASSIGNED",
     overtaken: BigInt(status.overtaken),
+    handler: header.handler ?? "",
   };
 }

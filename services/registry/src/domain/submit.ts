@@ -123,6 +123,7 @@ function enter(transition: Transition, set: string, input: TaskInput, traceParen
     startTimeoutMs: input.startTimeoutMs ?? 0,
     logLimitBytes: input.run?.logLimitBytes ?? 0,
     traceParent,
+    ...(input.run?.kind === "handler" && { handler: input.run.handler }),
   };
   const status: TaskStatus = {
     state: "PENDING",

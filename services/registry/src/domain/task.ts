@@ -80,6 +80,8 @@ export interface TaskHeader {
   /** Bytes of output to keep; 0 for the default. */
   readonly logLimitBytes: number;
   readonly traceParent: string;
+  /** Handler that it is for; none for a command, and in rows of older versions. */
+  readonly handler?: string;
 }
 
 /** Why an attempt is being forbidden at the pool-manager, and how far that is. */

@@ -7,7 +7,7 @@ import type { Bid } from "../domain/windows.js";
 
 /** A ready task as the registry sends it. */
 export function readyTask(wire: registry.ReadyTask): ReadyTask {
-  const { task, attempt, pools, labels, tenant, priority, traceParent, assigned } = wire;
+  const { task, attempt, pools, labels, tenant, priority, traceParent, handler, assigned } = wire;
   const limits: Record<string, number> = {};
   for (const [name, weight] of Object.entries(wire.limits)) limits[name] = Number(weight);
   const [sequence, cpuMillis, memoryBytes] = [Number(wire.sequence), Number(wire.cpuMillis), Number(wire.memoryBytes)];
@@ -25,6 +25,7 @@ export function readyTask(wire: registry.ReadyTask): ReadyTask {
     cpuMillis,
     memoryBytes,
     traceParent,
+    handler,
     assigned,
     overtaken: Number(wire.overtaken),
   };
@@ -47,6 +48,7 @@ export function wireBid({ task, rank }: Bid, traceParent = task.traceParent): po
     readyTime: new Date(task.readyWallMs),
     traceParent,
     overtaken: BigInt(task.overtaken),
+    handler: task.handler,
   };
 }
 
@@ -80,6 +82,8 @@ export function refusalFacts({
   used,
   capacity,
   holders,
+  handler,
+  attached,
 }: pool.Refusal): RefusalFacts {
   return {
     reason: reason.replace(/^REASON_/, ""),
@@ -89,6 +93,8 @@ export function refusalFacts({
     used: Number(used),
     capacity: Number(capacity),
     holders: holders.map((holder) => holder.task),
+    handler,
+    attached,
   };
 }
 

@@ -34,6 +34,13 @@ describe("bids", () => {
     expect(bidsOf(actions)).toEqual(["s/t4"]);
   });
 
+  it("for a handler that no runner has don't fill the window of another handler, nor of commands", () => {
+    const core = connected();
+    core.decide([readied(...[1, 2, 3].map((n) => ready(n, { handler: "resize" })))], now);
+    const actions = core.decide([readied(ready(4, { handler: "encode" }), ready(5))], now);
+    expect(bidsOf(actions)).toEqual(["s/t4", "s/t5"]);
+  });
+
   it("are topped up as they are granted or lost", () => {
     const core = connected();
     core.decide([readied(...[1, 2, 3, 4].map((n) => ready(n)))], now);

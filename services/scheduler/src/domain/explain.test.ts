@@ -10,7 +10,10 @@ const full = {
   used: 3,
   capacity: 3,
   holders: ["s/a", "s/b", "s/c"],
+  handler: "",
+  attached: [],
 };
+const noHandler = { ...full, reason: "NO_HANDLER", limit: "", handler: "resize" };
 
 describe("explaining why a task waits", () => {
   it.each([
@@ -36,6 +39,39 @@ describe("explaining why a task waits", () => {
       "no runner",
       { ...base, refusals: [{ ...full, reason: "NO_RUNNER", limit: "" }] },
       "waits for a runner of pool `build` with its labels: none is attached",
+    ],
+    [
+      "a handler that no runner has, with what they have instead",
+      {
+        ...base,
+        refusals: [
+          {
+            ...noHandler,
+            attached: [
+              { runner: "r1", handlers: ["crop", "encode"], handlerCount: 2 },
+              { runner: "r2", handlers: [], handlerCount: 0 },
+            ],
+          },
+        ],
+      },
+      "waits for a runner of pool `build`: no attached runner has handler `resize`; attached: `crop`, `encode` (on runner `r1`), none (on runner `r2`)",
+    ],
+    [
+      "a handler among many runners with many others",
+      {
+        ...base,
+        refusals: [
+          {
+            ...noHandler,
+            attached: ["r1", "r2", "r3", "r4"].map((runner) => ({
+              runner,
+              handlers: ["a", "b", "c", "d", "e", "f"],
+              handlerCount: 40,
+            })),
+          },
+        ],
+      },
+      `waits for a runner of pool \`build\`: no attached runner has handler \`resize\`; attached: ${["r1", "r2", "r3"].map((runner) => `\`a\`, \`b\`, \`c\`, \`d\`, \`e\`, 35 more (on runner \`${runner}\`)`).join(", ")}, …`,
     ],
     [
       "cpu",

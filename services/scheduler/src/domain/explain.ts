@@ -11,6 +11,14 @@ export interface RefusalFacts {
   readonly capacity: number;
   /** Tasks that hold it, oldest first. */
   readonly holders: readonly string[];
+  /** Handler that is missing; empty where none is. */
+  readonly handler: string;
+  /** Runners that fit but for the handler, and the first handlers of each. */
+  readonly attached: readonly {
+    readonly runner: string;
+    readonly handlers: readonly string[];
+    readonly handlerCount: number;
+  }[];
 }
 
 /** What the line is made of. */
@@ -26,6 +34,8 @@ export interface ExplainFacts {
 }
 
 const holdersShown = 3;
+const runnersShown = 3;
+const handlersShown = 5;
 
 /** Why a task isn't running, in one line for people. */
 export function explain({ phase, ahead, refusals, runner, message }: ExplainFacts): string {
@@ -60,6 +70,8 @@ function cause(refusal: RefusalFacts): string {
       return `${what}: its starts of this period are spent`;
     case "NO_RUNNER":
       return `a runner${pool ? ` of pool \`${pool}\`` : ""} with its labels: none is attached`;
+    case "NO_HANDLER":
+      return `a runner${pool ? ` of pool \`${pool}\`` : ""}: no attached runner has handler \`${refusal.handler}\`; attached: ${attachedHandlers(refusal)}`;
     case "RUNNERS_FULL":
       return `a runner${pool ? ` of pool \`${pool}\`` : ""}: all that fit are full${heldBy(refusal)}`;
     case "POOL_PAUSED":
@@ -80,6 +92,17 @@ function thing(limit: string, pool: string): string {
   if (kind === "pool" && name) return part ? `${part} of pool \`${name}\`` : `pool \`${name}\``;
   if ((kind === "tenant" || kind === "runner") && name) return `${kind} \`${name}\``;
   return `limit \`${limit}\``;
+}
+
+/** Such as: `a`, `b` (on runner `r1`), none (on runner `r2`). */
+function attachedHandlers({ attached }: RefusalFacts): string {
+  if (attached.length === 0) return "none";
+  const shown = attached.slice(0, runnersShown).map(({ runner, handlers, handlerCount }) => {
+    const names = handlers.slice(0, handlersShown).map((name) => `\`${name}\``);
+    const more = handlerCount > names.length ? [`${handlerCount - names.length} more`] : [];
+    return `${[...names, ...more].join(", ") || "none"} (on runner \`${runner}\`)`;
+  });
+  return [...shown, ...(attached.length > runnersShown ? ["…"] : [])].join(", ");
 }
 
 function heldBy({ holders }: RefusalFacts): string {

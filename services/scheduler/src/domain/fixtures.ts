@@ -19,6 +19,7 @@ export function ready(sequence: number, more: Partial<ReadyTask> = {}): ReadyTas
     memoryBytes: 0,
     traceParent: "",
     overtaken: 0,
+    handler: "",
     assigned: false,
     ...more,
   };

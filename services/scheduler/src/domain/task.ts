@@ -26,6 +26,8 @@ export interface ReadyTask {
   readonly memoryBytes: number;
   /** W3C traceparent of the submission; empty without tracing. */
   readonly traceParent: string;
+  /** Handler that the runner must have; empty for a command. */
+  readonly handler: string;
   /** True if the registry knows of a lease. */
   readonly assigned: boolean;
 }
@@ -61,7 +63,9 @@ export interface Assignment {
  * hold the separators, so different contents never give the same key.
  */
 export function classKey(task: ReadyTask): string {
-  return `${task.pools.join(",")}|${pairs(task.labels)}|${pairs(task.limits)}|${task.tenant}|${task.cpuMillis}|${task.memoryBytes}`;
+  const { pools, labels, limits, tenant, cpuMillis, memoryBytes, handler } = task;
+  // A handler's name may hold anything, so it comes last.
+  return `${pools.join(",")}|${pairs(labels)}|${pairs(limits)}|${tenant}|${cpuMillis}|${memoryBytes}|${handler}`;
 }
 
 function pairs(record: Readonly<Record<string, string | number>>): string {

@@ -11,6 +11,8 @@ const refusal = (reason: string, more: Partial<RefusalFacts> = {}): RefusalFacts
   used: 2,
   capacity: 2,
   holders: [],
+  handler: "",
+  attached: [],
   ...more,
 });
 

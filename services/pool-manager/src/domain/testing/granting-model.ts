@@ -135,7 +135,8 @@ export class Model {
         this.bench.nowMs < (this.bench.state.sessions.get(record.runner)?.deadlineMs ?? 0) &&
         record.pools.includes(name) &&
         (one.runner === "" || one.runner === record.runner) &&
-        Object.entries(one.labels).every(([key, value]) => record.labels[key] === value),
+        Object.entries(one.labels).every(([key, value]) => record.labels[key] === value) &&
+        (one.handler === "" || record.handlers?.includes(one.handler) === true),
     );
     const load = ({ runner, capacity }: RunnerRecord): number =>
       [...this.leases.values()].filter((lease) => lease.runner === runner).length / capacity;

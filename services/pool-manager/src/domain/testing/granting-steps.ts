@@ -27,6 +27,7 @@ const forms = fc.record({
     ],
   ),
   labels: fc.constantFrom<Bid["labels"]>({}, {}, {}, { gpu: "yes" }),
+  handler: fc.constantFrom("", "", "", "h", "k"),
   tenant: fc.constantFrom("", "t", "u"),
   runner: fc.constantFrom("", "", "", "", "r1"),
   priority: fc.constantFrom(0, 0, 9),
@@ -61,6 +62,7 @@ export const contending = fc
       { pools: ["b"], cpuMillis: 1 },
       { pools: ["a", "b"], cpuMillis: 3, tenant: "t" },
       { pools: ["n"], labels: { gpu: "yes" } },
+      { pools: ["a", "b"], handler: "h" },
     ),
   })
   .map(({ task, rank, form }) => bid(`t${task}`, { rank, ...form }));
@@ -121,14 +123,16 @@ const attaches: fc.Arbitrary<Step> = fc
     gpu: fc.boolean(),
     capacity: fc.integer({ min: 1, max: 4 }),
     pools: fc.constantFrom(["a", "b", "n"], ["a"], ["b", "n"]),
+    handlers: fc.subarray(["h", "k"]),
   })
-  .map(({ runner, again, gpu, capacity, pools }) => (bench) => {
+  .map(({ runner, again, gpu, capacity, pools, handlers }) => (bench) => {
     const number = Number(incarnation(bench, runner).split("-")[1]) + (again ? 0 : 1);
     bench.attach(runner, {
       capacity,
       pools: [...pools],
       incarnation: `${runner}-${number}`,
       labels: gpu ? { gpu: "yes" } : {},
+      handlers,
     });
   });
 const renews: fc.Arbitrary<Step> = fc

@@ -236,7 +236,13 @@ export interface Runner {
   /** How it is doing. */
   state: Runner_State;
   /** Time since it was last heard of. */
-  silence: Duration | undefined;
+  silence:
+    | Duration
+    | undefined;
+  /** Handlers that its program has registered: the first twenty, by name. */
+  handlers: string[];
+  /** How many handlers there are in all. */
+  handlerCount: number;
 }
 
 /** How it is doing. */
@@ -352,6 +358,10 @@ export interface Refusal {
   capacity: bigint;
   /** Who holds the limit: the ten oldest occupying leases. */
   holders: Holder[];
+  /** Handler that is missing, where one is. */
+  handler: string;
+  /** Runners that fit but for the handler, and what they have instead: the first ten, by id. */
+  attached: RunnerHandlers[];
 }
 
 /** What refuses. Expect new values. */
@@ -378,6 +388,8 @@ export const Refusal_Reason = {
   NO_SLOT: "REASON_NO_SLOT",
   /** GRANTING_STOPPED - Granting has stopped for all; GetStatus says why. */
   GRANTING_STOPPED: "REASON_GRANTING_STOPPED",
+  /** NO_HANDLER - No live runner of the acceptable pools that has the labels has the handler; see `handler` and `attached`. */
+  NO_HANDLER: "REASON_NO_HANDLER",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -395,6 +407,7 @@ export namespace Refusal_Reason {
   export type POOL_PAUSED = typeof Refusal_Reason.POOL_PAUSED;
   export type NO_SLOT = typeof Refusal_Reason.NO_SLOT;
   export type GRANTING_STOPPED = typeof Refusal_Reason.GRANTING_STOPPED;
+  export type NO_HANDLER = typeof Refusal_Reason.NO_HANDLER;
   export type UNRECOGNIZED = typeof Refusal_Reason.UNRECOGNIZED;
 }
 
@@ -433,6 +446,9 @@ export function refusal_ReasonFromJSON(object: any): Refusal_Reason {
     case 10:
     case "REASON_GRANTING_STOPPED":
       return Refusal_Reason.GRANTING_STOPPED;
+    case 11:
+    case "REASON_NO_HANDLER":
+      return Refusal_Reason.NO_HANDLER;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -464,6 +480,8 @@ export function refusal_ReasonToJSON(object: Refusal_Reason): string {
       return "REASON_NO_SLOT";
     case Refusal_Reason.GRANTING_STOPPED:
       return "REASON_GRANTING_STOPPED";
+    case Refusal_Reason.NO_HANDLER:
+      return "REASON_NO_HANDLER";
     case Refusal_Reason.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -494,10 +512,22 @@ export function refusal_ReasonToNumber(object: Refusal_Reason): number {
       return 9;
     case Refusal_Reason.GRANTING_STOPPED:
       return 10;
+    case Refusal_Reason.NO_HANDLER:
+      return 11;
     case Refusal_Reason.UNRECOGNIZED:
     default:
       return -1;
   }
+}
+
+/** The handlers of a runner. */
+export interface RunnerHandlers {
+  /** Runner. */
+  runner: string;
+  /** Its handlers: the first ten, by name. */
+  handlers: string[];
+  /** How many it has in all. */
+  handlerCount: number;
 }
 
 /** Who holds part of a limit. */
@@ -549,6 +579,11 @@ export interface Bid {
   traceParent: string;
   /** How often the task had been overtaken before, in the place that it keeps: 0 to 2^53 - 1. The count goes on from there. */
   overtaken: bigint;
+  /**
+   * Handler that the work is for: only a runner that has it gets the lease. At most 128 characters; empty for work that any runner
+   * can run.
+   */
+  handler: string;
 }
 
 export interface Bid_LabelsEntry {
@@ -1877,6 +1912,8 @@ function createBaseRunner(): Runner {
     labels: {},
     state: Runner_State.UNSPECIFIED,
     silence: undefined,
+    handlers: [],
+    handlerCount: 0,
   };
 }
 
@@ -1905,6 +1942,12 @@ export const Runner: MessageFns<Runner> = {
     }
     if (message.silence !== undefined) {
       Duration.encode(message.silence, writer.uint32(66).fork()).join();
+    }
+    for (const v of message.handlers) {
+      writer.uint32(74).string(v!);
+    }
+    if (message.handlerCount !== 0) {
+      writer.uint32(80).int32(message.handlerCount);
     }
     return writer;
   },
@@ -1989,6 +2032,22 @@ export const Runner: MessageFns<Runner> = {
             message.silence = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.handlers.push(reader.string());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.handlerCount = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2028,6 +2087,12 @@ export const Runner: MessageFns<Runner> = {
         : {},
       state: isSet(object.state) ? runner_StateFromJSON(object.state) : Runner_State.UNSPECIFIED,
       silence: isSet(object.silence) ? Duration.fromJSON(object.silence) : undefined,
+      handlers: globalThis.Array.isArray(object?.handlers) ? object.handlers.map((e: any) => globalThis.String(e)) : [],
+      handlerCount: isSet(object.handlerCount)
+        ? globalThis.Number(object.handlerCount)
+        : isSet(object.handler_count)
+        ? globalThis.Number(object.handler_count)
+        : 0,
     };
   },
 
@@ -2063,6 +2128,12 @@ export const Runner: MessageFns<Runner> = {
     if (message.silence !== undefined) {
       obj.silence = Duration.toJSON(message.silence);
     }
+    if (message.handlers?.length) {
+      obj.handlers = message.handlers;
+    }
+    if (message.handlerCount !== 0) {
+      obj.handlerCount = Math.round(message.handlerCount);
+    }
     return obj;
   },
 
@@ -2089,6 +2160,8 @@ export const Runner: MessageFns<Runner> = {
     message.silence = (object.silence !== undefined && object.silence !== null)
       ? Duration.fromPartial(object.silence)
       : undefined;
+    message.handlers = object.handlers?.map((e) => e) || [];
+    message.handlerCount = object.handlerCount ?? 0;
     return message;
   },
 };
@@ -2350,7 +2423,17 @@ export const CheckAdmissionResponse: MessageFns<CheckAdmissionResponse> = {
 };
 
 function createBaseRefusal(): Refusal {
-  return { reason: Refusal_Reason.UNSPECIFIED, limit: "", pool: "", wanted: 0n, used: 0n, capacity: 0n, holders: [] };
+  return {
+    reason: Refusal_Reason.UNSPECIFIED,
+    limit: "",
+    pool: "",
+    wanted: 0n,
+    used: 0n,
+    capacity: 0n,
+    holders: [],
+    handler: "",
+    attached: [],
+  };
 }
 
 export const Refusal: MessageFns<Refusal> = {
@@ -2384,6 +2467,12 @@ export const Refusal: MessageFns<Refusal> = {
     }
     for (const v of message.holders) {
       Holder.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.handler !== "") {
+      writer.uint32(90).string(message.handler);
+    }
+    for (const v of message.attached) {
+      RunnerHandlers.encode(v!, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -2457,6 +2546,22 @@ export const Refusal: MessageFns<Refusal> = {
             message.holders.push(Holder.decode(reader, reader.uint32()));
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.handler = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.attached.push(RunnerHandlers.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2478,6 +2583,10 @@ export const Refusal: MessageFns<Refusal> = {
       used: isSet(object.used) ? BigInt(object.used) : 0n,
       capacity: isSet(object.capacity) ? BigInt(object.capacity) : 0n,
       holders: globalThis.Array.isArray(object?.holders) ? object.holders.map((e: any) => Holder.fromJSON(e)) : [],
+      handler: isSet(object.handler) ? globalThis.String(object.handler) : "",
+      attached: globalThis.Array.isArray(object?.attached)
+        ? object.attached.map((e: any) => RunnerHandlers.fromJSON(e))
+        : [],
     };
   },
 
@@ -2504,6 +2613,12 @@ export const Refusal: MessageFns<Refusal> = {
     if (message.holders?.length) {
       obj.holders = message.holders.map((e) => Holder.toJSON(e));
     }
+    if (message.handler !== "") {
+      obj.handler = message.handler;
+    }
+    if (message.attached?.length) {
+      obj.attached = message.attached.map((e) => RunnerHandlers.toJSON(e));
+    }
     return obj;
   },
 
@@ -2519,6 +2634,113 @@ export const Refusal: MessageFns<Refusal> = {
     message.used = (object.used !== undefined && object.used !== null) ? BigInt(object.used) : 0n;
     message.capacity = (object.capacity !== undefined && object.capacity !== null) ? BigInt(object.capacity) : 0n;
     message.holders = object.holders?.map((e) => Holder.fromPartial(e)) || [];
+    message.handler = object.handler ?? "";
+    message.attached = object.attached?.map((e) => RunnerHandlers.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRunnerHandlers(): RunnerHandlers {
+  return { runner: "", handlers: [], handlerCount: 0 };
+}
+
+export const RunnerHandlers: MessageFns<RunnerHandlers> = {
+  encode(message: RunnerHandlers, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runner !== "") {
+      writer.uint32(10).string(message.runner);
+    }
+    for (const v of message.handlers) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.handlerCount !== 0) {
+      writer.uint32(24).int32(message.handlerCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunnerHandlers {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunnerHandlers();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runner = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.handlers.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.handlerCount = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RunnerHandlers {
+    return {
+      runner: isSet(object.runner) ? globalThis.String(object.runner) : "",
+      handlers: globalThis.Array.isArray(object?.handlers) ? object.handlers.map((e: any) => globalThis.String(e)) : [],
+      handlerCount: isSet(object.handlerCount)
+        ? globalThis.Number(object.handlerCount)
+        : isSet(object.handler_count)
+        ? globalThis.Number(object.handler_count)
+        : 0,
+    };
+  },
+
+  toJSON(message: RunnerHandlers): unknown {
+    const obj: any = {};
+    if (message.runner !== "") {
+      obj.runner = message.runner;
+    }
+    if (message.handlers?.length) {
+      obj.handlers = message.handlers;
+    }
+    if (message.handlerCount !== 0) {
+      obj.handlerCount = Math.round(message.handlerCount);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RunnerHandlers>): RunnerHandlers {
+    return RunnerHandlers.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RunnerHandlers>): RunnerHandlers {
+    const message = createBaseRunnerHandlers();
+    message.runner = object.runner ?? "";
+    message.handlers = object.handlers?.map((e) => e) || [];
+    message.handlerCount = object.handlerCount ?? 0;
     return message;
   },
 };
@@ -2679,6 +2901,7 @@ function createBaseBid(): Bid {
     readyTime: undefined,
     traceParent: "",
     overtaken: 0n,
+    handler: "",
   };
 }
 
@@ -2737,6 +2960,9 @@ export const Bid: MessageFns<Bid> = {
         throw new globalThis.Error("value provided for field message.overtaken of type int64 too large");
       }
       writer.uint32(120).int64(message.overtaken);
+    }
+    if (message.handler !== "") {
+      writer.uint32(114).string(message.handler);
     }
     return writer;
   },
@@ -2869,6 +3095,14 @@ export const Bid: MessageFns<Bid> = {
             message.overtaken = reader.int64() as bigint;
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.handler = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2926,6 +3160,7 @@ export const Bid: MessageFns<Bid> = {
         ? globalThis.String(object.trace_parent)
         : "",
       overtaken: isSet(object.overtaken) ? BigInt(object.overtaken) : 0n,
+      handler: isSet(object.handler) ? globalThis.String(object.handler) : "",
     };
   },
 
@@ -2979,6 +3214,9 @@ export const Bid: MessageFns<Bid> = {
     if (message.overtaken !== 0n) {
       obj.overtaken = message.overtaken.toString();
     }
+    if (message.handler !== "") {
+      obj.handler = message.handler;
+    }
     return obj;
   },
 
@@ -3011,6 +3249,7 @@ export const Bid: MessageFns<Bid> = {
     message.readyTime = object.readyTime ?? undefined;
     message.traceParent = object.traceParent ?? "";
     message.overtaken = (object.overtaken !== undefined && object.overtaken !== null) ? BigInt(object.overtaken) : 0n;
+    message.handler = object.handler ?? "";
     return message;
   },
 };

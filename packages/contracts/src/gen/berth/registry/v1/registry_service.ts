@@ -423,6 +423,8 @@ export interface ReadyTask {
   assigned: boolean;
   /** How often the task was overtaken in that place before, as its last lease says. Goes into its bid. */
   overtaken: bigint;
+  /** Handler that its run is for; empty for a command. */
+  handler: string;
 }
 
 export interface ReadyTask_LabelsEntry {
@@ -3604,6 +3606,7 @@ function createBaseReadyTask(): ReadyTask {
     traceParent: "",
     assigned: false,
     overtaken: 0n,
+    handler: "",
   };
 }
 
@@ -3662,6 +3665,9 @@ export const ReadyTask: MessageFns<ReadyTask> = {
         throw new globalThis.Error("value provided for field message.overtaken of type int64 too large");
       }
       writer.uint32(240).int64(message.overtaken);
+    }
+    if (message.handler !== "") {
+      writer.uint32(322).string(message.handler);
     }
     return writer;
   },
@@ -3797,6 +3803,14 @@ export const ReadyTask: MessageFns<ReadyTask> = {
             message.overtaken = reader.int64() as bigint;
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.handler = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3867,6 +3881,7 @@ export const ReadyTask: MessageFns<ReadyTask> = {
         : "",
       assigned: isSet(object.assigned) ? globalThis.Boolean(object.assigned) : false,
       overtaken: isSet(object.overtaken) ? BigInt(object.overtaken) : 0n,
+      handler: isSet(object.handler) ? globalThis.String(object.handler) : "",
     };
   },
 
@@ -3926,6 +3941,9 @@ export const ReadyTask: MessageFns<ReadyTask> = {
     if (message.overtaken !== 0n) {
       obj.overtaken = message.overtaken.toString();
     }
+    if (message.handler !== "") {
+      obj.handler = message.handler;
+    }
     return obj;
   },
 
@@ -3966,6 +3984,7 @@ export const ReadyTask: MessageFns<ReadyTask> = {
     message.traceParent = object.traceParent ?? "";
     message.assigned = object.assigned ?? false;
     message.overtaken = (object.overtaken !== undefined && object.overtaken !== null) ? BigInt(object.overtaken) : 0n;
+    message.handler = object.handler ?? "";
     return message;
   },
 };

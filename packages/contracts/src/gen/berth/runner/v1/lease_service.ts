@@ -84,6 +84,11 @@ export interface AttachRunnerRequest {
    * incarnation, is refused as stale.
    */
   startNumber: bigint;
+  /**
+   * Handlers that its program has registered: work for a handler goes only to runners that have it. At most 256, each once, of 1 to
+   * 128 characters. Another attachment of the same incarnation says anew what the runner has; on a stream it may be sent at any time.
+   */
+  handlers: string[];
 }
 
 export interface AttachRunnerRequest_LabelsEntry {
@@ -759,6 +764,7 @@ function createBaseAttachRunnerRequest(): AttachRunnerRequest {
     earlierProcessesDead: false,
     inventory: [],
     startNumber: 0n,
+    handlers: [],
   };
 }
 
@@ -790,6 +796,9 @@ export const AttachRunnerRequest: MessageFns<AttachRunnerRequest> = {
         throw new globalThis.Error("value provided for field message.startNumber of type int64 too large");
       }
       writer.uint32(64).int64(message.startNumber);
+    }
+    for (const v of message.handlers) {
+      writer.uint32(74).string(v!);
     }
     return writer;
   },
@@ -874,6 +883,14 @@ export const AttachRunnerRequest: MessageFns<AttachRunnerRequest> = {
             message.startNumber = reader.int64() as bigint;
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.handlers.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -919,6 +936,9 @@ export const AttachRunnerRequest: MessageFns<AttachRunnerRequest> = {
         : isSet(object.start_number)
         ? BigInt(object.start_number)
         : 0n,
+      handlers: globalThis.Array.isArray(object?.handlers)
+        ? object.handlers.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -954,6 +974,9 @@ export const AttachRunnerRequest: MessageFns<AttachRunnerRequest> = {
     if (message.startNumber !== 0n) {
       obj.startNumber = message.startNumber.toString();
     }
+    if (message.handlers?.length) {
+      obj.handlers = message.handlers;
+    }
     return obj;
   },
 
@@ -980,6 +1003,7 @@ export const AttachRunnerRequest: MessageFns<AttachRunnerRequest> = {
     message.startNumber = (object.startNumber !== undefined && object.startNumber !== null)
       ? BigInt(object.startNumber)
       : 0n;
+    message.handlers = object.handlers?.map((e) => e) || [];
     return message;
   },
 };
@@ -2559,7 +2583,7 @@ export const LeaseServiceDefinition = {
   methods: {
     /**
      * Carries the five calls below on one stream: each request is answered by the response of the same kind, in order, and
-     * the server adds revocations by itself. The first request must be an attachment.
+     * the server adds revocations by itself. The first request must be an attachment; a later one says anew what the runner has.
      */
     streamLeases: {
       name: "StreamLeases",
@@ -2626,7 +2650,7 @@ export const LeaseServiceDefinition = {
 export interface LeaseServiceImplementation<CallContextExt = {}> {
   /**
    * Carries the five calls below on one stream: each request is answered by the response of the same kind, in order, and
-   * the server adds revocations by itself. The first request must be an attachment.
+   * the server adds revocations by itself. The first request must be an attachment; a later one says anew what the runner has.
    */
   streamLeases(
     request: AsyncIterable<StreamLeasesRequest>,
@@ -2668,7 +2692,7 @@ export interface LeaseServiceImplementation<CallContextExt = {}> {
 export interface LeaseServiceClient<CallOptionsExt = {}> {
   /**
    * Carries the five calls below on one stream: each request is answered by the response of the same kind, in order, and
-   * the server adds revocations by itself. The first request must be an attachment.
+   * the server adds revocations by itself. The first request must be an attachment; a later one says anew what the runner has.
    */
   streamLeases(
     request: AsyncIterable<DeepPartial<StreamLeasesRequest>>,

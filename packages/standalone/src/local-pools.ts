@@ -1,0 +1,85 @@
+// The pools that the local runner serves: those of type local-process that the catalogue has now, whoever made them and whenever.
+import { type Clock, delay } from "@berth/chassis/clock";
+import type { Component } from "@berth/chassis/lifecycle";
+import type { Logger } from "@berth/chassis/log";
+import { pool } from "@berth/contracts";
+import type { Runner } from "@berth/runner";
+
+/** Most pools that a runner can name. */
+export const localPoolsMax = 64;
+const backOffFirstMs = 50;
+const backOffMaxMs = 2_000;
+
+/** What the local runner serves. */
+export interface LocalPools {
+  readonly pools: readonly string[];
+  /** Tasks that they allow together. */
+  readonly together: number;
+  /** Local pools beyond the bound: nobody here serves them. */
+  readonly left: readonly string[];
+}
+
+/** Picks the local pools of a catalogue. Those served before stay, so that a new one never displaces one with work. */
+export function localPoolsOf(catalogue: readonly pool.Pool[], before: readonly string[] = []): LocalPools {
+  const local = catalogue.filter((each) => each.type === pool.Pool_Type.LOCAL_PROCESS);
+  const known = new Set(before);
+  const inOrder = [...local.filter((each) => known.has(each.pool)), ...local.filter((each) => !known.has(each.pool))];
+  const served = inOrder.slice(0, localPoolsMax);
+  return {
+    pools: served.map((each) => each.pool),
+    together: served.reduce((sum, each) => sum + Number(each.maxConcurrency), 0),
+    left: inOrder.slice(localPoolsMax).map((each) => each.pool),
+  };
+}
+
+/** What {@link followLocalPools} needs. */
+export interface FollowOptions {
+  /** Opens a watch of the catalogue: a whole one at once, then with every change. */
+  watch(signal: AbortSignal): AsyncIterable<pool.WatchCatalogueResponse>;
+  /** Capacity of the runner where its pools allow so many tasks together. */
+  capacity(together: number): number;
+  readonly runner: Pick<Runner, "serve">;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Keeps the local runner to the catalogue. `start` settles once it serves the pools that there are; a watch that breaks is opened again. */
+export function followLocalPools({ watch, capacity, runner, clock, logger }: FollowOptions): Component {
+  const stopping = new AbortController();
+  let served: readonly string[] = [];
+  let following: Promise<void> | undefined;
+  const take = (catalogue: readonly pool.Pool[]): void => {
+    const { pools, together, left } = localPoolsOf(catalogue, served);
+    runner.serve({ pools, capacity: capacity(together) });
+    if (left.length > 0)
+      logger.warn(
+        { left },
+        `the local runner serves ${localPoolsMax} pools, the most that a runner can: attach one for the others (berth runner --pool POOL)`,
+      );
+    served = pools;
+  };
+  const follow = async (first: () => void): Promise<void> => {
+    for (let waitMs = backOffFirstMs; !stopping.signal.aborted; waitMs = Math.min(2 * waitMs, backOffMaxMs)) {
+      try {
+        for await (const { pools } of watch(stopping.signal)) {
+          take(pools);
+          first();
+          waitMs = backOffFirstMs;
+        }
+      } catch (error) {
+        if (!stopping.signal.aborted) logger.info({ error: String(error) }, "the watch of the catalogue has broken");
+      }
+      await delay(clock, waitMs, stopping.signal);
+    }
+  };
+  return {
+    start: () =>
+      new Promise<void>((resolve) => {
+        following ??= follow(resolve).finally(resolve);
+      }),
+    async stop() {
+      stopping.abort();
+      await following;
+    },
+  };
+}
