@@ -172,6 +172,7 @@ function taskOf(order: number): Task {
       order,
       createMs: order,
       needs: [],
+    needConditions: {},
       pool: "",
       skill: "",
       pools: ["bench"],

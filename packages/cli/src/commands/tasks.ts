@@ -93,7 +93,7 @@ function print(task: registry.Task, why: Awaited<ReturnType<typeof explain>> | u
   say(io, `${paint(io, "bold", task.task)}  ${paintState(io, task.state)}`);
   field("why", task.stateReason);
   field("runs", runLine(spec?.run));
-  field("needs", spec?.needs.join(", "));
+  field("needs", spec?.needs.map((need) => needText(need, spec.needConditions[need])).join(", "));
   field("pool", task.pool || spec?.pool || (spec?.skill === "" ? "" : `any with skill ${spec?.skill}`));
   field("runner", task.runner);
   field(
@@ -210,4 +210,9 @@ function between(from: Date | undefined, to: Date | undefined): string {
 
 function since(time: Date | undefined, now: number): string {
   return time === undefined ? "" : formatDuration(now - time.getTime());
+}
+
+function needText(need: string, condition: registry.TaskSpec_NeedCondition | undefined): string {
+  if (condition === "NEED_CONDITION_FAILED") return `${need} (to fail)`;
+  return condition === "NEED_CONDITION_ENDED" ? `${need} (to end)` : need;
 }

@@ -18,6 +18,23 @@ const limitName = z.string().regex(/^(?!.*\.\.)[a-z0-9][a-z0-9._:-]{0,126}$/, {
 const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
   error: "isn't a variable's name: write letters, digits and '_', not beginning with a digit",
 });
+const need = z
+  .union(
+    [
+      taskId,
+      z.strictObject({
+        task: taskId.describe("Id of the needed task."),
+        when: z
+          .enum(["succeeded", "failed", "ended"])
+          .optional()
+          .describe(
+            "When the need is met: succeeded (default), failed, or ended, whatever the end. A skipped task has ended.",
+          ),
+      }),
+    ],
+    { error: "isn't a need: write a task's id, or { task: ID, when: succeeded, failed or ended }" },
+  )
+  .transform((need) => (typeof need === "string" ? { task: need, when: undefined } : need));
 const weight = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
 
 const timeout = z.union(
@@ -114,7 +131,13 @@ export const taskSchema = z
       .optional()
       .describe("Name of a handler that a runner's program has registered."),
     payload: z.json().optional().describe("Argument of the handler, any JSON. At most 256 KiB."),
-    needs: z.array(taskId).max(1_000).optional().describe("Ids of tasks of the same set that must succeed first."),
+    needs: z
+      .array(need)
+      .max(1_000)
+      .optional()
+      .describe(
+        "Tasks of the same set that must end first: ids of such as must succeed, or { task, when } for any other end.",
+      ),
     stdin: z.string().optional().describe("Text written to standard input. At most 256 KiB."),
     ...shared,
   })
@@ -132,6 +155,11 @@ export const taskSchema = z
 export type TaskInput = z.input<typeof taskSchema>;
 /** One task, checked, quantities as numbers. */
 export type CheckedTask = z.output<typeof taskSchema>;
+
+/** Ids of the tasks that a task needs. */
+export function needIds({ needs = [] }: Pick<CheckedTask, "needs">): string[] {
+  return needs.map(({ task }) => task);
+}
 
 /** What a task file may give for all its tasks; see `withDefaults` for how it is merged. */
 export const defaultsSchema = z.strictObject(shared);
@@ -161,7 +189,7 @@ export function taskFileSchema(options: { openSet?: boolean } = {}) {
           });
       }
       for (const [index, task] of file.tasks.entries()) {
-        for (const [at, need] of (task.needs ?? []).entries()) {
+        for (const [at, { task: need }] of (task.needs ?? []).entries()) {
           if (first.has(need) || options.openSet === true) continue;
           context.addIssue({
             code: "custom",
@@ -170,7 +198,7 @@ export function taskFileSchema(options: { openSet?: boolean } = {}) {
           });
         }
       }
-      const cycle = findCycle(file.tasks.map((task) => ({ id: task.id, needs: task.needs ?? [] })));
+      const cycle = findCycle(file.tasks.map((task) => ({ id: task.id, needs: needIds(task) })));
       if (cycle !== undefined)
         context.addIssue({
           code: "custom",

@@ -88,7 +88,24 @@ tasks:
     expect(task?.run).toMatchObject({ startToCloseTimeout: undefined, heartbeatTimeout: undefined });
   });
 
+  it("says when a need is met", () => {
+    const [, , , cleanUp] = parse(`
+tasks:
+  - { id: a, run: x }
+  - { id: b, run: x }
+  - { id: c, run: x }
+  - { id: d, run: x, needs: [a, { task: b, when: ended }, { task: c, when: failed }] }
+`).tasks;
+    expect(cleanUp?.needs).toEqual(["a", "b", "c"]);
+    expect(cleanUp?.needConditions).toEqual({ b: "NEED_CONDITION_ENDED", c: "NEED_CONDITION_FAILED" });
+  });
+
   it.each([
+    [
+      "a need of no known kind",
+      "tasks:\n  - { id: a, run: x }\n  - { id: b, run: x, needs: [{ task: a, when: maybe }] }\n",
+      [":3:", "when"],
+    ],
     ["an unknown key", "tasks:\n  - id: a\n    run: x\n    prioritty: 3\n", [":4:", "prioritty"]],
     ["a bad priority", "tasks:\n  - id: a\n    run: x\n    priority: 1001\n", [":4:", "priority", "1000"]],
     ["a name with ..", "tasks:\n  - id: ../a\n    run: x\n", [":2:", "task id"]],

@@ -1,7 +1,7 @@
 // From a task as people write it to a task specification of the wire.
 import { registry, runner } from "@berth/contracts";
 import { wireDuration } from "../quantities.js";
-import type { CheckedDefaults, CheckedTask } from "./schema.js";
+import { type CheckedDefaults, type CheckedTask, needIds } from "./schema.js";
 
 /**
  * A task with the file's defaults: what the task says wins; labels, env, limits and resources are merged key by key. Pool and
@@ -36,7 +36,8 @@ export function toSpec(task: CheckedTask): registry.TaskSpec {
       ...(timeout.run === undefined ? {} : { startToCloseTimeout: wireDuration(timeout.run) }),
       ...(timeout.silence === undefined ? {} : { heartbeatTimeout: wireDuration(timeout.silence) }),
     },
-    needs: task.needs ?? [],
+    needs: needIds(task),
+    needConditions: needConditions(task),
     pool: task.pool ?? "",
     skill: task.skill ?? "",
     labels: task.labels ?? {},
@@ -48,6 +49,18 @@ export function toSpec(task: CheckedTask): registry.TaskSpec {
     ...(retry === undefined ? {} : { retry: retryPolicy(retry) }),
     ...(timeout.start === undefined ? {} : { scheduleToStartTimeout: wireDuration(timeout.start) }),
   });
+}
+
+const conditions = {
+  failed: "NEED_CONDITION_FAILED",
+  ended: "NEED_CONDITION_ENDED",
+} as const satisfies Record<string, registry.TaskSpec_NeedCondition>;
+
+function needConditions({ needs = [] }: CheckedTask): registry.TaskSpec["needConditions"] {
+  const pairs = needs.flatMap(({ task, when = "succeeded" }) =>
+    when === "succeeded" ? [] : [[task, conditions[when]] as const],
+  );
+  return Object.fromEntries(pairs);
 }
 
 function kindOf(task: CheckedTask): runner.Run["kind"] {

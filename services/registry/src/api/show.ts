@@ -1,4 +1,5 @@
 import { registry, runner } from "@berth/contracts";
+import type { NeedCondition, NeedConditions } from "../domain/needs.js";
 import type { SetRecord } from "../domain/submission.js";
 import {
   type Attempt,
@@ -48,6 +49,7 @@ function showHeader(header: TaskHeader): registry.TaskSpec {
   return registry.TaskSpec.fromPartial({
     id: header.id,
     needs: [...header.needs],
+    needConditions: showConditions(header.needConditions),
     pool: header.pool,
     skill: header.skill,
     labels: header.labels,
@@ -64,6 +66,16 @@ function showHeader(header: TaskHeader): registry.TaskSpec {
     },
     ...(header.startTimeoutMs > 0 ? { scheduleToStartTimeout: duration(header.startTimeoutMs) } : {}),
   });
+}
+
+const wireConditions = {
+  succeeded: "NEED_CONDITION_SUCCEEDED",
+  failed: "NEED_CONDITION_FAILED",
+  ended: "NEED_CONDITION_ENDED",
+} as const satisfies Record<NeedCondition, registry.TaskSpec_NeedCondition>;
+
+function showConditions(conditions: NeedConditions): registry.TaskSpec["needConditions"] {
+  return Object.fromEntries(Object.entries(conditions).map(([need, condition]) => [need, wireConditions[condition]]));
 }
 
 /** Limits with their weights as the wire has them. */

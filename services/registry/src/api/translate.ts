@@ -2,6 +2,7 @@ import { pool, registry, runner } from "@berth/contracts";
 import type { Catalogue } from "../domain/catalogue.js";
 import type { Filter } from "../domain/commands.js";
 import type { LeaseEvent } from "../domain/lease-event.js";
+import { mustSucceed, type NeedCondition } from "../domain/needs.js";
 import type { RunInput, TaskInput } from "../domain/submission.js";
 import type { ReleaseReason, RunOutcome } from "../domain/task.js";
 
@@ -23,12 +24,20 @@ export function moment(ms: number): Date | undefined {
   return ms > 0 ? new Date(ms) : undefined;
 }
 
+const conditions: Readonly<Partial<Record<registry.TaskSpec_NeedCondition, NeedCondition>>> = {
+  NEED_CONDITION_UNSPECIFIED: "succeeded",
+  NEED_CONDITION_SUCCEEDED: "succeeded",
+  NEED_CONDITION_FAILED: "failed",
+  NEED_CONDITION_ENDED: "ended",
+};
+
 /** A specification as the domain checks it. */
 export function taskInput(spec: registry.TaskSpec): TaskInput {
   const { retry } = spec;
   return {
     id: spec.id,
     needs: spec.needs,
+    needConditions: needConditions(spec.needConditions),
     pool: spec.pool,
     skill: spec.skill,
     labels: spec.labels,
@@ -47,6 +56,13 @@ export function taskInput(spec: registry.TaskSpec): TaskInput {
     run: spec.run && runInput(spec.run),
     spec: registry.TaskSpec.encode(spec).finish(),
   };
+}
+
+function needConditions(sent: registry.TaskSpec["needConditions"]): TaskInput["needConditions"] {
+  const pairs = Object.entries(sent);
+  return pairs.length === 0
+    ? mustSucceed
+    : Object.fromEntries(pairs.map(([need, condition]) => [need, conditions[condition] ?? "unknown"]));
 }
 
 function runInput(run: runner.Run): RunInput {

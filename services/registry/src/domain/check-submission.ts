@@ -71,6 +71,14 @@ function checkNames(found: Violations, { tasks, set }: Submission, exists: Exist
       }
     });
   });
+  tasks.forEach(({ needs, needConditions }, index) => {
+    for (const [need, condition] of Object.entries(needConditions)) {
+      const field = `tasks[${index}].need_conditions`;
+      if (!needs.includes(need)) found.add(field, `${quote(need)} isn't among the task's needs: add it there`);
+      if (condition === "unknown")
+        found.add(field, `the condition of ${quote(need)} isn't one of SUCCEEDED, FAILED and ENDED`);
+    }
+  });
   const selfless = new Map(tasks.map(({ id, needs }) => [id, needs.filter((need) => need !== id)]));
   const cycle = findCycle(selfless);
   if (!cycle) return;

@@ -2,6 +2,7 @@ import type { Catalogue } from "./catalogue.js";
 import type { Change, Command, Filter, Outcome } from "./commands.js";
 import { RegistryCore } from "./core.js";
 import type { LeaseEvent } from "./lease-event.js";
+import { mustSucceed } from "./needs.js";
 import type { Submission, TaskInput } from "./submission.js";
 import type { RunOutcome, TaskSnapshot } from "./task.js";
 import type { CoreSettings } from "./transition.js";
@@ -42,6 +43,7 @@ export function exampleTask(id: string, needs: readonly string[] = [], more: Par
   return {
     id,
     needs,
+    needConditions: mustSucceed,
     pool: "",
     skill: "",
     labels: {},

@@ -1,12 +1,14 @@
 import type { Filter, Outcome, RetryFacts } from "./commands.js";
 import { enterStored } from "./enter.js";
 import { matcher } from "./filter.js";
-import { type TaskSnapshot, taskKey } from "./task.js";
+import type { Memory } from "./memory.js";
+import { conditionOf, meets } from "./needs.js";
+import { type FinalState, isFinal, type TaskSnapshot, taskKey } from "./task.js";
 import type { Transition } from "./transition.js";
 
 /**
  * Lets tasks that ended FAILED, CANCELLED or SKIPPED begin anew with a fresh budget, and with them what was skipped for them. The facts hold every
- * such task of the sets concerned. One that needs a task which isn't done and doesn't begin anew stays as it is.
+ * such task of the sets concerned. One that needs a task which doesn't begin anew, and whose end doesn't meet the need, stays as it is.
  */
 export function retry(transition: Transition, filter: Filter, facts: RetryFacts): Outcome {
   const { memory } = transition;
@@ -23,7 +25,7 @@ export function retry(transition: Transition, filter: Filter, facts: RetryFacts)
   const chosen = [...stored.values()]
     .filter((row) => row.status.state !== "SUCCEEDED" && matches(row))
     .map((row) => row.header.key);
-  const reviving = withdrawImpossible(withSkipped(chosen, stored), stored);
+  const reviving = withdrawImpossible(withSkipped(chosen, stored), stored, memory);
   for (const record of facts.sets) if (!memory.sets.has(record.set)) memory.addSet(record);
   const tasks = [...reviving].map((key) => enterStored(transition, stored.get(key) as TaskSnapshot));
   for (const task of tasks) {
@@ -72,17 +74,27 @@ function dependentsOf(tasks: Iterable<[string, TaskSnapshot]>): Map<string, stri
   return dependents;
 }
 
-/** Takes out whatever needs a task that ended badly and stays so, and what needs that. */
-function withdrawImpossible(keys: Set<string>, stored: ReadonlyMap<string, TaskSnapshot>): Set<string> {
-  const staysBad = (key: string): boolean =>
-    stored.has(key) && stored.get(key)?.status.state !== "SUCCEEDED" && !keys.has(key);
+/** Takes out whatever has a need that the end of a task which stays as it is doesn't meet, and what needs that. */
+function withdrawImpossible(keys: Set<string>, stored: ReadonlyMap<string, TaskSnapshot>, memory: Memory): Set<string> {
+  // A final task that is neither among the rows nor live has succeeded.
+  const endOf = (key: string): FinalState | undefined => {
+    if (keys.has(key)) return undefined;
+    const state = stored.get(key)?.status.state ?? memory.tasks.get(key)?.status.state ?? "SUCCEEDED";
+    return isFinal(state) ? state : undefined;
+  };
+  const isImpossible = (key: string): boolean => {
+    const { set, needs, needConditions } = (stored.get(key) as TaskSnapshot).header;
+    return needs.some((need) => {
+      const end = endOf(taskKey(set, need));
+      return end !== undefined && !meets(end, conditionOf(needConditions, need));
+    });
+  };
   const dependents = dependentsOf([...keys].map((key) => [key, stored.get(key) as TaskSnapshot]));
-  const impossible = [...keys].filter((key) => {
-    const { set, needs } = (stored.get(key) as TaskSnapshot).header;
-    return needs.some((need) => staysBad(taskKey(set, need)));
-  });
-  for (let key = impossible.pop(); key !== undefined; key = impossible.pop()) {
-    if (keys.delete(key)) impossible.push(...(dependents.get(key) ?? []));
+  const open = [...keys];
+  for (let key = open.pop(); key !== undefined; key = open.pop()) {
+    if (!keys.has(key) || !isImpossible(key)) continue;
+    keys.delete(key);
+    open.push(...(dependents.get(key) ?? []));
   }
   return keys;
 }

@@ -1,3 +1,4 @@
+import type { NeedCondition } from "./needs.js";
 import type { TaskState } from "./task.js";
 
 /** What a run asks for, as far as it is checked. Numbers may be anything; checking them is the point. */
@@ -24,6 +25,8 @@ export interface RunInput {
 export interface TaskInput {
   readonly id: string;
   readonly needs: readonly string[];
+  /** `unknown`: a value of the wire that this version doesn't have. */
+  readonly needConditions: Readonly<Record<string, NeedCondition | "unknown">>;
   readonly pool: string;
   readonly skill: string;
   readonly labels: Readonly<Record<string, string>>;

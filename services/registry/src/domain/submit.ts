@@ -2,6 +2,7 @@ import { resolvePools } from "./check-spec.js";
 import { checkSubmission } from "./check-submission.js";
 import type { Outcome } from "./commands.js";
 import { LiveTask } from "./memory.js";
+import { conditionOf, meets, type NeedConditions } from "./needs.js";
 import type { RequestRecord, Submission, SubmitFacts, TaskInput } from "./submission.js";
 import { isFinal, type Retry, type TaskHeader, type TaskState, type TaskStatus, taskKey } from "./task.js";
 import { skippedFor, type Transition } from "./transition.js";
@@ -110,6 +111,8 @@ function enter(transition: Transition, set: string, input: TaskInput, traceParen
     order,
     createMs: now.wallMs,
     needs: input.needs,
+    // Checked: none is unknown.
+    needConditions: input.needConditions as NeedConditions,
     pool: input.pool,
     skill: input.skill,
     pools: memory.catalogue ? resolvePools(input, memory.catalogue, settings) : [],
@@ -165,14 +168,15 @@ function begin(transition: Transition, task: LiveTask, stateOf: (id: string) => 
   // One of the same submission may have skipped it already.
   if (task.status.state !== "PENDING") return;
   transition.update(task, {}, null, [["TaskCreated"]]);
-  const { needs, set } = task.header;
-  const bad = needs.find((need) => {
+  const { needs, needConditions, set } = task.header;
+  const unmet = needs.find((need) => {
     const state = stateOf(need);
-    return state !== undefined && isFinal(state) && state !== "SUCCEEDED";
+    return state !== undefined && isFinal(state) && !meets(state, conditionOf(needConditions, need));
   });
-  if (bad !== undefined) {
-    const needed = transition.memory.tasks.get(taskKey(set, bad));
-    transition.finish(task, "SKIPPED", needed ? skippedFor(needed) : `needs ${bad}, which ended ${stateOf(bad)}`);
+  if (unmet !== undefined) {
+    const needed = transition.memory.tasks.get(taskKey(set, unmet))?.status;
+    const ended = needed ?? { state: stateOf(unmet) ?? "FAILED", reason: "" };
+    transition.finish(task, "SKIPPED", skippedFor(task.header, unmet, ended));
   } else if (task.waits.size === 0) transition.makeReady(task);
   else transition.update(task, { reason: `waits for ${waitsText(task)}` }, null, []);
 }

@@ -2,6 +2,7 @@
  * A task as the registry keeps it. All of it is plain data: whole numbers, strings, arrays; times are wall-clock milliseconds since 1970,
  * and 0 means "not yet" or "none". See the README for the states.
  */
+import type { NeedConditions } from "./needs.js";
 
 /** Where a task stands; the README says how each state is entered and left. */
 export type TaskState = "PENDING" | "READY" | "ASSIGNED" | "RUNNING" | "BACKING_OFF" | "CANCELLING" | FinalState;
@@ -63,6 +64,8 @@ export interface TaskHeader {
   readonly createMs: number;
   /** Ids of the same set. */
   readonly needs: readonly string[];
+  /** When each need is met. */
+  readonly needConditions: NeedConditions;
   /** Pool and skill as asked for. */
   readonly pool: string;
   readonly skill: string;

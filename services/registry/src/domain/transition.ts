@@ -2,7 +2,16 @@ import type { Now } from "@berth/chassis/engine";
 import type { SubmitDefaults } from "./check-spec.js";
 import type { Change } from "./commands.js";
 import type { LiveTask, Memory } from "./memory.js";
-import { type Attempt, type EventKind, isFinal, type TaskEvent, type TaskStatus } from "./task.js";
+import { conditionOf, meets, unmetText } from "./needs.js";
+import {
+  type Attempt,
+  type EventKind,
+  type FinalState,
+  isFinal,
+  type TaskEvent,
+  type TaskHeader,
+  type TaskStatus,
+} from "./task.js";
 
 /** Settings of the rules. */
 export interface CoreSettings extends SubmitDefaults {
@@ -92,7 +101,7 @@ export class Transition {
     this.update(task, patch, newAttempt(attempt, readyMs), [["TaskReady", { message }]]);
   }
 
-  /** Ends a task and settles its dependents: released by a success, skipped by anything else. */
+  /** Ends a task and settles its dependents: one whose need is met by this end comes a need nearer, any other is skipped. */
   finish(task: LiveTask, state: "SUCCEEDED" | "FAILED" | "CANCELLED" | "SKIPPED", reason: string): void {
     const ended: LiveTask[] = [];
     this.end(task, state, reason);
@@ -104,10 +113,11 @@ export class Transition {
       for (const key of dependents) {
         const dependent = this.memory.tasks.get(key);
         if (!dependent?.waits.delete(one.header.id) || dependent.status.state !== "PENDING") continue;
-        if (one.status.state === "SUCCEEDED") {
+        const { header } = dependent;
+        if (meets(one.status.state as FinalState, conditionOf(header.needConditions, one.header.id))) {
           if (dependent.waits.size === 0) this.makeReady(dependent);
         } else {
-          this.end(dependent, "SKIPPED", skippedFor(one));
+          this.end(dependent, "SKIPPED", skippedFor(header, one.header.id, one.status));
           ended.push(dependent);
         }
       }
@@ -124,9 +134,15 @@ export class Transition {
   }
 }
 
-/** Why a dependent of an ended task is skipped. Names the task that failed, not the one that was skipped for it. */
-export function skippedFor({ header, status }: Pick<LiveTask, "header" | "status">): string {
-  return status.state === "SKIPPED" ? status.reason : `needs ${header.id}, which ended ${status.state}`;
+/** Why a task is skipped for a need that ended so. Names the task that failed, not the one that was skipped for it. */
+export function skippedFor(
+  { needConditions }: Pick<TaskHeader, "needConditions">,
+  need: string,
+  ended: Pick<TaskStatus, "state" | "reason">,
+): string {
+  const condition = conditionOf(needConditions, need);
+  const passedOn = ended.state === "SKIPPED" && condition === "succeeded" && ended.reason !== "";
+  return passedOn ? ended.reason : unmetText(need, condition, ended.state);
 }
 
 function newAttempt(attempt: number, readyMs: number): Attempt {

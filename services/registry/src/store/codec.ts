@@ -1,3 +1,4 @@
+import { mustSucceed } from "../domain/needs.js";
 import type { Attempt, Forbid, RunOutcome, TaskEvent, TaskHeader, TaskSnapshot, TaskStatus } from "../domain/task.js";
 
 /**
@@ -68,8 +69,10 @@ export type ChangeText = readonly [key: string, StatusText, AttemptText | 0, rea
 
 /** What of a task never changes and has no column of its own. */
 export function encodeHeader(header: TaskHeader): string {
-  const { key: _key, set: _set, id: _id, order: _order, tenant: _tenant, ...rest } = header;
-  return JSON.stringify(rest);
+  const { key: _key, set: _set, id: _id, order: _order, tenant: _tenant, needConditions, ...rest } = header;
+  // Nearly every task has none.
+  const conditions = Object.keys(needConditions).length === 0 ? {} : { needConditions };
+  return JSON.stringify({ ...rest, ...conditions });
 }
 
 /** What of a task changes. */
@@ -90,7 +93,7 @@ export function decodeTask(columns: {
   const names = { key, set: key.slice(0, slash), id: key.slice(slash + 1), order, tenant };
   const [status, attempts, events] = JSON.parse(columns.body) as BodyText;
   return {
-    header: { ...names, ...JSON.parse(columns.header) },
+    header: { needConditions: mustSucceed, ...names, ...JSON.parse(columns.header) },
     status: statusOf(status),
     attempts: attempts.map(attemptOf),
     events: events.map(eventOf),

@@ -88,7 +88,7 @@ export const Task_State = {
   FAILED: "STATE_FAILED",
   /** CANCELLED - Cancelled before it succeeded. Final but for RetryTasks. */
   CANCELLED: "STATE_CANCELLED",
-  /** SKIPPED - Never run, because a task that it needs ended FAILED, CANCELLED or SKIPPED. Final but for RetryTasks. */
+  /** SKIPPED - Never run, because a task that it needs ended otherwise than it needs, such as FAILED. Final but for RetryTasks. */
   SKIPPED: "STATE_SKIPPED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
@@ -220,7 +220,7 @@ export interface TaskSpec {
   run:
     | Run
     | undefined;
-  /** Ids of tasks in the same set that must succeed first. At most 1,000. */
+  /** Ids of tasks in the same set that must have ended first, well unless need_conditions says otherwise. At most 1,000. */
   needs: string[];
   /** Pool. Empty: chosen by skill, then the default pool. */
   pool: string;
@@ -243,7 +243,87 @@ export interface TaskSpec {
     | RetryPolicy
     | undefined;
   /** Longest wait from ready to start; past it the task ends FAILED and isn't retried. Unset for no bound. */
-  scheduleToStartTimeout: Duration | undefined;
+  scheduleToStartTimeout:
+    | Duration
+    | undefined;
+  /** When each need is met, by its id. A need that isn't named here must end SUCCEEDED; a name that isn't among `needs` is refused. */
+  needConditions: { [key: string]: TaskSpec_NeedCondition };
+}
+
+/** When a need is met. Where the needed task ends otherwise, this one is SKIPPED. */
+export const TaskSpec_NeedCondition = {
+  /** UNSPECIFIED - Taken as SUCCEEDED; never returned. */
+  UNSPECIFIED: "NEED_CONDITION_UNSPECIFIED",
+  /** SUCCEEDED - The needed task ended SUCCEEDED. */
+  SUCCEEDED: "NEED_CONDITION_SUCCEEDED",
+  /** FAILED - The needed task ended FAILED. */
+  FAILED: "NEED_CONDITION_FAILED",
+  /** ENDED - The needed task ended, whatever its final state. */
+  ENDED: "NEED_CONDITION_ENDED",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type TaskSpec_NeedCondition = typeof TaskSpec_NeedCondition[keyof typeof TaskSpec_NeedCondition];
+
+export namespace TaskSpec_NeedCondition {
+  export type UNSPECIFIED = typeof TaskSpec_NeedCondition.UNSPECIFIED;
+  export type SUCCEEDED = typeof TaskSpec_NeedCondition.SUCCEEDED;
+  export type FAILED = typeof TaskSpec_NeedCondition.FAILED;
+  export type ENDED = typeof TaskSpec_NeedCondition.ENDED;
+  export type UNRECOGNIZED = typeof TaskSpec_NeedCondition.UNRECOGNIZED;
+}
+
+export function taskSpec_NeedConditionFromJSON(object: any): TaskSpec_NeedCondition {
+  switch (object) {
+    case 0:
+    case "NEED_CONDITION_UNSPECIFIED":
+      return TaskSpec_NeedCondition.UNSPECIFIED;
+    case 1:
+    case "NEED_CONDITION_SUCCEEDED":
+      return TaskSpec_NeedCondition.SUCCEEDED;
+    case 2:
+    case "NEED_CONDITION_FAILED":
+      return TaskSpec_NeedCondition.FAILED;
+    case 3:
+    case "NEED_CONDITION_ENDED":
+      return TaskSpec_NeedCondition.ENDED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return TaskSpec_NeedCondition.UNRECOGNIZED;
+  }
+}
+
+export function taskSpec_NeedConditionToJSON(object: TaskSpec_NeedCondition): string {
+  switch (object) {
+    case TaskSpec_NeedCondition.UNSPECIFIED:
+      return "NEED_CONDITION_UNSPECIFIED";
+    case TaskSpec_NeedCondition.SUCCEEDED:
+      return "NEED_CONDITION_SUCCEEDED";
+    case TaskSpec_NeedCondition.FAILED:
+      return "NEED_CONDITION_FAILED";
+    case TaskSpec_NeedCondition.ENDED:
+      return "NEED_CONDITION_ENDED";
+    case TaskSpec_NeedCondition.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export function taskSpec_NeedConditionToNumber(object: TaskSpec_NeedCondition): number {
+  switch (object) {
+    case TaskSpec_NeedCondition.UNSPECIFIED:
+      return 0;
+    case TaskSpec_NeedCondition.SUCCEEDED:
+      return 1;
+    case TaskSpec_NeedCondition.FAILED:
+      return 2;
+    case TaskSpec_NeedCondition.ENDED:
+      return 3;
+    case TaskSpec_NeedCondition.UNRECOGNIZED:
+    default:
+      return -1;
+  }
 }
 
 export interface TaskSpec_LabelsEntry {
@@ -254,6 +334,11 @@ export interface TaskSpec_LabelsEntry {
 export interface TaskSpec_LimitsEntry {
   key: string;
   value: bigint;
+}
+
+export interface TaskSpec_NeedConditionsEntry {
+  key: string;
+  value: TaskSpec_NeedCondition;
 }
 
 /** When and how often to try again. */
@@ -792,6 +877,7 @@ function createBaseTaskSpec(): TaskSpec {
     limits: {},
     retry: undefined,
     scheduleToStartTimeout: undefined,
+    needConditions: {},
   };
 }
 
@@ -842,6 +928,9 @@ export const TaskSpec: MessageFns<TaskSpec> = {
     if (message.scheduleToStartTimeout !== undefined) {
       Duration.encode(message.scheduleToStartTimeout, writer.uint32(106).fork()).join();
     }
+    globalThis.Object.entries(message.needConditions).forEach(([key, value]: [string, TaskSpec_NeedCondition]) => {
+      TaskSpec_NeedConditionsEntry.encode({ key: key as any, value }, writer.uint32(114).fork()).join();
+    });
     return writer;
   },
 
@@ -968,6 +1057,17 @@ export const TaskSpec: MessageFns<TaskSpec> = {
             message.scheduleToStartTimeout = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            const entry14 = TaskSpec_NeedConditionsEntry.decode(reader, reader.uint32());
+            if (entry14.value !== undefined) {
+              message.needConditions[entry14.key] = entry14.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1033,6 +1133,33 @@ export const TaskSpec: MessageFns<TaskSpec> = {
         : isSet(object.schedule_to_start_timeout)
         ? Duration.fromJSON(object.schedule_to_start_timeout)
         : undefined,
+      needConditions: isObject(object.needConditions)
+        ? (globalThis.Object.entries(object.needConditions) as [string, any][]).reduce(
+          (acc: { [key: string]: TaskSpec_NeedCondition }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: taskSpec_NeedConditionFromJSON(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : isObject(object.need_conditions)
+        ? (globalThis.Object.entries(object.need_conditions) as [string, any][]).reduce(
+          (acc: { [key: string]: TaskSpec_NeedCondition }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: taskSpec_NeedConditionFromJSON(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -1089,6 +1216,15 @@ export const TaskSpec: MessageFns<TaskSpec> = {
     if (message.scheduleToStartTimeout !== undefined) {
       obj.scheduleToStartTimeout = Duration.toJSON(message.scheduleToStartTimeout);
     }
+    if (message.needConditions) {
+      const entries = globalThis.Object.entries(message.needConditions) as [string, TaskSpec_NeedCondition][];
+      if (entries.length > 0) {
+        obj.needConditions = {};
+        entries.forEach(([k, v]) => {
+          obj.needConditions[k] = taskSpec_NeedConditionToJSON(v);
+        });
+      }
+    }
     return obj;
   },
 
@@ -1133,6 +1269,16 @@ export const TaskSpec: MessageFns<TaskSpec> = {
       (object.scheduleToStartTimeout !== undefined && object.scheduleToStartTimeout !== null)
         ? Duration.fromPartial(object.scheduleToStartTimeout)
         : undefined;
+    message.needConditions =
+      (globalThis.Object.entries(object.needConditions ?? {}) as [string, TaskSpec_NeedCondition][]).reduce(
+        (acc: { [key: string]: TaskSpec_NeedCondition }, [key, value]: [string, TaskSpec_NeedCondition]) => {
+          if (value !== undefined) {
+            acc[key] = value as TaskSpec_NeedCondition;
+          }
+          return acc;
+        },
+        {},
+      );
     return message;
   },
 };
@@ -1306,6 +1452,91 @@ export const TaskSpec_LimitsEntry: MessageFns<TaskSpec_LimitsEntry> = {
     const message = createBaseTaskSpec_LimitsEntry();
     message.key = object.key ?? "";
     message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
+    return message;
+  },
+};
+
+function createBaseTaskSpec_NeedConditionsEntry(): TaskSpec_NeedConditionsEntry {
+  return { key: "", value: TaskSpec_NeedCondition.UNSPECIFIED };
+}
+
+export const TaskSpec_NeedConditionsEntry: MessageFns<TaskSpec_NeedConditionsEntry> = {
+  encode(message: TaskSpec_NeedConditionsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== TaskSpec_NeedCondition.UNSPECIFIED) {
+      writer.uint32(16).int32(taskSpec_NeedConditionToNumber(message.value));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TaskSpec_NeedConditionsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTaskSpec_NeedConditionsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = taskSpec_NeedConditionFromJSON(reader.int32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TaskSpec_NeedConditionsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? taskSpec_NeedConditionFromJSON(object.value) : TaskSpec_NeedCondition.UNSPECIFIED,
+    };
+  },
+
+  toJSON(message: TaskSpec_NeedConditionsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== TaskSpec_NeedCondition.UNSPECIFIED) {
+      obj.value = taskSpec_NeedConditionToJSON(message.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TaskSpec_NeedConditionsEntry>): TaskSpec_NeedConditionsEntry {
+    return TaskSpec_NeedConditionsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TaskSpec_NeedConditionsEntry>): TaskSpec_NeedConditionsEntry {
+    const message = createBaseTaskSpec_NeedConditionsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? TaskSpec_NeedCondition.UNSPECIFIED;
     return message;
   },
 };
