@@ -1,4 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
+import { needs } from "@berth/contracts";
 import { type CallContext, ServerError, type ServerMiddleware, Status } from "nice-grpc-common";
 import { Counter, Histogram, type Registry } from "prom-client";
 import { describe } from "../errors/index.js";
@@ -18,9 +19,6 @@ export interface CallMiddlewareOptions {
   /** Aborts when the server stops: streams then end. */
   readonly stopping: AbortSignal;
 }
-
-/** Methods that change nothing, by the first word of their name; everything else needs the token. */
-const readVerbs = /^(Get|List|Watch|Check|Explain|ServerReflectionInfo$)/;
 
 /** Around every call: the token, one span and the metrics, and errors as callers should see them. */
 export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware {
@@ -73,7 +71,7 @@ export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware
 }
 
 function authorize(expected: Buffer | undefined, service: string, method: string, context: CallContext): void {
-  if (expected === undefined || readVerbs.test(method) || service.startsWith("grpc.")) return;
+  if (expected === undefined || needs[`${service}/${method}`] === "open") return;
   const given = context.metadata.get("authorization");
   const bytes = Buffer.from(given ?? "");
   if (bytes.length === expected.length && timingSafeEqual(bytes, expected)) return;
