@@ -21,6 +21,7 @@ export const incidentKinds = [
   "clock fast or slow",
   "stale word",
   "unknown lease",
+  "forged completion",
 ] as const;
 
 /** One of them. */
