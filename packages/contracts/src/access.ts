@@ -59,6 +59,7 @@ export const needs: Readonly<Record<string, Need>> = {
   "berth.runner.v1.WorkService/StreamWork": "token",
 
   "berth.scheduler.v1.SchedulerService/ExplainTask": "open",
+  "berth.scheduler.v1.SchedulerService/ExplainTasks": "open",
   "berth.scheduler.v1.SchedulerService/GetQueueStatus": "open",
   "berth.scheduler.v1.SchedulerService/ListQueuedTasks": "open",
 
