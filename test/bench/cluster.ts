@@ -50,7 +50,7 @@ export async function startClusterSystem(
   const client = createClient({ addresses: cluster.addresses, token: cluster.token });
   const logger = createLogger({ service: "bench", level: "warn" });
   const bus = await openBus(
-    { bus: new Secret(cluster.nats.url), busPrefix: "berth", busDrop: 0 },
+    { bus: new Secret(cluster.busOf("runner")), busPrefix: "berth", busDrop: 0 },
     { clock: systemClock, logger, name: "bench" },
   );
   const runner = await startRunner(client, { dataFolder: join(folder.path, "runner"), slots, handler, bus });
@@ -100,10 +100,11 @@ async function outside(cluster: Cluster): Promise<Outside> {
       "SELECT schemaname || '.' || relname AS name, n_tup_ins + n_tup_upd + n_tup_del AS written FROM pg_stat_user_tables",
     ),
   );
-  const connection = await connect({ servers: cluster.nats.url });
+  const { username: user, password: pass, host } = new URL(cluster.busOf("runner"));
+  const connection = await connect({ servers: host, user, pass, inboxPrefix: `_INBOX_${user}` });
   try {
-    const streams = await (await connection.jetstreamManager()).streams.list().next();
-    const busMessages = streams.reduce((sum, { state }) => sum + state.last_seq, 0);
+    const { state } = await (await connection.jetstreamManager({ checkAPI: false })).streams.info("BERTH_berth");
+    const busMessages = state.last_seq;
     return { rows: new Map(rows.map(({ name, written }) => [name, Number(written)])), busMessages };
   } finally {
     await connection.close();

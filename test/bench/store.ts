@@ -172,7 +172,7 @@ function taskOf(order: number): Task {
       order,
       createMs: order,
       needs: [],
-    needConditions: {},
+      needConditions: {},
       pool: "",
       skill: "",
       pools: ["bench"],

@@ -19,6 +19,7 @@ const { nats: hasNats, postgres: hasPostgres } = serversAvailable();
 const services = ["pool-manager", "registry", "scheduler", "metrics"];
 const standbys = ["pool-manager-standby", "registry-standby", "scheduler-standby"];
 const token = "token-of-the-test";
+const busPasswords = { NATS_POOL_MANAGER_PASSWORD: "1", NATS_REGISTRY_PASSWORD: "2", NATS_RUNNER_PASSWORD: "3" };
 
 describe.skipIf(!hasNats || !hasPostgres)("docker-compose.yml, as processes (needs nats-server and PostgreSQL)", () => {
   const scratch = scratchFolder();
@@ -32,7 +33,7 @@ describe.skipIf(!hasNats || !hasPostgres)("docker-compose.yml, as processes (nee
   /** What a container is told, with the places of this machine. */
   function here(text: string): string {
     let told = text
-      .replaceAll("nats://nats:4222", nats.url)
+      .replaceAll(/@nats:4222/g, `@${new URL(nats.url).host}`)
       .replaceAll(/postgres:\/\/\S+@postgres:5432\/berth/g, postgres.url)
       .replaceAll("/etc/berth", join(root, "deploy/berth"))
       .replaceAll("/data/", `${scratch.path}/`);
@@ -79,9 +80,11 @@ describe.skipIf(!hasNats || !hasPostgres)("docker-compose.yml, as processes (nee
   }
 
   beforeAll(async () => {
-    const secrets = { BERTH_API_TOKEN: token, POSTGRES_PASSWORD: "x", GRAFANA_PASSWORD: "x" };
+    const secrets = { BERTH_API_TOKEN: token, POSTGRES_PASSWORD: "x", GRAFANA_PASSWORD: "x", ...busPasswords };
     containers = readCompose(secrets).services;
-    nats = await startNats({ folder: join(scratch.path, "nats") });
+    const { environment: quoted = {} } = containers.nats as Container;
+    const accounts = { file: join(root, "deploy/nats/nats.conf"), environment: quoted };
+    nats = await startNats({ folder: join(scratch.path, "nats"), accounts });
     postgres = await startPostgres({ folder: join(scratch.path, "postgres") });
     const usual: Record<string, number> = { registry: 50051, "pool-manager": 50052, scheduler: 50053, metrics: 50054 };
     // The longer name first: it begins with the shorter one.

@@ -22,6 +22,8 @@ export interface Bug {
   readonly or?: readonly Invariant[];
   store?(disk: Disk, process: Process): SimulatedStore;
   core?(core: PoolCore, manager: Manager): void;
+  /** Completions from the bus are taken without a proof. */
+  readonly unproved?: boolean;
   /** What to say when the engine has refused to answer. */
   unanswered?(manager: Manager, ask: Ask): Reply | undefined;
 }
@@ -264,6 +266,14 @@ export const bugs: readonly Bug[] = [
         const { incarnation: _incarnation, ...rest } = command;
         return decide({ ...rest, runner, items }, now);
       }),
+  },
+  {
+    name: "forged-completion",
+    text: "a completion on the bus that names a lease, its token and its runner, as everybody may know them, ends the run",
+    within: 10,
+    foundBy: "S3",
+    or: ["S2"],
+    unproved: true,
   },
   {
     name: "repeat-counts-down",

@@ -1,6 +1,7 @@
 import { plainLimit } from "@berth/pool-manager/internal/domain/limits";
 import { staleMessage } from "./observer.js";
 import { someHandlers } from "./plan.js";
+import { withProof } from "./proof.js";
 import type { Simulation } from "./simulate.js";
 
 /** Sets the faults of the plan going; they end by themselves when everything is healed. */
@@ -131,6 +132,17 @@ function sayStale(simulation: Simulation): void {
     permanent: false,
     outputBytes: 0,
   };
+  if (random.chance(0.3)) {
+    world.incidents.add("forged completion");
+    const proof = random.chance(0.5)
+      ? undefined
+      : withProof(Buffer.from("guessed"), { lease: id, token, outcome }).proof;
+    return simulation.ask("ghost", {
+      kind: "complete",
+      runner,
+      items: [{ lease: id, token, outcome, ...(proof && { proof }) }],
+    });
+  }
   const wrongToken = random.chance(0.5);
   const item = { lease: id, token: wrongToken ? token - random.int(1, 3) : token, outcome };
   const other = wrongToken ? runner : `${random.pick(plan.runners).name}-not`;

@@ -23,6 +23,7 @@ export const incidentKinds = [
   "unknown lease",
   "handlers changed",
   "handler missing",
+  "forged completion",
 ] as const;
 
 /** One of them. */

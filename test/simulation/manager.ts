@@ -1,4 +1,5 @@
 import { silentLogger } from "@berth/chassis/log";
+import { secretOf } from "@berth/pool-manager/internal/api/proofs";
 import type { Bid } from "@berth/pool-manager/internal/domain/bid";
 import { attemptKey, type Lease } from "@berth/pool-manager/internal/domain/lease";
 import { readEvents } from "@berth/pool-manager/internal/engine/lease-events";
@@ -6,8 +7,9 @@ import { PoolEngine } from "@berth/pool-manager/internal/engine/service";
 import type { Bug } from "./bugs.js";
 import { type Disk, SimulatedStore } from "./disk.js";
 import { type Host, Process } from "./host.js";
-import type { Ask, Reply } from "./messages.js";
+import type { Ask, ProvedCompletion, Reply, ToldLease } from "./messages.js";
 import type { Plan } from "./plan.js";
+import { isProved } from "./proof.js";
 
 /** What a manager process says to the world. */
 export interface ManagerMouth {
@@ -37,6 +39,7 @@ export class Manager {
       clock: this.process.clock,
       logger: silentLogger,
       dataId: "sim",
+      leaseKey: "5ea1",
       pools: plan.pools,
       limits: plan.limits.map((spec) => ({ ...spec })),
       auditMs: plan.settings.ttlMs * 2,
@@ -95,7 +98,7 @@ export class Manager {
         await pool.run("starts", ask.starts);
         return undefined;
       case "complete": {
-        const verdicts = await pool.complete(ask.runner, ask.incarnation, ask.items);
+        const verdicts = await pool.complete(ask.runner, ask.incarnation, this.admitted(ask.incarnation, ask.items));
         if (ask.incarnation === undefined || "refused" in verdicts) return undefined;
         const results = ask.items.map(({ lease }, i) => ({ lease, verdict: verdicts[i] ?? ("REREAD" as const) }));
         return { kind: "completed", incarnation: ask.incarnation, results };
@@ -132,7 +135,20 @@ export class Manager {
   private async bid(from: string, session: string, bids: readonly Bid[]): Promise<Reply | undefined> {
     for (const bid of bids) this.bidders.set(attemptKey(bid.task, bid.attempt), from);
     const results = (await this.pool.bid(session, bids)).filter(({ verdict }) => verdict !== "STANDING");
-    return results.length > 0 ? { kind: "bids", results } : undefined;
+    const told = results.map((result) =>
+      result.verdict === "GRANTED" ? { ...result, lease: this.told(result.lease) } : result,
+    );
+    return told.length > 0 ? { kind: "bids", results: told } : undefined;
+  }
+
+  /** As the door for completions does: what comes by the bus has to prove its lease's secret. */
+  private admitted(incarnation: string | undefined, items: readonly ProvedCompletion[]): readonly ProvedCompletion[] {
+    if (incarnation !== undefined || this.bug?.unproved === true) return items;
+    return items.filter((item) => isProved(secretOf(this.pool.leaseKey, item.lease), item));
+  }
+
+  private told(lease: Lease): ToldLease {
+    return { ...lease, secret: secretOf(this.pool.leaseKey, lease.id) };
   }
 
   /** Tells whoever it concerns what became of a lease. */
@@ -142,7 +158,10 @@ export class Manager {
       this.mouth.say(
         this,
         bidder,
-        { kind: "bids", results: [{ verdict: "GRANTED", key: attemptKey(lease.task, lease.attempt), lease }] },
+        {
+          kind: "bids",
+          results: [{ verdict: "GRANTED", key: attemptKey(lease.task, lease.attempt), lease: this.told(lease) }],
+        },
         -1,
       );
     } else if (event === "REVOKING") {

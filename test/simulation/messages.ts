@@ -2,6 +2,7 @@ import type { AttemptRef, Bid } from "@berth/pool-manager/internal/domain/bid";
 import type { BidResult, ForbidResult } from "@berth/pool-manager/internal/domain/bids";
 import type { LimitSpec, PoolSpec } from "@berth/pool-manager/internal/domain/catalogue";
 import type { Completion, CompletionVerdict } from "@berth/pool-manager/internal/domain/completion";
+import type { Lease } from "@berth/pool-manager/internal/domain/lease";
 import type {
   Attach,
   InventoryAnswer,
@@ -10,6 +11,12 @@ import type {
   SessionRefused,
 } from "@berth/pool-manager/internal/domain/sessions";
 import type { LeaseEventPage } from "@berth/pool-manager/internal/engine/lease-events";
+
+/** A lease as whoever bids is told it, and tells its runner. */
+export type ToldLease = Lease & { readonly secret?: Uint8Array };
+
+/** A completion as it travels. */
+export type ProvedCompletion = Completion & { readonly proof?: Uint8Array };
 
 /** What the pool-manager is asked. */
 export type Ask =
@@ -27,7 +34,7 @@ export type Ask =
       readonly kind: "complete";
       readonly runner: string;
       readonly incarnation?: string;
-      readonly items: readonly Completion[];
+      readonly items: readonly ProvedCompletion[];
     }
   | { readonly kind: "detach"; readonly runner: string; readonly incarnation: string }
   | { readonly kind: "bids"; readonly session: string; readonly bids: readonly Bid[] }

@@ -1,16 +1,16 @@
-import type { Completion } from "@berth/pool-manager/internal/domain/completion";
 import type { Lease, Outcome } from "@berth/pool-manager/internal/domain/lease";
 import type { Report, Revocation } from "@berth/pool-manager/internal/domain/sessions";
 import { renewIntervalMs } from "@berth/pool-manager/internal/domain/time";
 import { type Host, Process } from "./host.js";
-import type { Reply } from "./messages.js";
+import type { ProvedCompletion, Reply, ToldLease } from "./messages.js";
 import type { Observer } from "./observer.js";
 import type { Plan, RunnerPlan, RunPlan } from "./plan.js";
 import type { Post } from "./post.js";
+import { withProof } from "./proof.js";
 import { Workloads } from "./workloads.js";
 
 interface Held {
-  readonly lease: Pick<Lease, "id" | "token">;
+  readonly lease: Pick<ToldLease, "id" | "token" | "secret">;
   state: "RECEIVED" | "RUNNING" | "ENDED";
   /** Set when it is in the spool. */
   outcome?: Outcome;
@@ -270,7 +270,7 @@ export class Runner {
   }
 
   /** Work from the scheduler: dropped if it isn't for this process, is held, was refused, or isn't newer than the newest of its slot. */
-  work(lease: Lease): void {
+  work(lease: ToldLease): void {
     if (lease.incarnation !== this.incarnation || this.ending || this.detaching) return;
     if (this.held.has(lease.id) || this.refused.has(lease.id) || this.finished.has(lease.id)) return;
     if (lease.token <= (this.slotTokens.get(lease.slot) ?? 0)) return;
@@ -333,14 +333,16 @@ export class Runner {
       this.spool.outcomes.set(id, { token, outcome });
       held.outcome = outcome;
       this.observer.spools(id, outcome);
-      this.complete([{ lease: id, token, outcome }]);
+      this.complete([withProof(held.lease.secret, { lease: id, token, outcome })]);
     };
     this.process.after(this.host.world.random.between(0, 3), held.flush);
   }
 
-  private complete(items: readonly Completion[]): void {
+  private complete(items: readonly ProvedCompletion[]): void {
     const { name } = this.plan;
-    if (this.host.world.random.chance(0.5)) this.post.ask(name, { kind: "complete", runner: name, items });
+    const proved = items.filter(({ proof }) => proof !== undefined);
+    if (this.host.world.random.chance(0.5) && proved.length > 0)
+      this.post.ask(name, { kind: "complete", runner: name, items: proved });
     if (!this.ending) this.post.ask(name, { kind: "complete", runner: name, incarnation: this.incarnation, items });
   }
 
@@ -367,7 +369,7 @@ export class Runner {
       } else if (held.lease.token !== token) {
         // About something else.
       } else if (held.state === "ENDED") {
-        if (held.outcome) this.complete([{ lease, token, outcome: held.outcome }]);
+        if (held.outcome) this.complete([withProof(held.lease.secret, { lease, token, outcome: held.outcome })]);
       } else if (held.state === "RECEIVED") {
         this.keep(held, this.outcome("NOT_STARTED", "revoked before it began"));
       } else if (!held.stopping) {

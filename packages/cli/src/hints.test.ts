@@ -57,7 +57,9 @@ describe("a command that is told", () => {
     // Port 1 is never Berth's.
     expect(await runCli(["tasks", "--registry", "127.0.0.1:1", "--data", "/nowhere/data"], io)).not.toBe(0);
     expect(await runCli(["cancel", "--data", "/d"], io)).toBe(2);
-    expect(io.errors()).toContain("or a set: npx berth cancel SET --data /d\n");
+    expect(io.errors()).toContain(
+      "or choose by --state, --pool, --tenant or --label: npx berth cancel SET --data /d\n",
+    );
     await runCli(["run", "--help"], io);
     expect(io.out()).toContain("$ npx berth run tasks.yaml");
   });

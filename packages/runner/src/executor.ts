@@ -3,6 +3,7 @@ import type { Clock, Timer } from "@berth/chassis/clock";
 import { describe, isA } from "@berth/chassis/errors";
 import type { Telemetry, TraceSpan } from "@berth/chassis/telemetry";
 import type { runner } from "@berth/contracts";
+import { completionOf } from "./domain/completion.js";
 import { type RunnerIdentity, runEnvironment } from "./domain/environment.js";
 import { type Ending, outcomeOf, type Stop } from "./domain/outcome.js";
 import type { GuardKeeper } from "./guard/keeper.js";
@@ -174,7 +175,7 @@ export class Executor {
     }
     this.runs.delete(run.work.lease);
     const traceParent = telemetry.enabled ? (run.span?.traceParent ?? run.work.traceParent) : "";
-    onEnd({ lease: run.work.lease, token: run.work.token, outcome, traceParent });
+    onEnd(completionOf(run.work, outcome, traceParent));
     if (this.runs.size > 0) return;
     for (const resolve of this.idleWaiters.splice(0)) resolve();
   }

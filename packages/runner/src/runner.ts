@@ -7,6 +7,7 @@ import { type FolderLock, lockFolder } from "@berth/chassis/sqlite";
 import { noTelemetry } from "@berth/chassis/telemetry";
 import { runner, subjects } from "@berth/contracts";
 import { connect, type Links } from "./api/links.js";
+import { completionOf } from "./domain/completion.js";
 import { defaultEnvAllow } from "./domain/environment.js";
 import { Leases } from "./domain/leases.js";
 import { outcomeOf, type Stop } from "./domain/outcome.js";
@@ -329,7 +330,7 @@ export class Runner implements Component {
   private refuse(work: runner.Work, message: string): void {
     const measured = { startWallMs: undefined, endWallMs: this.clock.wallMs(), outputBytes: 0 };
     const outcome = outcomeOf({ kind: "notStarted", message, permanent: false }, undefined, measured);
-    this.spool.add({ lease: work.lease, token: work.token, outcome, traceParent: "" });
+    this.spool.add(completionOf(work, outcome, ""));
   }
 
   private spooled(completions: readonly runner.Completion[], durable: boolean): void {
@@ -344,9 +345,11 @@ export class Runner implements Component {
   }
 
   /** In parallel with the lease stream; whichever arrives first decides. Nothing rests on it. */
-  private broadcast(completions: readonly runner.Completion[]): void {
+  private broadcast(all: readonly runner.Completion[]): void {
     const { bus } = this.options;
-    if (!bus) return;
+    // Nobody believes a broadcast without a proof.
+    const completions = all.filter(({ proof }) => proof.length > 0);
+    if (!bus || completions.length === 0) return;
     const incarnation = this.session.incarnation;
     for (let at = 0; at < completions.length; at += broadcastMax) {
       const batch = { runner: this.id, incarnation, completions: completions.slice(at, at + broadcastMax) };

@@ -12,6 +12,12 @@ export interface ServerOptions {
   readonly port?: number;
 }
 
+/** How a nats-server is started. */
+export interface NatsOptions extends ServerOptions {
+  /** Its users: a configuration file, and the variables that it takes. Default: everybody may everything. */
+  readonly accounts?: { readonly file: string; readonly environment: Readonly<Record<string, string>> };
+}
+
 /** A nats-server with JetStream, on loopback. */
 export interface NatsServer {
   /** Such as `nats://127.0.0.1:21234`. */
@@ -31,8 +37,8 @@ export interface NatsServer {
  * Starts nats-server with JetStream.
  * @throws Error if the program isn't on this machine, and {@link NotReady} if it doesn't get ready.
  */
-export async function startNats(options: ServerOptions): Promise<NatsServer> {
-  const server = new RunningNats(options.folder, options.port ?? (await freePort()));
+export async function startNats(options: NatsOptions): Promise<NatsServer> {
+  const server = new RunningNats(options.folder, options.port ?? (await freePort()), options.accounts);
   await server.start();
   return server;
 }
@@ -41,9 +47,11 @@ class RunningNats implements NatsServer {
   readonly url: string;
   readonly port: number;
   private readonly folder: string;
+  private readonly accounts: NatsOptions["accounts"];
   private program: Program | undefined;
 
-  constructor(folder: string, port: number) {
+  constructor(folder: string, port: number, accounts: NatsOptions["accounts"]) {
+    this.accounts = accounts;
     this.folder = folder;
     this.port = port;
     this.url = `nats://127.0.0.1:${port}`;
@@ -62,7 +70,17 @@ class RunningNats implements NatsServer {
     mkdirSync(store, { recursive: true });
     const program = await startProgram({
       file,
-      args: ["--jetstream", "--store_dir", store, "--addr", "127.0.0.1", "--port", String(this.port)],
+      args: [
+        ...(this.accounts ? ["--config", this.accounts.file] : []),
+        "--jetstream",
+        "--store_dir",
+        store,
+        "--addr",
+        "127.0.0.1",
+        "--port",
+        String(this.port),
+      ],
+      ...(this.accounts && { environment: { ...process.env, ...this.accounts.environment } }),
       readyLine: "Server is ready",
       log: join(this.folder, "nats-server.log"),
       signalAtOurDeath: "SIGKILL",

@@ -13,6 +13,8 @@ export interface ProgramOptions {
   readonly log: string;
   /** Runs it as somebody else; for root only. */
   readonly user?: { readonly uid: number; readonly gid: number };
+  /** Its variables. Default: ours. */
+  readonly environment?: NodeJS.ProcessEnv;
   /** Sent when our process dies. */
   readonly signalAtOurDeath: LastSignal;
 }
@@ -34,8 +36,9 @@ const linesKept = 12;
 /** Starts a program and waits until it says that it is ready. @throws NotReady if it ends before, or takes more than a minute. */
 export async function startProgram(options: ProgramOptions): Promise<Program> {
   // A process group of its own, so that Ctrl-C in a terminal reaches us alone and we stop things in order.
-  const { file, args, user, signalAtOurDeath } = options;
-  const settings = { stdio: ["ignore" as const, "ignore" as const, "pipe" as const], detached: true, ...user };
+  const { file, args, user, environment = process.env, signalAtOurDeath } = options;
+  const stdio: ["ignore", "ignore", "pipe"] = ["ignore", "ignore", "pipe"];
+  const settings = { stdio, detached: true, env: environment, ...user };
   const child = spawnTied(file, args, settings, signalAtOurDeath);
   const ended = new Promise<void>((resolve) => {
     child.once("exit", () => resolve());

@@ -1,4 +1,4 @@
-import { addresses, duration, secret } from "@berth/chassis/config";
+import { addresses, doorSettings, duration, secret } from "@berth/chassis/config";
 import { grpcBoundsShape } from "@berth/chassis/grpc";
 import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
@@ -29,6 +29,7 @@ export const metricsConfigSchema = z.strictObject({
   databaseSchema: databaseSchema("metrics"),
   /** Token that callers of mutations must bring; there are none yet. */
   token: secret().optional(),
+  ...doorSettings,
   /** Time between two rounds of samples. */
   sampleInterval: duration({ min: 100, max: 3_600_000 }).default(5_000),
   /** How long single samples are kept. */

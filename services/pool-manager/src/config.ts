@@ -1,5 +1,5 @@
 import { busSettings } from "@berth/chassis/bus";
-import { duration, secret } from "@berth/chassis/config";
+import { doorSettings, duration, secret } from "@berth/chassis/config";
 import { grpcBoundsShape } from "@berth/chassis/grpc";
 import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
@@ -60,6 +60,7 @@ export const poolManagerConfig = z
     ...busSettings,
     /** Token that mutations must bring. */
     token: secret().optional(),
+    ...doorSettings,
     globalCapacity: units.default(10),
     pools: z.record(name, poolConfig).default({}),
     limits: z.record(limitName, units).default({}),

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { Bus } from "@berth/chassis/bus";
 import type { Clock } from "@berth/chassis/clock";
@@ -22,6 +23,7 @@ import { LeaseApi } from "./api/lease-api.js";
 import { LedgerApi } from "./api/ledger-api.js";
 import { registerMetrics } from "./api/metrics.js";
 import { PoolApi } from "./api/pool-api.js";
+import { Proofs } from "./api/proofs.js";
 import { type PoolManagerConfig, seedsOf } from "./config.js";
 import { runnerTtlMs } from "./domain/time.js";
 import { Dispatcher } from "./engine/dispatcher.js";
@@ -86,6 +88,7 @@ export function createPoolManager(options: PoolManagerOptions): PoolManager {
     logger,
     ...(telemetry && { telemetry }),
     dataId,
+    leaseKey: randomBytes(32).toString("hex"),
     ...seedsOf(config),
     auditMs: config.auditMs,
     retentionMs: config.retentionMs,
@@ -93,7 +96,8 @@ export function createPoolManager(options: PoolManagerOptions): PoolManager {
   });
   const dispatcher = new Dispatcher();
   engine.onCommit((commit) => dispatcher.committed(commit));
-  const poolBus = new PoolBus(engine, bus, logger);
+  const proofs = new Proofs(() => engine.leaseKey, metrics);
+  const poolBus = new PoolBus(engine, bus, proofs, logger);
   const refreshMetrics = registerMetrics(metrics, engine, () => ({ monoMs: clock.monoMs(), wallMs: clock.wallMs() }));
   const leadership = new Leadership({
     name: "pool-manager",
@@ -114,9 +118,9 @@ export function createPoolManager(options: PoolManagerOptions): PoolManager {
     ...(telemetry && { telemetry }),
   })
     .add(pool.PoolServiceDefinition, new PoolApi(engine))
-    .add(pool.BidServiceDefinition, new BidApi(engine, dispatcher))
+    .add(pool.BidServiceDefinition, new BidApi(engine, dispatcher, proofs))
     .add(pool.LeaseLedgerServiceDefinition, new LedgerApi(engine))
-    .add(runner.LeaseServiceDefinition, new LeaseApi(engine, runnerTtlMs(config), itemsPerMessage(metrics)));
+    .add(runner.LeaseServiceDefinition, new LeaseApi(engine, runnerTtlMs(config), proofs, itemsPerMessage(metrics)));
   let http: Awaited<ReturnType<typeof startHttp>> | undefined;
   let serving = false;
   let draining = false;

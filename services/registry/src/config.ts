@@ -1,5 +1,5 @@
 import { busSettings } from "@berth/chassis/bus";
-import { addresses, bytes, duration, secret } from "@berth/chassis/config";
+import { addresses, bytes, doorSettings, duration, secret } from "@berth/chassis/config";
 import { grpcBoundsShape } from "@berth/chassis/grpc";
 import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
@@ -51,6 +51,7 @@ export const registryConfigSchema = z.strictObject({
   ...busSettings,
   /** Token that mutations must bring, and that is brought to the pool-manager. */
   token: secret().optional(),
+  ...doorSettings,
   /** Least level that is logged. */
   logLevel: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 });

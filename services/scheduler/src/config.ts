@@ -1,4 +1,4 @@
-import { addresses, bytes, duration, secret } from "@berth/chassis/config";
+import { addresses, bytes, doorSettings, duration, secret } from "@berth/chassis/config";
 import { grpcBoundsShape } from "@berth/chassis/grpc";
 import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
@@ -32,6 +32,7 @@ export const schedulerConfigSchema = z.strictObject({
   takeover: duration({ min: 1_000, max: 600_000 }).default(5_000),
   /** Token for mutations: asked of callers, and sent to the other services. Absent: none. */
   token: secret().optional(),
+  ...doorSettings,
   /** Order of trial. */
   policy: z.enum(Object.keys(policies) as [string, ...string[]]).default("priority"),
   /** Most bids of one class that stand at the pool-manager. */

@@ -166,6 +166,7 @@ export class Inbox<M> {
       clock: settings.clock,
       stream: names.stream,
       consumer: names.consumer,
+      inboxPrefix: settings.credentials?.inboxPrefix,
       batch: settings.batchMax,
       onMessage: (message) => {
         this.deliverer.push(message);

@@ -57,7 +57,7 @@ export interface NatsBusOptions extends Pick<BusOptions, "clock" | "logger" | "t
   /** Name of the connections on the server. Default: berth. */
   readonly name?: string;
   /** How we show who we are. */
-  readonly credentials?: Pick<ConnectionOptions, "user" | "pass" | "token" | "tls" | "authenticator">;
+  readonly credentials?: Pick<ConnectionOptions, "user" | "pass" | "token" | "tls" | "authenticator" | "inboxPrefix">;
   /** How long messages are kept. Default: 1 hour. At least the duplicate window of 10 minutes. */
   readonly maxAgeMs?: number;
   /** Size of the stream; at it publishing is refused until old messages expire. Default: 1 GiB. */

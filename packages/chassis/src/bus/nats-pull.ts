@@ -8,6 +8,8 @@ export interface PullOptions {
   readonly clock: Clock;
   readonly stream: string;
   readonly consumer: string;
+  /** Where answers may come to, as the server lets this user hear them. Default: the client's. */
+  readonly inboxPrefix: string | undefined;
   /** Messages asked for at once. */
   readonly batch: number;
   readonly onMessage: (message: Delivered) => void;
@@ -36,7 +38,7 @@ export class Pull {
 
   constructor(options: PullOptions) {
     this.options = options;
-    this.inbox = createInbox();
+    this.inbox = createInbox(options.inboxPrefix);
     this.broken = new Promise((resolve) => {
       this.break = resolve;
     });

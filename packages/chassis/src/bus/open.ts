@@ -53,7 +53,10 @@ export async function openBus(settings: BusSettings, options: BusOptions & { rea
 }
 
 /** Servers without what identifies us, and that apart. The client takes it for all of them. */
-function serversOf(bus: Secret): { servers: string[]; credentials?: { user: string; pass: string } } {
+function serversOf(bus: Secret): {
+  servers: string[];
+  credentials?: { user: string; pass: string; inboxPrefix: string };
+} {
   const urls = bus
     .reveal()
     .split(",")
@@ -61,5 +64,8 @@ function serversOf(bus: Secret): { servers: string[]; credentials?: { user: stri
   const servers = urls.map(({ protocol, host }) => `${protocol}//${host}`);
   const { username, password } = urls.find((url) => url.username !== "") ?? { username: "", password: "" };
   if (username === "") return { servers };
-  return { servers, credentials: { user: decodeURIComponent(username), pass: decodeURIComponent(password) } };
+  const [user, pass] = [decodeURIComponent(username), decodeURIComponent(password)];
+  // Answers come to subjects under the user's name, so that the server can keep one role from reading another's.
+  const inboxPrefix = `_INBOX_${user.replaceAll(/[^A-Za-z0-9_-]/g, "_")}`;
+  return { servers, credentials: { user, pass, inboxPrefix } };
 }

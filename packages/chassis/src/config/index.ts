@@ -1,4 +1,5 @@
 export { type Address, addresses, parseAddresses } from "./addresses.js";
+export { type Door, doorSettings, openDoor } from "./door.js";
 export { type LoadOptions, loadConfig } from "./load.js";
 export { describeConfig } from "./print.js";
 export { ConfigError, type Problem } from "./problem.js";

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
+import { needs, redactorOf } from "@berth/contracts";
 import { type CallContext, ServerError, type ServerMiddleware, Status } from "nice-grpc-common";
 import { Counter, Histogram, type Registry } from "prom-client";
 import { describe } from "../errors/index.js";
@@ -19,9 +20,6 @@ export interface CallMiddlewareOptions {
   readonly stopping: AbortSignal;
 }
 
-/** Methods that change nothing, by the first word of their name; everything else needs the token. */
-const readVerbs = /^(Get|List|Watch|Check|Explain|ServerReflectionInfo$)/;
-
 /** Around every call: the token, one span and the metrics, and errors as callers should see them. */
 export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware {
   const { telemetry, stopping } = options;
@@ -33,7 +31,8 @@ export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware
     const finish = meter(service, method, call.requestStream || call.responseStream);
     let status: Status = Status.OK;
     try {
-      authorize(expected, service, method, context);
+      const trusted = authorize(expected, service, method, context);
+      const redact = trusted ? undefined : redactorOf(`${service}/${method}`);
       if (call.request instanceof UnreadableRequest) throw call.request.toError(method);
       const request = call.requestStream ? readableOnly(call.request, method) : call.request;
       const fence = service.startsWith("grpc.") ? undefined : options.fence;
@@ -43,7 +42,7 @@ export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware
           const messages = call.next(request, { ...context, signal: stream.signal });
           for await (const message of messages) {
             await fence?.();
-            yield message;
+            yield redact ? redact(message) : message;
           }
           // An end without an error says that there is no more. A stream cut off by our stopping must not look like that.
           if (stopping.aborted && !context.signal.aborted) throw stoppingError();
@@ -55,12 +54,12 @@ export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware
       if (call.requestStream || !telemetry.enabled) {
         const answer = yield* call.next(request, context);
         await fence?.();
-        return answer;
+        return redact && answer ? redact(answer) : answer;
       }
       return await traced(telemetry, service, method, context, async () => {
         const step = await call.next(call.request, context).next();
         await fence?.();
-        return step.value as never;
+        return (redact ? redact(step.value) : step.value) as never;
       });
     } catch (error) {
       const told = asServerError(error, options, `${service}/${method}`);
@@ -72,11 +71,13 @@ export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware
   };
 }
 
-function authorize(expected: Buffer | undefined, service: string, method: string, context: CallContext): void {
-  if (expected === undefined || readVerbs.test(method) || service.startsWith("grpc.")) return;
+/** True if the caller brought the token, or none is asked. @throws ReasonError if the method needs it and the caller didn't. */
+function authorize(expected: Buffer | undefined, service: string, method: string, context: CallContext): boolean {
+  if (expected === undefined) return true;
   const given = context.metadata.get("authorization");
   const bytes = Buffer.from(given ?? "");
-  if (bytes.length === expected.length && timingSafeEqual(bytes, expected)) return;
+  if (bytes.length === expected.length && timingSafeEqual(bytes, expected)) return true;
+  if (needs[`${service}/${method}`] === "open") return false;
   const what = given === undefined ? "needs a token" : "was called with a wrong token";
   throw new ReasonError(
     "UNAUTHENTICATED",

@@ -1,4 +1,4 @@
-import { health as healthContract, reflectionAlpha, reflection as reflectionContract } from "@berth/contracts";
+import { health as healthContract, needs, reflectionAlpha, reflection as reflectionContract } from "@berth/contracts";
 import { type CompatServiceDefinition, createServer, type Server, type ServiceImplementation } from "nice-grpc";
 import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
 import type { Registry } from "prom-client";
@@ -63,11 +63,14 @@ export class GrpcServer {
     );
   }
 
-  /** Adds a service. Before `listen` only. */
+  /** Adds a service. Before `listen` only. @throws Error for a method that the table of what each needs doesn't name. */
   add<Service extends CompatServiceDefinition & { readonly fullName: string }>(
     definition: Service,
     implementation: ServiceImplementation<Service>,
   ): this {
+    for (const { name } of Object.values(definition.methods as Record<string, { readonly name: string }>))
+      if (needs[`${definition.fullName}/${name}`] === undefined)
+        throw new Error(`${definition.fullName}/${name} isn't served: name in contracts' access.ts what it needs`);
     this.server.add(readable(definition), implementation);
     this.health.addService(definition.fullName);
     this.reflection.addService(definition.fullName);

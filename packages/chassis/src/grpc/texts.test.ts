@@ -57,7 +57,7 @@ function inField(field: DescField, above: readonly string[]): { path: string; fi
         return below(field.message).map(({ path, fill }) => ({ path: `[0]${path}`, fill: (text) => [fill(text)] }));
       return field.listKind === "scalar" && field.scalar === 9 ? [{ path: "[0]", fill: (text) => [text] }] : [];
     case "map": {
-      const value = field.mapKind === "scalar" && field.scalar === 3 ? 1n : "v";
+      const value = field.mapKind === "enum" ? 1 : field.scalar === 3 ? 1n : "v";
       const key = { path: '["a\\u0000b"]', fill: (text: string) => ({ [text]: value }) };
       const under = { path: '["k.k"]', fill: (text: string) => ({ "k.k": text }) };
       return typeof value === "string" ? [key, under] : [key];

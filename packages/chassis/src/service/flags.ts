@@ -21,6 +21,8 @@ interface Setting {
   readonly flag: string;
   /** Such as `BERTH_RETRY__MAX_ATTEMPTS`. */
   readonly variable: string;
+  /** True if the flag alone means true. */
+  readonly yes: boolean;
 }
 
 /** The settings of a schema; those of a mapping with free names count as one. */
@@ -29,25 +31,33 @@ export function settingsOf(schema: z.ZodType, path: readonly string[] = []): Set
   if (shape) return Object.entries(shape).flatMap(([key, inner]) => settingsOf(inner, [...path, key]));
   const words = path.map((part) => part.replace(/([a-z0-9])([A-Z])/g, "$1-$2").toLowerCase());
   const variable = words.map((part) => part.replaceAll("-", "_").toUpperCase()).join("__");
-  return [{ path: path.join("."), flag: `--${words.join(".")}`, variable: `BERTH_${variable}` }];
+  return [
+    {
+      path: path.join("."),
+      flag: `--${words.join(".")}`,
+      variable: `BERTH_${variable}`,
+      yes: kind(schema) === "boolean",
+    },
+  ];
 }
 
-/** Reads `--flag value` and `--flag=value`. @throws BadCommandLine for what no setting is called. */
+/** Reads `--flag value` and `--flag=value`; where the value is yes or no, `--flag` alone is `true`. @throws BadCommandLine for what no setting is called. */
 export function readCommandLine(argv: readonly string[], schema: z.ZodType): CommandLine {
-  const known = new Map(settingsOf(schema).map(({ flag, path }) => [flag, path]));
+  const known = new Map(settingsOf(schema).map((setting) => [setting.flag, setting]));
   const flags: Record<string, string> = {};
   let config: string | undefined;
   const rest = [...argv];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     if (word === "--help" || word === "-h") return { flags, config, help: true };
     const [flag = "", ...parts] = word.split("=");
-    const path = known.get(flag);
-    if (flag !== "--config" && path === undefined)
+    const setting = known.get(flag);
+    if (flag !== "--config" && setting === undefined)
       throw new BadCommandLine(`${word} isn't known here; --help shows what is`);
-    const value = parts.length > 0 ? parts.join("=") : rest.shift();
+    const alone = setting?.yes === true && !/^(true|false)$/.test(rest[0] ?? "");
+    const value = parts.length > 0 ? parts.join("=") : alone ? "true" : rest.shift();
     if (value === undefined) throw new BadCommandLine(`${flag} needs a value`);
-    if (path === undefined) config = value;
-    else flags[path] = value;
+    if (setting === undefined) config = value;
+    else flags[setting.path] = value;
   }
   return { flags, config, help: false };
 }

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { type Bus, type BusSettings, openBus } from "../bus/index.js";
 import { type Clock, systemClock } from "../clock/index.js";
-import { ConfigError, describeConfig, loadConfig } from "../config/index.js";
+import { ConfigError, type Door, describeConfig, loadConfig, openDoor } from "../config/index.js";
 import { type Component, type Fail, runProcess } from "../lifecycle/index.js";
 import { createLogger, type Logger } from "../log/index.js";
 import { lockFolder } from "../sqlite/lock.js";
@@ -10,7 +10,7 @@ import { visible } from "../visible/index.js";
 import { BadCommandLine, helpText, readCommandLine } from "./flags.js";
 
 /** What running a service needs of its settings; the rest is the service's own. */
-export interface ServiceSettings extends Partial<BusSettings> {
+export interface ServiceSettings extends Partial<BusSettings>, Door {
   readonly logLevel: string;
   /** Locked against a second process, unless there is a `database`. */
   readonly dataFolder?: string;
@@ -41,7 +41,7 @@ export interface ServiceProgram<Schema extends z.ZodObject> {
 /**
  * Runs a service as a process until a signal ends it: settings from flags, `BERTH_*` and the file that `--config` or `BERTH_CONFIG` names; log
  * to standard output; tracing by `OTEL_*`; the bus; the lock of the data folder where nothing else keeps two processes apart. Exits with 2
- * if the settings are wrong. Never returns.
+ * if the settings are wrong, or would let everybody in ({@link openDoor}). Never returns.
  */
 export async function runService<Schema extends z.ZodObject>(program: ServiceProgram<Schema>): Promise<never> {
   const { name, create } = program;
@@ -79,13 +79,19 @@ function configured<Schema extends z.ZodObject>({
       process.exit(0);
     }
     const file = config ?? (process.env.BERTH_CONFIG || undefined);
-    const environment = process.env;
-    return loadConfig({ schema, environment, flags, allow: ["BERTH_CONFIG"], ...(file === undefined ? {} : { file }) });
+    const from = { environment: process.env, flags, ...(file === undefined ? {} : { file }) };
+    const settings = loadConfig({ schema, allow: ["BERTH_CONFIG"], ...from });
+    const problem = openDoor(settings as Door);
+    if (problem === undefined) return settings;
+    process.stderr.write(visible(`${name}: ${problem}\n`));
   } catch (error) {
     if (!(error instanceof ConfigError || error instanceof BadCommandLine)) throw error;
-    process.stderr.write(visible(`${name}: ${error.message}\n`));
-    process.exit(2);
+    process.stderr.write(
+      visible(`${name}: ${error.message}
+`),
+    );
   }
+  process.exit(2);
 }
 
 function whenStopped(stop: () => Promise<void>): Component {

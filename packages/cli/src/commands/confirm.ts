@@ -1,14 +1,17 @@
 import { createInterface } from "node:readline/promises";
 import { UsageError } from "../errors.js";
-import type { Io } from "../io.js";
+import { type Io, sayError } from "../io.js";
 
 /** Asks on a terminal; elsewhere nobody can be asked, and `--yes` must have been said. True to go on. */
 export async function confirmed(question: string, io: Io): Promise<boolean> {
   if (!io.terminal || process.stdin.isTTY !== true)
     throw new UsageError(`${question} Nothing was changed: say --yes to go on`, 2);
-  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  // The answer is a line of the terminal's own: it edits and shows what is typed.
+  const lines = createInterface({ input: process.stdin });
   try {
-    return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim());
+    sayError(io, `${question} [y/N]`);
+    for await (const answer of lines) return /^y(es)?$/i.test(answer.trim());
+    return false;
   } finally {
     lines.close();
   }

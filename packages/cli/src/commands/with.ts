@@ -78,6 +78,7 @@ export function withLease(command: readonly string[], options: WithOptions, io: 
       const work = wire.Work.fromPartial({
         lease: lease.lease,
         token: lease.token,
+        secret: lease.secret,
         task: lease.task,
         attempt: 1,
         slot: lease.slot,

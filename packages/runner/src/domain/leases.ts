@@ -144,14 +144,15 @@ export class Leases {
     for (const held of this.held.values()) {
       const state = reportStates[held.state];
       if (!held.completion) {
-        reports.push({ lease: held.lease, token: held.token, state, outcome: undefined });
+        reports.push({ lease: held.lease, token: held.token, state, outcome: undefined, proof: noProof });
         continue;
       }
       if (held.sentMonoMs !== undefined && nowMonoMs - held.sentMonoMs < patienceMs) continue;
       left -= sizeOf(held.completion);
       if (left < 0) continue;
       held.sentMonoMs = nowMonoMs;
-      reports.push({ lease: held.lease, token: held.token, state, outcome: held.completion.outcome });
+      const { outcome, proof } = held.completion;
+      reports.push({ lease: held.lease, token: held.token, state, outcome, proof });
     }
     return reports;
   }
@@ -161,7 +162,7 @@ export class Leases {
     const reports: runner.LeaseReport[] = [];
     for (const [lease, token] of this.promises) {
       if (reports.length >= max) break;
-      reports.push({ lease, token, state: runner.LeaseReport_State.ENDED, outcome: undefined });
+      reports.push({ lease, token, state: runner.LeaseReport_State.ENDED, outcome: undefined, proof: noProof });
     }
     return reports;
   }
@@ -210,6 +211,8 @@ export class Leases {
     return held;
   }
 }
+
+const noProof = Buffer.alloc(0);
 
 const reportStates = {
   received: runner.LeaseReport_State.RECEIVED,

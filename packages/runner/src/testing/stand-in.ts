@@ -167,7 +167,9 @@ export class StandIn implements Links {
 
   private settle(inventory: readonly runner.LeaseReport[]): runner.CompletionResult[] {
     const ended = inventory.filter(({ outcome }) => outcome !== undefined);
-    return this.complete(ended.map(({ lease, token, outcome }) => ({ lease, token, outcome, traceParent: "" })));
+    return this.complete(
+      ended.map(({ lease, token, outcome, proof }) => ({ lease, token, outcome, traceParent: "", proof })),
+    );
   }
 
   private complete(completions: readonly runner.Completion[]): runner.CompletionResult[] {
@@ -191,6 +193,7 @@ let lastToken = 0n;
 export function workOf(name: string, run: Parameters<typeof runner.Run.fromPartial>[0]): runner.Work {
   lastToken += 1n;
   return runner.Work.fromPartial({
+    secret: Buffer.from(`secret of ${name}`),
     lease: name,
     token: lastToken,
     task: `set/${name}`,

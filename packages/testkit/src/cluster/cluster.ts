@@ -11,6 +11,11 @@ export const serviceNames = ["registry", "pool-manager", "scheduler", "metrics"]
 /** One of them. */
 export type ServiceName = (typeof serviceNames)[number];
 
+/** Users of NATS, as deploy/nats/nats.conf names them. */
+const busRoles = ["pool-manager", "registry", "runner"] as const;
+/** One of them. */
+export type BusRole = (typeof busRoles)[number];
+
 /** How a cluster is started. */
 export interface ClusterOptions {
   /** The repository, built. */
@@ -54,6 +59,8 @@ export interface Cluster {
   readonly members: readonly Member[];
   readonly runners: readonly Part[];
   readonly token: string;
+  /** The nats-server as a role reaches it: with user and password. */
+  busOf(role: BusRole): string;
   /** gRPC addresses of a service, with commas. */
   address(service: ServiceName): string;
   /** Those of all services, by the names that clients have for them. */
@@ -69,7 +76,14 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { folder, root, standbys = false, runners = 1, pools = ["default"], capacity = 4 } = options;
   mkdirSync(folder, { recursive: true });
   const token = randomBytes(24).toString("base64url");
-  const nats = await startNats({ folder: join(folder, "nats") });
+  const users = Object.fromEntries(busRoles.map((role) => [role, randomBytes(24).toString("hex")]));
+  const environment = Object.fromEntries(
+    // In quotation marks: NATS takes digits alone for a number.
+    busRoles.map((role) => [`NATS_${role.replace("-", "_").toUpperCase()}_PASSWORD`, `"${users[role]}"`]),
+  );
+  const accounts = { file: join(root, "deploy/nats/nats.conf"), environment };
+  const nats = await startNats({ folder: join(folder, "nats"), accounts });
+  const busOf = (role: BusRole): string => nats.url.replace("//", `//${role}:${users[role]}@`);
   const postgres = await startPostgres({ folder: join(folder, "postgres") }).catch(async (error: unknown) => {
     await nats.stop();
     throw error;
@@ -88,7 +102,6 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const common = { ...Object.fromEntries(outer), ...options.environment };
   const secrets = { BERTH_TOKEN: token, BERTH_DATABASE: postgres.url };
   const settingsOf = (service: ServiceName): Record<string, string> => ({
-    ...(service === "registry" || service === "pool-manager" ? { "--bus": nats.url } : {}),
     ...(service === "scheduler" ? { "--registry-address": address("registry") } : {}),
     ...(service === "metrics" ? { "--scheduler-address": address("scheduler") } : {}),
     ...(service === "pool-manager" ? {} : { "--pool-manager-address": address("pool-manager") }),
@@ -98,23 +111,24 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const flags = { "--port": String(grpc), "--http-port": String(http), ...settingsOf(service) };
     const name = index === 0 ? service : `${service}-${index + 1}`;
     const args = [join(root, "services", service, "dist/main.js"), ...Object.entries(flags).flat()];
-    const part = new Part(name, args, { ...common, ...secrets }, join(folder, `${name}.log`));
+    const bus = service === "registry" || service === "pool-manager" ? { BERTH_BUS: busOf(service) } : {};
+    const part = new Part(name, args, { ...common, ...secrets, ...bus }, join(folder, `${name}.log`));
     return { service, part, grpc: `127.0.0.1:${grpc}`, http: `http://127.0.0.1:${http}` };
   });
   const runnerParts = Array.from({ length: runners }, (_, index) => {
     const name = `runner-${index + 1}`;
-    const flags = ["--folder", join(folder, name), "--id", name, "--capacity", String(capacity), "--bus", nats.url];
+    const flags = ["--folder", join(folder, name), "--id", name, "--capacity", String(capacity)];
     const where = ["--registry", address("registry"), "--pool-manager", address("pool-manager")];
     const args = [join(root, "packages/cli/dist/main.js"), "runner", ...flags, ...where];
     args.push("--scheduler", address("scheduler"), ...pools.flatMap((pool) => ["--pool", pool]));
     return new Part(
       name,
       args,
-      { ...common, ...options.runnerEnvironment, BERTH_API_TOKEN: token },
+      { ...common, ...options.runnerEnvironment, BERTH_API_TOKEN: token, BERTH_BUS: busOf("runner") },
       join(folder, `${name}.log`),
     );
   });
-  const cluster = new RunningCluster({ nats, postgres, members, runners: runnerParts, token, address });
+  const cluster = new RunningCluster({ nats, postgres, members, runners: runnerParts, token, busOf, address });
   const all = [...members.map(({ part }) => part), ...runnerParts];
   const restartMs = "restartMs" in options ? options.restartMs : 500;
   for (const part of all)
@@ -146,15 +160,17 @@ class RunningCluster implements Cluster {
   readonly members: readonly Member[];
   readonly runners: readonly Part[];
   readonly token: string;
+  readonly busOf: (role: BusRole) => string;
   readonly address: (service: ServiceName) => string;
   stopping = false;
 
-  constructor(parts: Pick<Cluster, "nats" | "postgres" | "members" | "runners" | "token" | "address">) {
+  constructor(parts: Pick<Cluster, "nats" | "postgres" | "members" | "runners" | "token" | "busOf" | "address">) {
     this.nats = parts.nats;
     this.postgres = parts.postgres;
     this.members = parts.members;
     this.runners = parts.runners;
     this.token = parts.token;
+    this.busOf = parts.busOf;
     this.address = parts.address;
   }
 

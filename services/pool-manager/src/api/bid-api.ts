@@ -2,11 +2,13 @@ import { FieldCheck, PushStream, ReasonError } from "@berth/chassis/grpc";
 import { pool } from "@berth/contracts";
 import type { CallContext } from "nice-grpc-common";
 import type { BidResult } from "../domain/bids.js";
+import type { Lease } from "../domain/lease.js";
 import { attemptKey, attemptOfKey } from "../domain/lease.js";
 import type { BidNews, Dispatcher } from "../engine/dispatcher.js";
 import type { PoolEngine } from "../engine/service.js";
 import { checkBid, itemsMax } from "./checks.js";
 import { bidFromWire, leaseToWire, refusalToWire } from "./convert.js";
+import type { Proofs } from "./proofs.js";
 
 /** Results in one message. */
 const resultsPerMessage = 500;
@@ -17,11 +19,13 @@ const messagesMax = 2_000;
 export class BidApi implements pool.BidServiceImplementation {
   private readonly engine: PoolEngine;
   private readonly dispatcher: Dispatcher;
+  private readonly proofs: Proofs;
   private sessions = 0;
 
-  constructor(engine: PoolEngine, dispatcher: Dispatcher) {
+  constructor(engine: PoolEngine, dispatcher: Dispatcher, proofs: Proofs) {
     this.engine = engine;
     this.dispatcher = dispatcher;
+    this.proofs = proofs;
   }
 
   async placeBids(request: pool.PlaceBidsRequest): Promise<pool.PlaceBidsResponse> {
@@ -29,7 +33,7 @@ export class BidApi implements pool.BidServiceImplementation {
     for (const [i, bid] of request.bids.slice(0, itemsMax).entries()) checkBid(check, `bids[${i}]`, bid);
     check.throwIfAny();
     const results = await this.engine.bid("", request.bids.map(bidFromWire));
-    return { results: results.map(resultToWire) };
+    return { results: results.map(this.resultToWire) };
   }
 
   async *streamBids(
@@ -49,7 +53,7 @@ export class BidApi implements pool.BidServiceImplementation {
           );
       }
     };
-    this.dispatcher.open(session, (news) => send(news.map(newsToWire)));
+    this.dispatcher.open(session, (news) => send(news.map(this.newsToWire)));
     context.signal.addEventListener("abort", () => out.end(), { once: true });
     const reading = this.read(session, requests, send).then(
       () => out.end(),
@@ -118,7 +122,7 @@ export class BidApi implements pool.BidServiceImplementation {
       session,
       answered.map(({ key }) => key),
     );
-    send([...invalid, ...answered.map(resultToWire)]);
+    send([...invalid, ...answered.map(this.resultToWire)]);
   }
 
   private async withdraw(
@@ -137,67 +141,72 @@ export class BidApi implements pool.BidServiceImplementation {
       refs.map(({ task, attempt }, i) => {
         const lease = leases[i];
         const verdict = lease ? pool.BidResult_Verdict.GRANTED : pool.BidResult_Verdict.WITHDRAWN;
-        return pool.BidResult.fromPartial({ task, attempt, verdict, ...(lease && { lease: leaseToWire(lease) }) });
+        return pool.BidResult.fromPartial({ task, attempt, verdict, ...(lease && { lease: this.told(lease) }) });
       }),
     );
   }
-}
 
-function newsToWire(news: BidNews): pool.BidResult {
-  if (news.kind === "granted") {
-    const { task, attempt } = news.lease;
-    return pool.BidResult.fromPartial({
-      task,
-      attempt,
-      verdict: pool.BidResult_Verdict.GRANTED,
-      lease: leaseToWire(news.lease),
-    });
+  /** The lease with its secret, which whoever bids tells the runner. */
+  private told(lease: Lease): pool.Lease {
+    return { ...leaseToWire(lease), secret: this.proofs.secretOf(lease.id) };
   }
-  return pool.BidResult.fromPartial({
-    ...attemptOfKey(news.key),
-    verdict: pool.BidResult_Verdict.LOST,
-    message: news.message,
-  });
-}
 
-function resultToWire(result: BidResult): pool.BidResult {
-  const { task, attempt } = attemptOfKey(result.key);
-  switch (result.verdict) {
-    case "GRANTED":
+  private readonly newsToWire = (news: BidNews): pool.BidResult => {
+    if (news.kind === "granted") {
+      const { task, attempt } = news.lease;
       return pool.BidResult.fromPartial({
         task,
         attempt,
         verdict: pool.BidResult_Verdict.GRANTED,
-        lease: leaseToWire(result.lease),
+        lease: this.told(news.lease),
       });
-    case "REFUSED":
-      return pool.BidResult.fromPartial({
-        task,
-        attempt,
-        verdict: pool.BidResult_Verdict.REFUSED,
-        refusals: result.refusals.map(refusalToWire),
-      });
-    case "LOST":
-      return pool.BidResult.fromPartial({
-        task,
-        attempt,
-        verdict: pool.BidResult_Verdict.LOST,
-        message: result.message,
-      });
-    case "INVALID":
-      return pool.BidResult.fromPartial({
-        task,
-        attempt,
-        verdict: pool.BidResult_Verdict.INVALID,
-        message: result.message,
-      });
-    case "STANDING":
-    case "REREAD":
-      return pool.BidResult.fromPartial({
-        task,
-        attempt,
-        verdict: pool.BidResult_Verdict.INVALID,
-        message: "the store is too far behind to say whether the attempt had a lease: bid again",
-      });
-  }
+    }
+    return pool.BidResult.fromPartial({
+      ...attemptOfKey(news.key),
+      verdict: pool.BidResult_Verdict.LOST,
+      message: news.message,
+    });
+  };
+
+  private readonly resultToWire = (result: BidResult): pool.BidResult => {
+    const { task, attempt } = attemptOfKey(result.key);
+    switch (result.verdict) {
+      case "GRANTED":
+        return pool.BidResult.fromPartial({
+          task,
+          attempt,
+          verdict: pool.BidResult_Verdict.GRANTED,
+          lease: this.told(result.lease),
+        });
+      case "REFUSED":
+        return pool.BidResult.fromPartial({
+          task,
+          attempt,
+          verdict: pool.BidResult_Verdict.REFUSED,
+          refusals: result.refusals.map(refusalToWire),
+        });
+      case "LOST":
+        return pool.BidResult.fromPartial({
+          task,
+          attempt,
+          verdict: pool.BidResult_Verdict.LOST,
+          message: result.message,
+        });
+      case "INVALID":
+        return pool.BidResult.fromPartial({
+          task,
+          attempt,
+          verdict: pool.BidResult_Verdict.INVALID,
+          message: result.message,
+        });
+      case "STANDING":
+      case "REREAD":
+        return pool.BidResult.fromPartial({
+          task,
+          attempt,
+          verdict: pool.BidResult_Verdict.INVALID,
+          message: "the store is too far behind to say whether the attempt had a lease: bid again",
+        });
+    }
+  };
 }

@@ -14,7 +14,7 @@ export function durationOf(ms: number): { seconds: bigint; nanos: number } {
   return { seconds: BigInt(seconds), nanos: Math.round((ms - seconds * 1_000) * 1e6) };
 }
 
-/** A lease for the wire. */
+/** A lease for the wire, without its secret. */
 export function leaseToWire(lease: Lease): pool.Lease {
   return {
     lease: lease.id,
@@ -37,6 +37,7 @@ export function leaseToWire(lease: Lease): pool.Lease {
     revokeReason: lease.revokeReason,
     traceParent: lease.traceParent,
     overtaken: BigInt(lease.overtaken ?? 0),
+    secret: Buffer.alloc(0),
   };
 }
 

@@ -8,8 +8,14 @@ import { renewIntervalMs } from "../domain/time.js";
 import type { PoolEngine } from "../engine/service.js";
 import { checkHandlers, checkOutcome, checkRunner, orThrow } from "./checks.js";
 import { durationOf, outcomeFromWire } from "./convert.js";
+import type { Proofs } from "./proofs.js";
 
 type Answer = wire.StreamLeasesResponse;
+/** A completion that didn't count. */
+interface Refused {
+  readonly lease: string;
+  readonly verdict: "STALE";
+}
 
 /** Answers that may wait for a slow runner before its stream is ended. */
 const answersMax = 2_000;
@@ -25,13 +31,15 @@ function send(out: PushStream<Answer>, answer: Answer): void {
 export class LeaseApi implements wire.LeaseServiceImplementation {
   private readonly engine: PoolEngine;
   private readonly runnerTtlMs: number;
+  private readonly proofs: Proofs;
   private readonly note: NoteMessage<"start" | "completion">;
   private readonly streams = new Map<string, PushStream<Answer>>();
 
-  constructor(engine: PoolEngine, runnerTtlMs: number, note: NoteMessage<"start" | "completion">) {
+  constructor(engine: PoolEngine, runnerTtlMs: number, proofs: Proofs, note: NoteMessage<"start" | "completion">) {
     this.note = note;
     this.engine = engine;
     this.runnerTtlMs = runnerTtlMs;
+    this.proofs = proofs;
     engine.onRevoked((runner, revocations) => {
       const out = this.streams.get(runner);
       if (out) send(out, { kind: { $case: "revocations", value: { revocations: revocations.map(revocationToWire) } } });
@@ -46,7 +54,7 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
     for (const [i, name] of request.pools.entries()) check.name(`pools[${i}]`, name);
     check.length("labels", Object.keys(request.labels), 0, 64);
     checkHandlers(check, request.handlers);
-    const inventory = reportsOf(check, request.inventory);
+    const { inventory, refused: unproved } = this.proved(request.inventory, check);
     check.throwIfAny();
     const { runner, incarnation, pools, capacity, labels, handlers, earlierProcessesDead } = request;
     const startNumber = Number(request.startNumber);
@@ -68,14 +76,14 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
     return {
       runnerTtl: durationOf(this.runnerTtlMs),
       renewInterval: durationOf(renewIntervalMs(this.runnerTtlMs)),
-      results: resultsToWire(answer.results),
+      results: resultsToWire([...answer.results, ...unproved]),
       revocations: answer.revocations.map(revocationToWire),
     };
   }
 
   async renewLeases(request: wire.RenewLeasesRequest): Promise<wire.RenewLeasesResponse> {
     const check = checkRunner(new FieldCheck(), request);
-    const inventory = reportsOf(check, request.inventory);
+    const { inventory, refused: unproved } = this.proved(request.inventory, check);
     check.length("refused", request.refused, 0, 20_000).throwIfAny();
     const { runner, incarnation, draining } = request;
     const refused = request.refused.map(({ lease, token }) => ({ lease, token: Number(token) }));
@@ -85,7 +93,7 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
     );
     return {
       renewal: request.renewal,
-      results: resultsToWire(answer.results),
+      results: resultsToWire([...answer.results, ...unproved]),
       revocations: answer.revocations.map(revocationToWire),
     };
   }
@@ -108,9 +116,28 @@ export class LeaseApi implements wire.LeaseServiceImplementation {
     const items = completionsOf(check, request.completions);
     check.throwIfAny();
     if (items.length > 0) this.note("completion", items.length);
-    const verdicts = orThrow(await this.engine.complete(request.runner, request.incarnation, items));
+    const admitted = request.completions.map((item) => this.proofs.admits("call", item, item.proof));
+    const proved = items.filter((_, i) => admitted[i]);
+    const verdicts = orThrow(await this.engine.complete(request.runner, request.incarnation, proved));
+    const decided = new Map(proved.map((item, i) => [item, verdicts[i] as CompletionVerdict]));
     return {
-      results: resultsToWire(items.map(({ lease }, i) => ({ lease, verdict: verdicts[i] as CompletionVerdict }))),
+      results: resultsToWire(items.map((item) => ({ lease: item.lease, verdict: decided.get(item) ?? "STALE" }))),
+    };
+  }
+
+  /** What of an inventory counts; an outcome with a wrong proof doesn't, and the runner may forget it. */
+  private proved(
+    reports: readonly wire.LeaseReport[],
+    check: FieldCheck,
+  ): { readonly inventory: Report[]; readonly refused: readonly Refused[] } {
+    const all = reportsOf(check, reports);
+    const refused = reports.filter(
+      (report) => report.outcome !== undefined && !this.proofs.admits("call", report, report.proof),
+    );
+    const wrong = new Set(refused.map(({ lease }) => lease));
+    return {
+      inventory: wrong.size === 0 ? all : all.filter(({ lease }) => !wrong.has(lease)),
+      refused: refused.map(({ lease }) => ({ lease, verdict: "STALE" })),
     };
   }
 

@@ -31,6 +31,7 @@ describe("forbidding attempts", () => {
       clock: new ManualClock(),
       logger: silentLogger,
       dataId: "d",
+      leaseKey: "00",
       pools: [pool("a", 10)],
       limits: [plainLimit("global", 10)],
       auditMs: 3_600_000,

@@ -31,6 +31,8 @@ export interface RunnerRecord {
 export interface Meta {
   /** Made at the first start; the first part of every lease id, so that leases of other data are never taken for ours. */
   readonly dataId: string;
+  /** Made with it, hexadecimal: the secrets of all leases are derived from it. Never leaves the pool-manager. Rows of older versions lack it. */
+  readonly leaseKey?: string;
   /** Leases granted: the latest token. */
   readonly granted: number;
   /** Leases released: the latest ordinal. */

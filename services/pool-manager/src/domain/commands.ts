@@ -12,9 +12,14 @@ import type { PoolAnswer } from "./status.js";
 
 /** Every command with what it takes and what it answers. */
 export interface Commands {
-  /** At every start: names the data at the first, creates what the configuration names. */
+  /** At every start: names the data and makes the key of the secrets at the first, creates what the configuration names. */
   begin: {
-    takes: { readonly dataId: string; readonly pools: readonly PoolSpec[]; readonly limits: readonly LimitSpec[] };
+    takes: {
+      readonly dataId: string;
+      readonly leaseKey: string;
+      readonly pools: readonly PoolSpec[];
+      readonly limits: readonly LimitSpec[];
+    };
     gives: undefined;
   };
   attach: { takes: Attach; gives: InventoryAnswer | SessionRefused };

@@ -83,6 +83,7 @@ function answer(state: State, turn: Turn, command: Command): AnswerOf<CommandKin
       if (state.meta.dataId === "") state.setMeta(turn, { dataId: command.dataId });
       // What was over while no process was there is over before the first grant.
       endTemporary(state, turn);
+      if (state.meta.leaseKey === undefined) state.setMeta(turn, { leaseKey: command.leaseKey });
       return void seed(state, turn, command.pools, command.limits);
     case "attach":
       return attach(state, turn, command);

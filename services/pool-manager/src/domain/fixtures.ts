@@ -72,6 +72,7 @@ export class Bench {
     const { global = 10, a = 10, b = 10 } = capacities;
     this.do("begin", {
       dataId: "d",
+      leaseKey: "00",
       limits: [plainLimit("global", global), plainLimit("x", 3)],
       pools: [pool("a", a), pool("b", b)],
     });

@@ -9,7 +9,7 @@ const wallMs = 1_000_000;
 function coreOf(...limits: Limit[]): PoolCore {
   const core = new PoolCore(settings);
   core.load(limits.map((limit) => ({ t: "limit", name: limit.name, limit })));
-  core.decide({ kind: "begin", dataId: "d", pools: [], limits: [] }, { monoMs: 0, wallMs });
+  core.decide({ kind: "begin", dataId: "d", leaseKey: "00", pools: [], limits: [] }, { monoMs: 0, wallMs });
   return core;
 }
 

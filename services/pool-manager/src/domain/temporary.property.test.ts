@@ -51,7 +51,7 @@ class World {
 
   begin(): void {
     const limits = [plainLimit("global", 5), plainLimit("x", 3)];
-    this.do("begin", { dataId: "d", limits, pools: [pool("a", 4)] });
+    this.do("begin", { dataId: "d", leaseKey: "00", limits, pools: [pool("a", 4)] });
   }
 
   restart(): void {

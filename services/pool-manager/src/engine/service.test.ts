@@ -28,6 +28,7 @@ async function begin(remembered: number): Promise<SlowReads> {
     clock: new ManualClock(),
     logger: silentLogger,
     dataId: "d",
+    leaseKey: "00",
     pools: [pool("a", 10)],
     limits: [plainLimit("global", 10)],
     auditMs: 3_600_000,

@@ -30,6 +30,8 @@ export interface PoolEngineOptions {
   readonly telemetry?: Telemetry;
   /** Made at random by the caller; used only where the data are new. */
   readonly dataId: string;
+  /** Made at random by the caller, at least 32 bytes in hexadecimal; used only where the data are new. */
+  readonly leaseKey: string;
   readonly pools: Commands["begin"]["takes"]["pools"];
   readonly limits: Commands["begin"]["takes"]["limits"];
   /** Time between two audits, milliseconds. */
@@ -78,8 +80,8 @@ export class PoolEngine {
   /** Leads, as a standby from the epoch that it has `seen`, loads, and begins to tick. */
   async start(seen?: number): Promise<void> {
     await this.engine.start(seen);
-    const { dataId, pools, limits, settings, auditMs } = this.options;
-    await this.run("begin", { dataId, pools, limits });
+    const { dataId, leaseKey, pools, limits, settings, auditMs } = this.options;
+    await this.run("begin", { dataId, leaseKey, pools, limits });
     this.every(Math.max(50, settings.ttlMs / 20), () => this.tick());
     this.every(auditMs, async () => void (await this.audit()));
     this.every(60_000, () => this.prune());
@@ -120,6 +122,13 @@ export class PoolEngine {
   onRevoked(listener: (runner: string, revocations: readonly Revocation[]) => void): () => void {
     this.revokedListeners.add(listener);
     return () => void this.revokedListeners.delete(listener);
+  }
+
+  /** What the secrets of leases are derived from; there is one once it leads. */
+  get leaseKey(): string {
+    const { leaseKey } = this.core.state.meta;
+    if (leaseKey === undefined) throw new Error("there is no key of the leases' secrets before the first command");
+    return leaseKey;
   }
 
   /** Position of the end of the journal. */

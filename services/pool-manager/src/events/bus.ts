@@ -4,6 +4,7 @@ import type { Logger } from "@berth/chassis/log";
 import { subjects } from "@berth/contracts";
 import { eventToWire } from "../api/convert.js";
 import { completionsOf } from "../api/lease-api.js";
+import type { Proofs } from "../api/proofs.js";
 import { eventsOf } from "../engine/lease-events.js";
 import type { PoolEngine } from "../engine/service.js";
 
@@ -14,13 +15,15 @@ const eventsPerMessage = 500;
 export class PoolBus {
   private readonly engine: PoolEngine;
   private readonly bus: Bus;
+  private readonly proofs: Proofs;
   private readonly logger: Logger;
   private subscribing: Promise<Subscription | undefined> | undefined;
   private unlisten: (() => void) | undefined;
 
-  constructor(engine: PoolEngine, bus: Bus, logger: Logger) {
+  constructor(engine: PoolEngine, bus: Bus, proofs: Proofs, logger: Logger) {
     this.engine = engine;
     this.bus = bus;
+    this.proofs = proofs;
     this.logger = logger;
   }
 
@@ -49,13 +52,19 @@ export class PoolBus {
         await Promise.all(
           batches.map(async ({ runner, completions }) => {
             const check = new FieldCheck();
-            const items = completionsOf(check, completions);
+            const proved = completions.filter((completion) => this.proofs.admits("bus", completion, completion.proof));
+            if (proved.length < completions.length)
+              this.logger.warn(
+                { runner, dropped: completions.length - proved.length },
+                "broadcast completions that don't prove their lease's secret were dropped",
+              );
+            const items = completionsOf(check, proved);
             if (check.violations.length > 0)
               this.logger.warn(
                 { runner, violations: check.violations.slice(0, 5) },
                 "a broadcast completion is malformed and was dropped; the lease stream brings it again",
               );
-            else await this.engine.complete(runner, undefined, items);
+            else if (items.length > 0) await this.engine.complete(runner, undefined, items);
           }),
         );
       },

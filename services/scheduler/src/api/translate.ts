@@ -68,9 +68,10 @@ export function bidResult({ task, attempt, verdict, lease, message }: pool.BidRe
   }
 }
 
-function grantOf({ lease, token, pool: poolName, runner, incarnation, slot, state, traceParent }: pool.Lease): Grant {
+function grantOf(wire: pool.Lease): Grant {
+  const { lease, token, pool: poolName, runner, incarnation, slot, state, traceParent, secret } = wire;
   const active = state === pool.Lease_State.ACTIVE;
-  return { lease, token, pool: poolName, runner, incarnation, slot, active, traceParent };
+  return { lease, token, pool: poolName, runner, incarnation, slot, active, traceParent, secret };
 }
 
 /** A refusal in the words of the domain. */

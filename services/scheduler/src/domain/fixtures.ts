@@ -47,6 +47,7 @@ export function granted({ task, attempt }: AttemptRef, runner = "r1"): BidResult
     slot: `${runner}/1`,
     active: true,
     traceParent: "",
+    secret: Buffer.alloc(0),
   };
   return { task, attempt, verdict: "granted", grant };
 }

@@ -50,6 +50,8 @@ export interface Grant {
   readonly active: boolean;
   /** W3C traceparent of the grant's span; empty without tracing. */
   readonly traceParent: string;
+  /** Told to the runner and to nobody else. */
+  readonly secret: Buffer;
 }
 
 /** A granted task: what a runner gets, but for what to run. */

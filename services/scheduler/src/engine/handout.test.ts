@@ -18,6 +18,7 @@ const grant = (n: number) => ({
   slot: "r1/1",
   active: true,
   traceParent: "",
+  secret: Buffer.from("s"),
 });
 const assignments = (count: number): Assignment[] =>
   Array.from({ length: count }, (_, index) => ({

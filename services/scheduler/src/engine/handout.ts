@@ -79,9 +79,20 @@ export class Handout {
   /** One item of work. The grant's span is the parent of the run's. */
   workOf(assignment: Assignment, run: runner.Run): runner.Work {
     const { task, grant } = assignment;
-    const { lease, token, pool, slot } = grant;
+    const { lease, token, pool, slot, secret } = grant;
     const traceParent = this.options.tracer.handedOut(assignment);
-    return { lease, token, task: task.task, attempt: task.attempt, pool, slot, run, tenant: task.tenant, traceParent };
+    return {
+      lease,
+      token,
+      task: task.task,
+      attempt: task.attempt,
+      pool,
+      slot,
+      run,
+      tenant: task.tenant,
+      traceParent,
+      secret,
+    };
   }
 
   /** Sends what this turn brought. */

@@ -21,7 +21,7 @@ export interface Lease {
   task: string;
   /** Attempt at the task, from 1. */
   attempt: number;
-  /** Fencing token: larger than that of every lease granted before. */
+  /** Fencing token: larger than that of every lease granted before. 0 to callers without a token of the API. */
   token: bigint;
   /** Where it stands. Output only. */
   state: Lease_State;
@@ -29,7 +29,7 @@ export interface Lease {
   pool: string;
   /** Runner that holds it. */
   runner: string;
-  /** Incarnation of that runner's process. */
+  /** Incarnation of that runner's process. Empty to callers without a token of the API. */
   incarnation: string;
   /** Slot that it holds: unique among the occupying leases. */
   slot: string;
@@ -63,6 +63,11 @@ export interface Lease {
   revokeReason: string;
   /** W3C traceparent of what last moved it: the grant's span, later the completion's. Empty without tracing. */
   traceParent: string;
+  /**
+   * What the runner proves its completion with: 32 bytes that only the pool-manager knows. Set only in the answer to the bid that it was
+   * granted to; whoever bids tells it to the runner and to nobody else.
+   */
+  secret: Buffer;
   /** How often its bid had been overtaken when it was granted. A task that goes back without having spent a retry brings it to its next bid. */
   overtaken: bigint;
 }
@@ -398,6 +403,7 @@ function createBaseLease(): Lease {
     lateOutcome: undefined,
     revokeReason: "",
     traceParent: "",
+    secret: Buffer.alloc(0),
     overtaken: 0n,
   };
 }
@@ -463,6 +469,9 @@ export const Lease: MessageFns<Lease> = {
     }
     if (message.traceParent !== "") {
       writer.uint32(154).string(message.traceParent);
+    }
+    if (message.secret.length !== 0) {
+      writer.uint32(162).bytes(message.secret);
     }
     if (message.overtaken !== 0n) {
       if (BigInt.asIntN(64, message.overtaken) !== message.overtaken) {
@@ -638,6 +647,14 @@ export const Lease: MessageFns<Lease> = {
             message.traceParent = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.secret = Buffer.from(reader.bytes());
+            continue;
+          }
           case 30: {
             if (tag !== 240) {
               break;
@@ -703,6 +720,7 @@ export const Lease: MessageFns<Lease> = {
         : isSet(object.trace_parent)
         ? globalThis.String(object.trace_parent)
         : "",
+      secret: isSet(object.secret) ? Buffer.from(bytesFromBase64(object.secret)) : Buffer.alloc(0),
       overtaken: isSet(object.overtaken) ? BigInt(object.overtaken) : 0n,
     };
   },
@@ -766,6 +784,9 @@ export const Lease: MessageFns<Lease> = {
     if (message.traceParent !== "") {
       obj.traceParent = message.traceParent;
     }
+    if (message.secret.length !== 0) {
+      obj.secret = base64FromBytes(message.secret);
+    }
     if (message.overtaken !== 0n) {
       obj.overtaken = message.overtaken.toString();
     }
@@ -800,6 +821,7 @@ export const Lease: MessageFns<Lease> = {
       : undefined;
     message.revokeReason = object.revokeReason ?? "";
     message.traceParent = object.traceParent ?? "";
+    message.secret = object.secret ?? Buffer.alloc(0);
     message.overtaken = (object.overtaken !== undefined && object.overtaken !== null) ? BigInt(object.overtaken) : 0n;
     return message;
   },
@@ -1016,6 +1038,14 @@ export const LeaseEvent: MessageFns<LeaseEvent> = {
     return message;
   },
 };
+
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
+}
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 

@@ -223,7 +223,7 @@ export function pool_TypeToNumber(object: Pool_Type): number {
 export interface Runner {
   /** Runner id. */
   runner: string;
-  /** Incarnation of its process. */
+  /** Incarnation of its process. Empty to callers without a token of the API. */
   incarnation: string;
   /** Pools whose work it takes. */
   pools: string[];

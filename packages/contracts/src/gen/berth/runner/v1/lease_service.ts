@@ -124,7 +124,11 @@ export interface LeaseReport {
   /** What the runner does with it. */
   state: LeaseReport_State;
   /** The outcome, where the state is ENDED. */
-  outcome: Outcome | undefined;
+  outcome:
+    | Outcome
+    | undefined;
+  /** Proof of the outcome, as in Completion. */
+  proof: Buffer;
 }
 
 /** What the runner does with the lease. */
@@ -291,6 +295,12 @@ export interface Completion {
     | undefined;
   /** W3C traceparent of the run's span; empty without tracing. */
   traceParent: string;
+  /**
+   * Proves that this comes from who was told the lease's secret: the byte 1, which is the version, and HMAC-SHA256 with the secret over lease,
+   * token and outcome in the form that contracts' proof.ts defines. A completion on the bus counts only with it. In a call, which brings
+   * the token of the API, it may be missing (a promise never to start has none); a wrong one is answered VERDICT_STALE.
+   */
+  proof: Buffer;
 }
 
 /** Answers a completion, one result for each item, in order. An item that can't be looked up yet has none: send it again. */
@@ -317,7 +327,7 @@ export const CompletionResult_Verdict = {
   REPEATED: "VERDICT_REPEATED",
   /** LATE - The lease had ended before; the outcome is kept as a late result and may be accepted by a person or a rule. */
   LATE: "VERDICT_LATE",
-  /** STALE - The token is stale or the lease is unknown: nothing changed, and the refusal is recorded. */
+  /** STALE - The token is stale, the lease is unknown or the proof is wrong: nothing changed, and the refusal is recorded. */
   STALE: "VERDICT_STALE",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
@@ -1227,7 +1237,7 @@ export const AttachRunnerResponse: MessageFns<AttachRunnerResponse> = {
 };
 
 function createBaseLeaseReport(): LeaseReport {
-  return { lease: "", token: 0n, state: LeaseReport_State.UNSPECIFIED, outcome: undefined };
+  return { lease: "", token: 0n, state: LeaseReport_State.UNSPECIFIED, outcome: undefined, proof: Buffer.alloc(0) };
 }
 
 export const LeaseReport: MessageFns<LeaseReport> = {
@@ -1246,6 +1256,9 @@ export const LeaseReport: MessageFns<LeaseReport> = {
     }
     if (message.outcome !== undefined) {
       Outcome.encode(message.outcome, writer.uint32(34).fork()).join();
+    }
+    if (message.proof.length !== 0) {
+      writer.uint32(42).bytes(message.proof);
     }
     return writer;
   },
@@ -1295,6 +1308,14 @@ export const LeaseReport: MessageFns<LeaseReport> = {
             message.outcome = Outcome.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.proof = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1313,6 +1334,7 @@ export const LeaseReport: MessageFns<LeaseReport> = {
       token: isSet(object.token) ? BigInt(object.token) : 0n,
       state: isSet(object.state) ? leaseReport_StateFromJSON(object.state) : LeaseReport_State.UNSPECIFIED,
       outcome: isSet(object.outcome) ? Outcome.fromJSON(object.outcome) : undefined,
+      proof: isSet(object.proof) ? Buffer.from(bytesFromBase64(object.proof)) : Buffer.alloc(0),
     };
   },
 
@@ -1330,6 +1352,9 @@ export const LeaseReport: MessageFns<LeaseReport> = {
     if (message.outcome !== undefined) {
       obj.outcome = Outcome.toJSON(message.outcome);
     }
+    if (message.proof.length !== 0) {
+      obj.proof = base64FromBytes(message.proof);
+    }
     return obj;
   },
 
@@ -1344,6 +1369,7 @@ export const LeaseReport: MessageFns<LeaseReport> = {
     message.outcome = (object.outcome !== undefined && object.outcome !== null)
       ? Outcome.fromPartial(object.outcome)
       : undefined;
+    message.proof = object.proof ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -2150,7 +2176,7 @@ export const CompleteLeasesRequest: MessageFns<CompleteLeasesRequest> = {
 };
 
 function createBaseCompletion(): Completion {
-  return { lease: "", token: 0n, outcome: undefined, traceParent: "" };
+  return { lease: "", token: 0n, outcome: undefined, traceParent: "", proof: Buffer.alloc(0) };
 }
 
 export const Completion: MessageFns<Completion> = {
@@ -2169,6 +2195,9 @@ export const Completion: MessageFns<Completion> = {
     }
     if (message.traceParent !== "") {
       writer.uint32(34).string(message.traceParent);
+    }
+    if (message.proof.length !== 0) {
+      writer.uint32(42).bytes(message.proof);
     }
     return writer;
   },
@@ -2218,6 +2247,14 @@ export const Completion: MessageFns<Completion> = {
             message.traceParent = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.proof = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2240,6 +2277,7 @@ export const Completion: MessageFns<Completion> = {
         : isSet(object.trace_parent)
         ? globalThis.String(object.trace_parent)
         : "",
+      proof: isSet(object.proof) ? Buffer.from(bytesFromBase64(object.proof)) : Buffer.alloc(0),
     };
   },
 
@@ -2257,6 +2295,9 @@ export const Completion: MessageFns<Completion> = {
     if (message.traceParent !== "") {
       obj.traceParent = message.traceParent;
     }
+    if (message.proof.length !== 0) {
+      obj.proof = base64FromBytes(message.proof);
+    }
     return obj;
   },
 
@@ -2271,6 +2312,7 @@ export const Completion: MessageFns<Completion> = {
       ? Outcome.fromPartial(object.outcome)
       : undefined;
     message.traceParent = object.traceParent ?? "";
+    message.proof = object.proof ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -2729,6 +2771,14 @@ export interface LeaseServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<DetachRunnerRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<DetachRunnerResponse>;
+}
+
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

@@ -68,6 +68,8 @@ export interface Work {
   tenant: string;
   /** W3C traceparent of the assignment's span; empty without tracing. */
   traceParent: string;
+  /** Secret of the lease: the runner proves the completion with it, and tells it to nobody. */
+  secret: Buffer;
 }
 
 function createBaseStreamWorkRequest(): StreamWorkRequest {
@@ -421,6 +423,7 @@ function createBaseWork(): Work {
     run: undefined,
     tenant: "",
     traceParent: "",
+    secret: Buffer.alloc(0),
   };
 }
 
@@ -455,6 +458,9 @@ export const Work: MessageFns<Work> = {
     }
     if (message.traceParent !== "") {
       writer.uint32(74).string(message.traceParent);
+    }
+    if (message.secret.length !== 0) {
+      writer.uint32(82).bytes(message.secret);
     }
     return writer;
   },
@@ -544,6 +550,14 @@ export const Work: MessageFns<Work> = {
             message.traceParent = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.secret = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -571,6 +585,7 @@ export const Work: MessageFns<Work> = {
         : isSet(object.trace_parent)
         ? globalThis.String(object.trace_parent)
         : "",
+      secret: isSet(object.secret) ? Buffer.from(bytesFromBase64(object.secret)) : Buffer.alloc(0),
     };
   },
 
@@ -603,6 +618,9 @@ export const Work: MessageFns<Work> = {
     if (message.traceParent !== "") {
       obj.traceParent = message.traceParent;
     }
+    if (message.secret.length !== 0) {
+      obj.secret = base64FromBytes(message.secret);
+    }
     return obj;
   },
 
@@ -620,6 +638,7 @@ export const Work: MessageFns<Work> = {
     message.run = (object.run !== undefined && object.run !== null) ? Run.fromPartial(object.run) : undefined;
     message.tenant = object.tenant ?? "";
     message.traceParent = object.traceParent ?? "";
+    message.secret = object.secret ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -687,6 +706,14 @@ export interface WorkServiceClient<CallOptionsExt = {}> {
    * StreamWork.
    */
   pollWork(request: DeepPartial<PollWorkRequest>, options?: CallOptions & CallOptionsExt): Promise<PollWorkResponse>;
+}
+
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
