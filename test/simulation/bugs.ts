@@ -4,7 +4,8 @@ import type { PoolCore } from "@berth/pool-manager/internal/domain/core";
 import { attemptKey, type Lease } from "@berth/pool-manager/internal/domain/lease";
 import type { Limit } from "@berth/pool-manager/internal/domain/limits";
 import { release } from "@berth/pool-manager/internal/domain/release";
-import { type Committed, type Disk, SimulatedStore } from "./disk.js";
+import { FirstLeaderOnly, ForgetfulLookups, ForgetfulStore, UncheckedStore } from "./bug-stores.js";
+import type { Disk, SimulatedStore } from "./disk.js";
 import type { Process } from "./host.js";
 import type { Manager } from "./manager.js";
 import type { Ask, Reply } from "./messages.js";
@@ -26,47 +27,6 @@ export interface Bug {
   readonly unproved?: boolean;
   /** What to say when the engine has refused to answer. */
   unanswered?(manager: Manager, ask: Ask): Reply | undefined;
-}
-
-/** A commit that doesn't look at the leader row: a former leader can commit. */
-class UncheckedStore extends SimulatedStore {
-  protected override async apply(group: Committed): Promise<void> {
-    const { held } = this.disk;
-    const { epoch } = held;
-    held.epoch = group.epoch;
-    held.n = group.n - 1;
-    await super.apply(group);
-    held.epoch = Math.max(epoch, group.epoch);
-  }
-}
-
-/** A restart that doesn't find one of the live leases. */
-class ForgetfulStore extends SimulatedStore {
-  override async lead(holder: string): ReturnType<SimulatedStore["lead"]> {
-    const loaded = await super.lead(holder);
-    const forgotten = (await this.occupying()).leases.find(({ state }) => state === "ACTIVE")?.id;
-    if (forgotten === undefined) return loaded;
-    const groups = loaded.groups.map(({ n, changes }) => ({
-      n,
-      changes: changes.filter((change) => change.k !== "lease" || change.l.id !== forgotten),
-    }));
-    return { ...loaded, rows: loaded.rows.filter((row) => row.t !== "lease" || row.lease.id !== forgotten), groups };
-  }
-}
-
-/** Attempts that the memory has forgotten aren't looked up. */
-class ForgetfulLookups extends SimulatedStore {
-  override async finishedByKeys(): ReturnType<SimulatedStore["finishedByKeys"]> {
-    return [];
-  }
-}
-
-/** Nobody can lead after the first. */
-class FirstLeaderOnly extends SimulatedStore {
-  override lead(holder: string): ReturnType<SimulatedStore["lead"]> {
-    if (this.disk.held.epoch > 0) return Promise.reject(new Error("somebody leads"));
-    return super.lead(holder);
-  }
 }
 
 type Decide = PoolCore["decide"];
