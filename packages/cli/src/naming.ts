@@ -8,6 +8,9 @@ import { lastSet } from "./last-set.js";
 /** A set, or a task by `{set}/{task}`. */
 export type Named = { readonly set: string } | { readonly task: string };
 
+const setName = /^(?!.*\.\.)[a-z0-9][a-z0-9._-]{0,62}$/;
+const taskName = /^(?!.*\.\.)[a-zA-Z0-9][a-zA-Z0-9._-]{0,126}$/;
+
 /** Candidates that an error lists. */
 const candidatesMost = 10;
 
@@ -17,7 +20,12 @@ const candidatesMost = 10;
  */
 export async function resolve(client: BerthClient, name: string, io: Io): Promise<Named> {
   const at = name.indexOf("/");
-  if (at >= 0) return { task: `${await setOf(client, name.slice(0, at), io)}/${name.slice(at + 1)}` };
+  if (at >= 0) {
+    const [set, id] = [name.slice(0, at), name.slice(at + 1)];
+    // What can't be a name is looked for nowhere: the registry says what is wrong with it.
+    if ((set !== "@last" && !setName.test(set)) || !taskName.test(id)) return { task: name };
+    return { task: `${await setOf(client, set, io)}/${id}` };
+  }
   if (name === "@last") return { set: await setOf(client, name, io) };
   const sets = await setsLike(client, name);
   if (sets.includes(name)) return { set: name };
@@ -63,7 +71,7 @@ export async function setOf(client: BerthClient, name: string, io: Io): Promise<
 /** Sets that begin so, an exact one alone. */
 async function setsLike(client: BerthClient, name: string): Promise<string[]> {
   // What can't begin a set's id needs no question; an id may be a task's then.
-  if (!/^[a-z0-9][a-z0-9._-]{0,62}$/.test(name)) return [];
+  if (!setName.test(name)) return [];
   const exact = await client.registry.getTaskSet({ set: name }).catch(() => undefined);
   if (exact?.taskSet !== undefined) return [name];
   const { taskSets } = await client.registry.listTaskSets({ prefix: name, pageSize: candidatesMost + 1 });
@@ -71,7 +79,7 @@ async function setsLike(client: BerthClient, name: string): Promise<string[]> {
 }
 
 async function tasksCalled(client: BerthClient, id: string): Promise<string[]> {
-  if (!/^[A-Za-z0-9][\w.:-]*$/.test(id)) return [];
+  if (!taskName.test(id)) return [];
   const { tasks } = await client.registry.listTasks({ filter: { ids: [id] }, pageSize: candidatesMost + 1 });
   return tasks.map(({ task }) => task);
 }
