@@ -30,6 +30,8 @@ describe("the pools of the local runner", () => {
 
   it("follow the catalogue, also after its watch has broken, and stay as they were meanwhile", async () => {
     const watches: PushStream<pool.WatchCatalogueResponse>[] = [];
+    let calls = 0;
+    const start = async () => void calls++;
     const served: { pools: readonly string[]; capacity?: number }[] = [];
     const follower = followLocalPools({
       watch: (signal) => {
@@ -39,7 +41,8 @@ describe("the pools of the local runner", () => {
         return watch;
       },
       capacity: (together) => together + 1,
-      runner: { serve: (offer) => void served.push(offer) },
+      runner: { serve: (offer) => void served.push(offer), start, drain: start, stop: start },
+      atOnce: false,
       clock: systemClock,
       logger: silentLogger,
     });
@@ -50,8 +53,12 @@ describe("the pools of the local runner", () => {
       watches.at(-1)?.push(pool.WatchCatalogueResponse.fromPartial({ pools: [...pools] }));
     const started = follower.start();
     await sees(() => watches.length === 1);
-    say(poolOf("a"));
+    say(poolOf("z", REMOTE));
     await started;
+    expect([served.splice(0), follower.isStarted, calls]).toEqual([[{ pools: [], capacity: 1 }], false, 0]);
+    say(poolOf("a"));
+    await sees(() => served.length === 1);
+    expect([follower.isStarted, calls]).toEqual([true, 1]);
     expect(served).toEqual([{ pools: ["a"], capacity: 3 }]);
     watches[0]?.fail(new Error("gone"));
     await sees(() => watches.length === 2);

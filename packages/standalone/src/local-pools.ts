@@ -1,5 +1,6 @@
 // The pools that the local runner serves: those of type local-process that the catalogue has now, whoever made them and whenever.
 import { type Clock, delay } from "@berth/chassis/clock";
+import { describe } from "@berth/chassis/errors";
 import type { Component } from "@berth/chassis/lifecycle";
 import type { Logger } from "@berth/chassis/log";
 import { pool } from "@berth/contracts";
@@ -38,19 +39,37 @@ export interface FollowOptions {
   watch(signal: AbortSignal): AsyncIterable<pool.WatchCatalogueResponse>;
   /** Capacity of the runner where its pools allow so many tasks together. */
   capacity(together: number): number;
-  readonly runner: Pick<Runner, "serve">;
+  readonly runner: Pick<Runner, "serve" | "start" | "drain" | "stop">;
+  /** True starts the runner although there is no local pool: an earlier process of it may have left something. */
+  readonly atOnce: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** Keeps the local runner to the catalogue. `start` settles once it serves the pools that there are; a watch that breaks is opened again. */
-export function followLocalPools({ watch, capacity, runner, clock, logger }: FollowOptions): Component {
+/** The local runner as it follows the catalogue. */
+export interface LocalRunner extends Component {
+  /** False until there has been a local pool: nobody is told of a runner that has nothing to serve. */
+  readonly isStarted: boolean;
+}
+
+/**
+ * Keeps the local runner to the catalogue. It starts with the first local pool, whenever that is made. `start` settles once it serves the pools
+ * that there are; a watch that breaks is opened again.
+ */
+export function followLocalPools(options: FollowOptions): LocalRunner {
+  const { watch, capacity, runner, atOnce, clock, logger } = options;
   const stopping = new AbortController();
+  let running: Promise<void> | undefined;
   let served: readonly string[] = [];
   let following: Promise<void> | undefined;
   const take = (catalogue: readonly pool.Pool[]): void => {
     const { pools, together, left } = localPoolsOf(catalogue, served);
     runner.serve({ pools, capacity: capacity(together) });
+    // What it serves is known before it attaches.
+    if (running === undefined && (atOnce || pools.length > 0)) {
+      running = runner.start();
+      running.catch((error: unknown) => logger.error({ error: describe(error) }, "the local runner can't start"));
+    }
     if (left.length > 0)
       logger.warn(
         { left },
@@ -67,19 +86,26 @@ export function followLocalPools({ watch, capacity, runner, clock, logger }: Fol
           waitMs = backOffFirstMs;
         }
       } catch (error) {
-        if (!stopping.signal.aborted) logger.info({ error: String(error) }, "the watch of the catalogue has broken");
+        if (!stopping.signal.aborted) logger.info({ error: describe(error) }, "the watch of the catalogue has broken");
       }
       await delay(clock, waitMs, stopping.signal);
     }
   };
   return {
-    start: () =>
-      new Promise<void>((resolve) => {
+    get isStarted() {
+      return running !== undefined;
+    },
+    async start() {
+      await new Promise<void>((resolve) => {
         following ??= follow(resolve).finally(resolve);
-      }),
+      });
+      await running;
+    },
+    drain: async () => (running === undefined ? undefined : runner.drain()),
     async stop() {
       stopping.abort();
       await following;
+      if (running !== undefined) await runner.stop();
     },
   };
 }

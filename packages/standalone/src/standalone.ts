@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { InProcessBus } from "@berth/chassis/bus";
 import { delay, systemClock } from "@berth/chassis/clock";
@@ -201,8 +202,10 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
       }),
     ),
     inTurn(async () => {
+      const runnerFolder = join(dataFolder, "runner");
+      const hasRun = existsSync(runnerFolder);
       const made = createRunner({
-        dataFolder: join(dataFolder, "runner"),
+        dataFolder: runnerFolder,
         id: config.runner.id,
         poolManagerAddress: address("poolManager"),
         schedulerAddress: address("scheduler"),
@@ -217,23 +220,22 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
         ...(config.runner.secretsFolder === undefined ? {} : { secretsFolder: config.runner.secretsFolder }),
       });
       local.runner = made;
-      readiness.push(() => made.health);
       const channel = createChannel(address("poolManager"));
       const catalogue = createClient(pool.PoolServiceDefinition, channel);
       const following = followLocalPools({
         watch: (signal) => catalogue.watchCatalogue({}, { signal }),
         capacity: (together) => localCapacity(config, together),
         runner: made,
+        atOnce: hasRun,
         clock,
         logger: loggerOf("runner"),
       });
+      readiness.push(() => (following.isStarted ? made.health : { ready: true, checks: {} }));
       return {
-        // What it serves is known before it attaches.
-        start: () => following.start().then(() => made.start()),
-        drain: () => made.drain(),
+        start: () => following.start(),
+        drain: async () => following.drain?.(),
         stop: async () => {
           await following.stop();
-          await made.stop();
           channel.close();
         },
       };
