@@ -30,12 +30,14 @@ export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware
     const [service = "", method = ""] = call.method.path.slice(1).split("/");
     const finish = meter(service, method, call.requestStream || call.responseStream);
     let status: Status = Status.OK;
+    // What a handler has refused rests on its service's truth as much as an answer does: both are told by a leader only.
+    let fence: CallMiddlewareOptions["fence"];
     try {
       const trusted = authorize(expected, service, method, context);
       const redact = trusted ? undefined : redactorOf(`${service}/${method}`);
       if (call.request instanceof UnreadableRequest) throw call.request.toError(method);
       const request = call.requestStream ? readableOnly(call.request, method) : call.request;
-      const fence = service.startsWith("grpc.") ? undefined : options.fence;
+      fence = service.startsWith("grpc.") ? undefined : options.fence;
       if (call.responseStream) {
         const stream = linkedSignal(context.signal, stopping);
         try {
@@ -61,7 +63,8 @@ export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware
         await fence?.();
         return (redact ? redact(step.value) : step.value) as never;
       });
-    } catch (error) {
+    } catch (thrown) {
+      const error = await fenced(thrown, fence);
       const told = asServerError(error, options, `${service}/${method}`);
       status = told.code;
       throw told;
@@ -69,6 +72,17 @@ export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware
       finish(status);
     }
   };
+}
+
+/** A refusal of a handler, or why it may not leave. What isn't an answer (an abort, a fault, that we stop) needs no leave. */
+async function fenced(thrown: unknown, fence: CallMiddlewareOptions["fence"]): Promise<unknown> {
+  if (!(thrown instanceof ReasonError) || serverFaults.has(thrown.status)) return thrown;
+  try {
+    await fence?.();
+    return thrown;
+  } catch (lost) {
+    return lost;
+  }
 }
 
 /** True if the caller brought the token, or none is asked. @throws ReasonError if the method needs it and the caller didn't. */

@@ -156,9 +156,9 @@ export type TaskInput = z.input<typeof taskSchema>;
 /** One task, checked, quantities as numbers. */
 export type CheckedTask = z.output<typeof taskSchema>;
 
-/** Ids of the tasks that a task needs. */
+/** Ids of the tasks that a task needs. Where a need is no need at all, what was written stands there still: it isn't looked at. */
 export function needIds({ needs = [] }: Pick<CheckedTask, "needs">): string[] {
-  return needs.map(({ task }) => task);
+  return needs.flatMap(({ task }) => (typeof task === "string" ? [task] : []));
 }
 
 /** What a task file may give for all its tasks; see `withDefaults` for how it is merged. */
@@ -190,7 +190,7 @@ export function taskFileSchema(options: { openSet?: boolean } = {}) {
       }
       for (const [index, task] of file.tasks.entries()) {
         for (const [at, { task: need }] of (task.needs ?? []).entries()) {
-          if (first.has(need) || options.openSet === true) continue;
+          if (typeof need !== "string" || first.has(need) || options.openSet === true) continue;
           context.addIssue({
             code: "custom",
             path: ["tasks", index, "needs", at],
