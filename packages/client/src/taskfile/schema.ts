@@ -151,8 +151,6 @@ export const taskSchema = z
     if (task.stdin !== undefined && task.run === undefined) problem("stdin", "only a run takes standard input");
   });
 
-/** One task as people write it. */
-export type TaskInput = z.input<typeof taskSchema>;
 /** One task, checked, quantities as numbers. */
 export type CheckedTask = z.output<typeof taskSchema>;
 
