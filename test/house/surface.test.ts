@@ -5,9 +5,9 @@ import { files, read, sources } from "./tree.js";
 // Every source is read and parsed.
 vi.setConfig({ testTimeout: 60_000 });
 
-/** Entry points: the index of every package and service, and of every part of chassis. The generated contracts speak through the protos. */
+/** Entry points: the index of every package and service, and of every part of chassis and wire. The generated contracts speak through the protos. */
 const indexes = sources.filter((path) =>
-  /^(packages|services)\/[^/]+\/src\/index\.ts$|^packages\/chassis\/src\/[^/]+\/index\.ts$/.test(path),
+  /^(packages|services)\/[^/]+\/src\/index\.ts$|^packages\/(chassis|wire)\/src\/[^/]+\/index\.ts$/.test(path),
 );
 
 describe("what packages export", () => {

@@ -8,7 +8,7 @@ import { until } from "./harness/until.js";
 
 // What @berth/cli, @berth/client and @berth/runner are made of.
 const workspaces = [
-  ...["contracts", "chassis", "client", "runner", "standalone", "cli"].map((name) => `packages/${name}`),
+  ...["contracts", "wire", "chassis", "client", "runner", "standalone", "cli"].map((name) => `packages/${name}`),
   ...["registry", "pool-manager", "scheduler", "metrics"].map((name) => `services/${name}`),
 ];
 /** npm couldn't reach a registry, and its cache doesn't hold everything. */

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { lostKeyAt, lostKeyMessage } from "@berth/chassis/config";
-import { describe } from "@berth/chassis/errors";
-import { createChannel, createClient as createTypedClient, ReasonError } from "@berth/chassis/grpc";
-import { noTelemetry, type Telemetry } from "@berth/chassis/telemetry";
 import { metrics, pool, registry, runner, scheduler } from "@berth/contracts";
+import { lostKeyAt, lostKeyMessage } from "@berth/wire/config";
+import { describe } from "@berth/wire/errors";
+import { createChannel, createClient as createTypedClient, ReasonError } from "@berth/wire/grpc";
+import { noTelemetry, type Telemetry } from "@berth/wire/telemetry";
 import { type EndpointOptions, type Endpoints, findEndpoints } from "./endpoints.js";
 import { partRequestId, placedInWhole, type SubmitOptions, type Submitted, splitTasks } from "./submit.js";
 import { filterOf, type Task, type TaskSelection, type TaskSet, told, toldSet } from "./task.js";

@@ -1,7 +1,7 @@
 // Where the four services are, and the token for mutations: from options, from a data folder, or the usual ports.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { parseYaml, readText } from "@berth/chassis/config";
+import { parseYaml, readText } from "@berth/wire/config";
 import { z } from "zod";
 
 /** gRPC addresses, `host:port`; those of a service with standbys all, with commas, in the order of trial. */

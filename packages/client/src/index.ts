@@ -1,5 +1,5 @@
 /** The client SDK of Berth: submit, watch, and the task file. */
-export { ReasonError } from "@berth/chassis/grpc";
+export { ReasonError } from "@berth/wire/grpc";
 export {
   type BerthClient,
   type BerthClientOptions,

@@ -1,6 +1,6 @@
-import { ManualClock } from "@berth/chassis/clock";
-import { ReasonError } from "@berth/chassis/grpc";
 import { registry } from "@berth/contracts";
+import { ManualClock } from "@berth/wire/clock";
+import { ReasonError } from "@berth/wire/grpc";
 import { expect, it } from "vitest";
 import { told } from "./task.js";
 import { Tally, watchTasks } from "./watch.js";

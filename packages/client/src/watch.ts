@@ -1,7 +1,8 @@
 // Watching with resume: a broken connection costs a delay, never a change.
-import { type Clock, delay, systemClock } from "@berth/chassis/clock";
-import { type Reason, ReasonError } from "@berth/chassis/grpc";
+
 import type { registry } from "@berth/contracts";
+import { type Clock, delay, systemClock } from "@berth/wire/clock";
+import { type Reason, ReasonError } from "@berth/wire/grpc";
 import { finalStates, type Task, type TaskState } from "./task.js";
 
 const firstDelayMs = 100;

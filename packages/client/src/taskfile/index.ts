@@ -1,5 +1,5 @@
-import { parseYaml } from "@berth/chassis/config";
 import type { registry } from "@berth/contracts";
+import { parseYaml } from "@berth/wire/config";
 import { taskFileSchema } from "./schema.js";
 import { toSpec, withDefaults } from "./translate.js";
 

@@ -1,5 +1,5 @@
 // The task file: what people write. Strict everywhere, so that a misspelt key is an error and not silence.
-import { asWritten, bytes, cpu } from "@berth/chassis/config";
+import { asWritten, bytes, cpu } from "@berth/wire/config";
 import { z } from "zod";
 import { duration } from "../quantities.js";
 import { findCycle } from "./order.js";
