@@ -11,6 +11,7 @@ export interface SpanOptions {
   readonly parent?: string;
   /** Default: internal. */
   readonly kind?: SpanRole;
+  /** What is known of it from the beginning. Default: nothing. */
   readonly attributes?: Readonly<Record<string, string | number | boolean>>;
   /** Traceparents of spans that this one has to do with, without being their child. Malformed ones are left out. */
   readonly links?: readonly string[];
@@ -22,6 +23,7 @@ export interface SpanOptions {
 export interface TraceSpan {
   /** W3C traceparent that makes other spans its children; empty while tracing is off. */
   readonly traceParent: string;
+  /** Adds to what is known of it; a name given again is replaced. */
   setAttribute(name: string, value: string | number | boolean): void;
   /** Marks the span as failed. */
   fail(message: string): void;
@@ -35,6 +37,7 @@ export interface TraceSpan {
 export interface Telemetry {
   /** False: nothing is recorded and every traceparent is empty. */
   readonly enabled: boolean;
+  /** Begins a span; whoever does so ends it. */
   startSpan(name: string, options?: SpanOptions): TraceSpan;
   /** Traceparent of the active span; empty without one. */
   activeTraceParent(): string;
