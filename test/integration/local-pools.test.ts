@@ -55,6 +55,6 @@ describe("a local-process pool that is made while Berth runs", () => {
   it("waits no longer than until the runner serves it, also for what was submitted before", async () => {
     await run("pool", "create", "later", "--max-concurrency", "1");
     const { set } = await berth.client.submit([{ id: "one", run: ["true"], pool: "later" }]);
-    expect((await berth.client.wait(set)).taskCounts).toEqual({ SUCCEEDED: 1n });
+    expect((await berth.client.wait(set)).taskCounts).toEqual({ SUCCEEDED: 1 });
   });
 });

@@ -1,7 +1,7 @@
 // Submitting: what fits into one request goes as one, all or none; what doesn't is split.
 import { createHash } from "node:crypto";
-import { ReasonError } from "@berth/chassis/grpc";
 import { registry } from "@berth/contracts";
+import { ReasonError } from "@berth/wire/grpc";
 import { findCycle, inOrder } from "./taskfile/index.js";
 
 /** Most tasks of one request. */

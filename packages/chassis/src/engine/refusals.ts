@@ -1,4 +1,4 @@
-import { ReasonError } from "../grpc/reasons.js";
+import { ReasonError } from "@berth/wire/grpc";
 import type { EngineState } from "./engine.js";
 
 /** What a refusal depends on. */

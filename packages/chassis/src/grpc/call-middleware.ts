@@ -1,11 +1,11 @@
 import { timingSafeEqual } from "node:crypto";
 import { needs, redactorOf } from "@berth/contracts";
+import { ReasonError } from "@berth/wire/grpc";
 import { type CallContext, ServerError, type ServerMiddleware, Status } from "nice-grpc-common";
 import { Counter, Histogram, type Registry } from "prom-client";
 import { describe } from "../errors/index.js";
 import type { Logger } from "../log/index.js";
 import type { Telemetry } from "../telemetry/index.js";
-import { ReasonError } from "./reasons.js";
 import { readableOnly, UnreadableRequest } from "./unreadable.js";
 
 /** What the middleware of a server needs. */

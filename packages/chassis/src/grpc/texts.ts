@@ -1,7 +1,8 @@
 // What no request may hold in a text, checked once for every message that comes in: it would be cut or lost later, where nobody could tell whose
 // it was. NUL ends a text for operating systems, and a column of PostgreSQL can't hold it.
+
+import type { ReasonError } from "@berth/wire/grpc";
 import { type Violation, violated } from "./field-check.js";
-import type { ReasonError } from "./reasons.js";
 
 interface Encoder {
   encode(message: unknown): { finish(): Uint8Array };

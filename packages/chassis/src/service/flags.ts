@@ -1,5 +1,5 @@
+import { fields, kind } from "@berth/wire/config";
 import type { z } from "zod";
-import { fields, kind } from "../config/shape.js";
 
 /** A command line, read. */
 export interface CommandLine {

@@ -1,3 +1,4 @@
+import { activeTraceParent, formatTraceParent, parseTraceParent } from "@berth/wire/telemetry";
 import {
   context,
   DiagLogLevel,
@@ -25,7 +26,6 @@ import type { Logger } from "../log/index.js";
 import { installContext } from "./context.js";
 import { resourceAttributes, sampling } from "./environment.js";
 import type { SpanOptions, SpanRole, Telemetry, TelemetryOptions, TraceSpan } from "./index.js";
-import { activeTraceParent, formatTraceParent, parseTraceParent } from "./traceparent.js";
 
 /** Milliseconds that one export, and so the end of tracing, may take. */
 const exportTimeoutMs = 3_000;

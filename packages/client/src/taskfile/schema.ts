@@ -1,5 +1,5 @@
 // The task file: what people write. Strict everywhere, so that a misspelt key is an error and not silence.
-import { asWritten, bytes, cpu } from "@berth/chassis/config";
+import { asWritten, bytes, cpu } from "@berth/wire/config";
 import { z } from "zod";
 import { duration } from "../quantities.js";
 import { findCycle } from "./order.js";
@@ -151,8 +151,6 @@ export const taskSchema = z
     if (task.stdin !== undefined && task.run === undefined) problem("stdin", "only a run takes standard input");
   });
 
-/** One task as people write it. */
-export type TaskInput = z.input<typeof taskSchema>;
 /** One task, checked, quantities as numbers. */
 export type CheckedTask = z.output<typeof taskSchema>;
 

@@ -13,6 +13,7 @@ export interface Door {
   readonly host?: string;
   /** Asked of whoever changes something. */
   readonly token?: unknown;
+  /** It may stand open to everybody all the same. Default false. */
   readonly insecure?: boolean;
 }
 

@@ -4,6 +4,7 @@ import { z } from "zod";
 export interface Address {
   /** Name, IPv4 or IPv6 address (without brackets). */
   readonly host: string;
+  /** 1 to 65535. */
   readonly port: number;
 }
 

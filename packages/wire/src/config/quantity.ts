@@ -3,7 +3,9 @@ import { show } from "./problem.js";
 
 /** The least and the most that a quantity may be, in its own unit. */
 export interface QuantityBounds {
+  /** Least that is taken, included. */
   readonly min?: number;
+  /** Most that is taken, included. */
   readonly max?: number;
 }
 
