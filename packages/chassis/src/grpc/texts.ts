@@ -36,7 +36,7 @@ function look(value: unknown, path: string, violations: Violation[]): void {
     if (at >= 0)
       violations.push({
         field: path,
-        description: `holds a NUL character (at position ${at}), which no text here may: remove it`,
+        description: `holds a NUL character (at position ${at}), which isn't allowed in any text here: remove it`,
       });
   } else if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) look(value[index], `${path}[${index}]`, violations);
