@@ -209,10 +209,7 @@ export class Engine<Command, Outcome, Change, Row> {
     try {
       await store.resign(this.currentEpoch);
     } catch (error) {
-      logger.warn(
-        { err: error },
-        `${name} couldn't give up its leadership; a standby takes over only after it has been silent for a while`,
-      );
+      logger.warn({ err: error }, `${name} couldn't give up its leadership; a standby will take over later`);
     }
   }
 
