@@ -56,7 +56,7 @@ describe("a task file is refused, with file, line, field, value and bound, and n
     [
       "a cycle",
       `${task("needs: [b]")}- {id: b, run: x, needs: [c]}\n- {id: c, run: x, needs: [a]}`,
-      ":2:31 tasks[0].needs: the tasks wait for each other in a circle: a needs b needs c needs a. Take one",
+      ":2:31 tasks[0].needs: the tasks wait for each other in a circle: a needs b needs c needs a. Remove one",
     ],
     [
       "an unknown pool",
