@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { files, read, sources } from "./tree.js";
 
-const topFolders = [".ci", ".github", "deploy", "docs", "examples", "packages", "proto", "scripts", "services", "test"];
+const topFolders = [
+  ...[".changeset", ".ci", ".github"],
+  ...["deploy", "docs", "examples", "packages", "proto", "scripts", "services", "test"],
+];
 const packageNames = ["chassis", "cli", "client", "contracts", "dashboard", "runner", "standalone", "testkit", "wire"];
 const serviceNames = ["metrics", "pool-manager", "registry", "scheduler"];
 const serviceFolders = ["api", "domain", "engine", "events", "store"];

@@ -95,7 +95,7 @@ function authorize(expected: Buffer | undefined, service: string, method: string
   const what = given === undefined ? "needs a token" : "was called with a wrong token";
   throw new ReasonError(
     "UNAUTHENTICATED",
-    `${method} ${what}: send the header "authorization: Bearer <token>"; the token lies in the file "token" of the data folder`,
+    `${method} ${what}: send the header "authorization: Bearer <token>"; the token is in the file "token" of the data folder`,
   );
 }
 

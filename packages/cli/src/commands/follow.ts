@@ -130,7 +130,7 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
     if (drawn) screen.clear();
     if (!away.tooLong) return "detached";
     line(
-      `Berth was away for ${formatDuration(options.giveUpMs ?? 0)}, and how the tasks went isn't known. They go on when it is back; see then: ${hint(io, `watch ${set}`)}`,
+      `Berth has been away for ${formatDuration(options.giveUpMs ?? 0)}, and how the tasks went isn't known. They go on when it is back; then see: ${hint(io, `watch ${set}`)}`,
     );
     return "gaveUp";
   } finally {

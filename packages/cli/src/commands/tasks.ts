@@ -43,7 +43,10 @@ export function listSets(options: GlobalOptions & { limit: string }, io: Io): Pr
     const { taskSets } = await client.registry.listTaskSets({ pageSize });
     if (options.json === true) printJson(io, taskSets);
     else if (taskSets.length === 0)
-      say(io, `nothing was submitted yet; begin with \`${hint(io, "run FILE")}\` or \`${hint(io, "run -- COMMAND")}\``);
+      say(
+        io,
+        `nothing has been submitted yet; begin with \`${hint(io, "run FILE")}\` or \`${hint(io, "run -- COMMAND")}\``,
+      );
     else {
       const now = systemClock.wallMs();
       table(

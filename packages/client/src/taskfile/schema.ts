@@ -84,7 +84,7 @@ const shared = {
   limits: z
     .union([z.record(limitName, weight), z.array(limitName).max(16)], {
       error:
-        "isn't a set of limits: write them with whole weights of 1 and more, such as { api:llm: 2 }, or a list of names (weight 1 each)",
+        "isn't a set of limits: write them with whole weights of 1 or more, such as { api:llm: 2 }, or a list of names (weight 1 each)",
     })
     .optional()
     .describe("Named limits that the task occupies, with weights; a list of names means weight 1 each. At most 16."),
@@ -201,7 +201,7 @@ export function taskFileSchema(options: { openSet?: boolean } = {}) {
         context.addIssue({
           code: "custom",
           path: ["tasks", first.get(cycle[0] ?? "") ?? 0, "needs"],
-          message: `the tasks wait for each other in a circle: ${cycle.join(" needs ")}. Take one of these needs away`,
+          message: `the tasks wait for each other in a circle: ${cycle.join(" needs ")}. Remove one of these needs`,
         });
     });
 }

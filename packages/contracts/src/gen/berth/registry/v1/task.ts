@@ -84,7 +84,7 @@ export const Task_State = {
   CANCELLING: "STATE_CANCELLING",
   /** SUCCEEDED - Done. Final. */
   SUCCEEDED: "STATE_SUCCEEDED",
-  /** FAILED - Failed for good. Final but for RetryTasks, which begins anew. */
+  /** FAILED - Failed for good. Final but for RetryTasks, which begins again. */
   FAILED: "STATE_FAILED",
   /** CANCELLED - Cancelled before it succeeded. Final but for RetryTasks. */
   CANCELLED: "STATE_CANCELLED",
