@@ -26,7 +26,7 @@ export function status(options: GlobalOptions, io: Io): Promise<number> {
     else {
       const { addresses, dataFolder } = client.endpoints;
       say(io, `Berth at ${addresses.registry}${dataFolder === undefined ? "" : `, data folder ${dataFolder}`}`);
-      say(io, `${now.runningCount} running (${now.startedCount} begun), ${queueLine(queue)}`);
+      say(io, `${runningWords(now)}, ${queueLine(queue)}`);
       const holds = held === undefined ? undefined : holdsLine(held);
       if (holds !== undefined) say(io, holds);
       if (now.grantingStopped) say(io, paint(io, "red", `granting has stopped: ${now.stopReason}`));
@@ -43,6 +43,15 @@ export function status(options: GlobalOptions, io: Io): Promise<number> {
     }
     return 0;
   });
+}
+
+/** What occupies, by the states that the board counts: `4 running, 1 starting`. */
+export function runningWords({
+  runningCount,
+  startedCount,
+}: Pick<pool.GetStatusResponse, "runningCount" | "startedCount">): string {
+  const starting = runningCount - startedCount;
+  return starting === 0n ? `${startedCount} running` : `${startedCount} running, ${starting} starting`;
 }
 
 /** `berth pools`. */

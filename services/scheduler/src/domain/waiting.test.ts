@@ -31,6 +31,11 @@ describe("the word for what holds a task back", () => {
     ["build cpu 2/2", [refusal("LIMIT_FULL", { limit: "pool:build:cpu", pool: "build" })]],
     ["pool build paused", [refusal("LIMIT_FULL", { limit: "a" }), refusal("POOL_PAUSED", { pool: "build" })]],
     ["no runner in build", [refusal("NO_RUNNER", { pool: "build" })]],
+    [
+      "no runner has handler render",
+      [refusal("LIMIT_FULL", { limit: "a" }), refusal("NO_HANDLER", { handler: "render" })],
+    ],
+    ["no runner of build has handler render", [refusal("NO_HANDLER", { pool: "build", handler: "render" })]],
     ["api too small: needs 3 of 2", [refusal("LIMIT_TOO_SMALL", { limit: "api", wanted: 3 })]],
     ["next in turn", []],
     ["x of tomorrow", [refusal("OF_TOMORROW", { limit: "x" })]],

@@ -81,6 +81,8 @@ export function shortCause(refusals: readonly RefusalFacts[]): string {
       return `${name} starts spent`;
     case "NO_RUNNER":
       return pool === "" ? "no runner" : `no runner in ${pool}`;
+    case "NO_HANDLER":
+      return `no runner${pool === "" ? "" : ` of ${pool}`} has handler ${first.handler}`;
     case "RUNNERS_FULL":
       return pool === "" ? "runners full" : `runners of ${pool} full`;
     case "POOL_PAUSED":
@@ -101,4 +103,4 @@ function weightOf({ reason, limit }: RefusalFacts): number {
   return limit === "" || limit.startsWith("pool:") ? 2 : 1;
 }
 
-const lasting = new Set(["GRANTING_STOPPED", "POOL_PAUSED", "NO_RUNNER", "LIMIT_TOO_SMALL"]);
+const lasting = new Set(["GRANTING_STOPPED", "POOL_PAUSED", "NO_RUNNER", "NO_HANDLER", "LIMIT_TOO_SMALL"]);
