@@ -85,7 +85,11 @@ function checkPools(
   if (task.skill !== "" && !found.name(`${at}.skill`, task.skill)) return [];
   if (task.pool !== "" && !found.name(`${at}.pool`, task.pool)) return [];
   if (task.pool !== "" && !catalogue.pool(task.pool)) {
-    found.add(`${at}.pool`, `there is no pool ${quote(task.pool)}: ${known()}; create it first, or choose another`);
+    found.lack(
+      `pool ${task.pool}`,
+      `${at}.pool`,
+      (tasks) => `there is no pool ${quote(task.pool)}${named(tasks)}: ${known()}; create it first, or choose another`,
+    );
     return [];
   }
   if (task.pool !== "" && task.skill !== "" && !catalogue.pool(task.pool)?.skills.includes(task.skill)) {
@@ -96,11 +100,17 @@ function checkPools(
   }
   const pools = resolvePools(task, catalogue, defaults);
   if (pools.length === 0)
-    found.add(`${at}.skill`, `no pool offers the skill ${quote(task.skill)}: add it to the skills of a pool`);
+    found.lack(
+      `skill ${task.skill}`,
+      `${at}.skill`,
+      (tasks) => `no pool offers the skill ${quote(task.skill)}${named(tasks)}: add it to the skills of a pool`,
+    );
   else if (task.pool === "" && task.skill === "" && !catalogue.pool(defaults.pool)) {
-    found.add(
+    found.lack(
+      "default pool",
       `${at}.pool`,
-      `the task names no pool, and the default pool ${quote(defaults.pool)} doesn't exist: ${known()}`,
+      (tasks) =>
+        `${tasks === 1 ? "the task names" : `${tasks} tasks name`} no pool, and the default pool ${quote(defaults.pool)} doesn't exist: ${known()}`,
     );
     return [];
   }
@@ -138,11 +148,23 @@ function checkLimits(found: Violations, at: string, task: TaskInput, catalogue: 
     }
     if (!found.whole(field, weight, 1, Number.MAX_SAFE_INTEGER)) continue;
     const capacity = catalogue.capacity(limit);
-    if (capacity === undefined) found.add(field, `there is no limit ${limit}: create it first`);
+    if (capacity === undefined) {
+      const first = found.lack(
+        `limit ${limit}`,
+        field,
+        (tasks) => `there is no limit ${limit}${named(tasks)}: create it first`,
+      );
+      if (first) found.undeclared.push(limit);
+    }
     // A capacity of 0 is a limit that somebody has closed for now: work may wait for it.
     else if (capacity > 0 && weight > capacity)
       found.add(field, `weighs ${weight}, limit ${limit} has ${capacity} in all: lower the weight or raise the limit`);
   }
+}
+
+/** Who names what isn't there, where it is more than the task that the field says. */
+function named(tasks: number): string {
+  return tasks === 1 ? "" : `, which ${tasks} tasks name`;
 }
 
 function checkLabels(found: Violations, at: string, { labels }: TaskInput): void {

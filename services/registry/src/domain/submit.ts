@@ -6,6 +6,7 @@ import { conditionOf, meets, type NeedConditions } from "./needs.js";
 import type { RequestRecord, Submission, SubmitFacts, TaskInput } from "./submission.js";
 import { isFinal, type Retry, type TaskHeader, type TaskState, type TaskStatus, taskKey } from "./task.js";
 import { skippedFor, type Transition } from "./transition.js";
+import type { Violations } from "./violations.js";
 
 /** How long a request id is remembered. */
 export const requestMemoryMs = 24 * 3_600_000;
@@ -29,7 +30,7 @@ export function submit(transition: Transition, submission: Submission, facts: Su
     return memory.tasks.get(key)?.status.state ?? leavers.since(key, facts.drops) ?? facts.existing.get(id);
   };
   const found = checkSubmission(submission, catalogue, settings, (id) => stateOf(id) !== undefined);
-  if (found.count > 0) return { kind: "invalid", violations: found.list, count: found.count };
+  if (found.count > 0) return invalid(found);
   for (const { needs } of submission.tasks) {
     for (const need of needs) {
       const state = stateOf(need);
@@ -80,8 +81,12 @@ const noCatalogue: Outcome = {
 function validate({ memory, settings }: Transition, submission: Submission): Outcome {
   if (!memory.catalogue) return noCatalogue;
   const found = checkSubmission(submission, memory.catalogue, settings, undefined);
-  if (found.count > 0) return { kind: "invalid", violations: found.list, count: found.count };
+  if (found.count > 0) return invalid(found);
   return { kind: "submitted", set: submission.set, taskCount: 0, revision: memory.revision, repeated: false };
+}
+
+function invalid({ list, count, undeclared }: Violations): Outcome {
+  return { kind: "invalid", violations: list, count, undeclared };
 }
 
 function repeat(submission: Submission, earlier: RequestRecord): Outcome {
