@@ -1,5 +1,5 @@
 import type { CatalogueIndex } from "./catalogue.js";
-import type { RunInput, TaskInput } from "./submission.js";
+import type { RunInput, Submission, TaskInput } from "./submission.js";
 import type { Retry } from "./task.js";
 import { quote, type Violations } from "./violations.js";
 
@@ -23,13 +23,17 @@ export interface SubmitDefaults {
   readonly retry: Retry;
 }
 
-/** Checks one task by itself and against the catalogue; `at` is its path, such as `tasks[3]`. */
+/**
+ * Checks one task by itself and against the catalogue; `at` is its path, such as `tasks[3]`, `declared` the capacities that its
+ * submission declares for its set.
+ */
 export function checkSpec(
   found: Violations,
   at: string,
   task: TaskInput,
   catalogue: CatalogueIndex,
   defaults: SubmitDefaults,
+  declared: ReadonlyMap<string, number>,
 ): void {
   found.name(`${at}.id`, task.id, "task");
   found.atMost(`${at}.needs`, task.needs.length, specBounds.needs, "needs");
@@ -41,7 +45,7 @@ export function checkSpec(
   checkRun(found, `${at}.run`, task.run);
   const pools = checkPools(found, at, task, catalogue, defaults);
   checkResources(found, at, task, pools, catalogue);
-  checkLimits(found, at, task, catalogue);
+  checkLimits(found, at, task, (limit) => declared.get(limit) ?? catalogue.capacity(limit));
 }
 
 /** Acceptable pools: the one asked for, or all that offer the skill, or the default pool. */
@@ -57,15 +61,17 @@ export function resolvePools(
 
 /** Name of a pool or limit that the catalogue doesn't know, if the submission uses one: a reason to read the catalogue again. */
 export function firstUnknown(
-  tasks: readonly TaskInput[],
+  { tasks, limits }: Pick<Submission, "tasks" | "limits">,
   catalogue: CatalogueIndex,
   defaults: SubmitDefaults,
 ): string | undefined {
+  const declared = new Set(limits.map(({ name }) => name));
   for (const task of tasks) {
     if (task.skill !== "" && catalogue.offering(task.skill).length === 0) return task.skill;
     const pool = resolvePools(task, catalogue, defaults).find((name) => !catalogue.pool(name));
     if (pool !== undefined) return pool;
     for (const [limit, weight] of Object.entries(task.limits)) {
+      if (declared.has(limit)) continue;
       const capacity = catalogue.capacity(limit);
       if (capacity === undefined || weight > capacity) return limit;
     }
@@ -136,18 +142,23 @@ function checkResources(
   }
 }
 
-function checkLimits(found: Violations, at: string, task: TaskInput, catalogue: CatalogueIndex): void {
+function checkLimits(
+  found: Violations,
+  at: string,
+  task: TaskInput,
+  capacityOf: (limit: string) => number | undefined,
+): void {
   const entries = Object.entries(task.limits);
   found.atMost(`${at}.limits`, entries.length, specBounds.limits, "limits");
   for (const [limit, weight] of entries) {
     const field = `${at}.limits[${quote(limit)}]`;
     if (!found.name(field, limit, "limit")) continue;
-    if (limit === "global" || /^(pool|runner|tenant):/.test(limit)) {
+    if (limit === "global" || /^(pool|runner|tenant|set):/.test(limit)) {
       found.add(field, "is counted by itself and can't be named by a task: remove it");
       continue;
     }
     if (!found.whole(field, weight, 1, Number.MAX_SAFE_INTEGER)) continue;
-    const capacity = catalogue.capacity(limit);
+    const capacity = capacityOf(limit);
     if (capacity === undefined) {
       const first = found.lack(
         `limit ${limit}`,

@@ -96,7 +96,7 @@ describe("the walk that names a cycle", () => {
 describe("what several tasks lack", () => {
   // What a task may name: `there` is in the catalogue, the others aren't.
   const asks = fc.record({
-    limits: fc.uniqueArray(fc.constantFrom("api:llm", "gpu", "api:x"), { maxLength: 3 }),
+    limits: fc.uniqueArray(fc.constantFrom<string>("api:llm", "gpu", "api:x"), { maxLength: 3 }),
     place: fc.constantFrom<Partial<TaskInput>>({}, { pool: "moon" }, { skill: "fly" }),
   });
 

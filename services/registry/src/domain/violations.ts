@@ -4,6 +4,8 @@ const patterns = {
   name: /^[a-z0-9][a-z0-9._-]{0,62}$/,
   task: /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,126}$/,
   limit: /^[a-z0-9][a-z0-9._:-]{0,126}$/,
+  // So that the pool-manager's name for it, with a set of 63 characters, is one.
+  setLimit: /^[a-z0-9][a-z0-9._:-]{0,58}$/,
   variable: /^[A-Za-z_][A-Za-z0-9_]*$/,
 };
 

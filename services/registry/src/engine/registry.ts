@@ -212,9 +212,9 @@ export class Registry {
     });
   }
 
-  private async refreshFor({ tasks }: Submission): Promise<void> {
+  private async refreshFor(submission: Submission): Promise<void> {
     const { catalogue } = this.core.memory;
-    if (catalogue && firstUnknown(tasks, catalogue, this.options.settings) === undefined) return;
+    if (catalogue && firstUnknown(submission, catalogue, this.options.settings) === undefined) return;
     try {
       await this.command({ kind: "catalogue", catalogue: await this.options.pools.readCatalogue() });
     } catch (error) {
