@@ -5,7 +5,14 @@ import { createChannel, createClient as createTypedClient, ReasonError } from "@
 import { noTelemetry, type Telemetry } from "@berth/chassis/telemetry";
 import { metrics, pool, registry, runner, scheduler } from "@berth/contracts";
 import { type EndpointOptions, type Endpoints, findEndpoints } from "./endpoints.js";
-import { partRequestId, placedInWhole, type SubmitOptions, type Submitted, splitTasks } from "./submit.js";
+import {
+  declarations,
+  partRequestId,
+  placedInWhole,
+  type SubmitOptions,
+  type Submitted,
+  splitTasks,
+} from "./submit.js";
 import { type TaskInput, taskSchema, toSpec } from "./taskfile/index.js";
 import { Tally, type WatchOptions, watchTasks } from "./watch.js";
 
@@ -119,12 +126,20 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
   const submitParts = async (specs: readonly registry.TaskSpec[], options: SubmitOptions): Promise<Submitted> => {
     const requestId = options.requestId ?? randomUUID();
     const parts = splitTasks(specs);
+    // Every part is taken by itself, so every part says what its tasks mean.
+    const declared = declarations(options);
     const signal = options.signal === undefined ? {} : { signal: options.signal };
     // All of it is checked before any of it is taken.
     if (parts.length > 1)
       for (const part of parts) {
         const check = submissions.submitTasks(
-          { set: options.set ?? "", displayName: options.displayName ?? "", tasks: part, validateOnly: true },
+          {
+            set: options.set ?? "",
+            displayName: options.displayName ?? "",
+            tasks: part,
+            ...declared,
+            validateOnly: true,
+          },
           signal,
         );
         await check.catch((thrown: unknown) => {
@@ -140,6 +155,7 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
         set,
         displayName: options.displayName ?? "",
         tasks: part,
+        ...declared,
         requestId: partRequestId(requestId, index),
       };
       const answer = await submissions.submitTasks(request, signal).catch((thrown: unknown) => {

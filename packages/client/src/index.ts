@@ -9,5 +9,13 @@ export {
 } from "./client.js";
 export { type Addresses, type EndpointOptions, type Endpoints, findEndpoints, usualAddresses } from "./endpoints.js";
 export { requestBytesMax, requestTasksMax, type SubmitOptions, type Submitted } from "./submit.js";
-export { parseTaskFile, type TaskFile, type TaskInput, taskFileSchema, taskSchema, toSpec } from "./taskfile/index.js";
+export {
+  parseTaskFile,
+  type SetLimitsInput,
+  type TaskFile,
+  type TaskInput,
+  taskFileSchema,
+  taskSchema,
+  toSpec,
+} from "./taskfile/index.js";
 export { finalStates, type WatchOptions } from "./watch.js";

@@ -122,6 +122,7 @@ function limitNote(limit: pool.Limit): string {
     limit.overCommitted > 0n ? `over-committed by ${limit.overCommitted}` : "",
     limit.reserve > 0n ? `${limit.reserve} reserved for priority ${limit.reservePriority} and more` : "",
     limit.rate > 0n ? `${limit.rate} starts per ${formatDuration(wireMs(limit.ratePeriod) ?? 0)}` : "",
+    limit.ownerSet === "" ? "" : `of set ${limit.ownerSet}, as long as it lives`,
     temporaryNote(limit),
     cut(limit.reason, 50),
   ];

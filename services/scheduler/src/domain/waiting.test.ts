@@ -28,6 +28,12 @@ describe("the word for what holds a task back", () => {
         refusal("LIMIT_FULL", { limit: "api" }),
       ],
     ],
+    ["gpu of the set 2/2", [refusal("LIMIT_FULL", { limit: "set:s:gpu" })]],
+    ["the set 2/2", [refusal("LIMIT_FULL", { limit: "set:s" })]],
+    [
+      "gpu of the set has no capacity yet",
+      [refusal("LIMIT_TOO_SMALL", { limit: "set:s:gpu", capacity: 0, used: 0 }), refusal("LIMIT_FULL", { limit: "a" })],
+    ],
     ["build cpu 2/2", [refusal("LIMIT_FULL", { limit: "pool:build:cpu", pool: "build" })]],
     ["pool build paused", [refusal("LIMIT_FULL", { limit: "a" }), refusal("POOL_PAUSED", { pool: "build" })]],
     ["no runner in build", [refusal("NO_RUNNER", { pool: "build" })]],
