@@ -1,4 +1,4 @@
-import { type Clock, delay } from "@berth/chassis/clock";
+import type { Clock, Timer } from "@berth/chassis/clock";
 import type { Logger } from "@berth/chassis/log";
 import { limitName, limitWork, ownerOf } from "../domain/set-limits.js";
 import type { PoolsPort } from "./pools.js";
@@ -21,11 +21,13 @@ const againMs = 1_000;
  */
 export class LimitMaker {
   private readonly options: LimitMakerOptions;
-  private readonly stopping = new AbortController();
   /** When each limit was asked for last, monotonic. */
   private readonly askedAtMs = new Map<string, number>();
   private running: Promise<void> | undefined;
-  private woken = new AbortController();
+  private stopped = false;
+  /** True if something was committed since the look that is under way began. */
+  private changed = false;
+  private wake: (() => void) | undefined;
 
   constructor(options: LimitMakerOptions) {
     this.options = options;
@@ -33,24 +35,32 @@ export class LimitMaker {
 
   /** Begins. */
   start(): void {
-    this.options.registry.onCommit(() => this.woken.abort());
+    this.options.registry.onCommit(() => {
+      this.changed = true;
+      this.wake?.();
+    });
     this.running ??= this.run();
   }
 
   /** Ends. */
   async stop(): Promise<void> {
-    this.stopping.abort();
+    this.stopped = true;
+    this.wake?.();
     await this.running;
   }
 
   private async run(): Promise<void> {
-    const { signal } = this.stopping;
-    while (!signal.aborted) {
-      this.woken = new AbortController();
-      const waiting = await this.round();
-      const wake = AbortSignal.any([signal, this.woken.signal]);
-      if (waiting) await delay(this.options.clock, againMs, wake);
-      else if (!wake.aborted) await new Promise((resolve) => wake.addEventListener("abort", resolve, { once: true }));
+    while (!this.stopped) {
+      this.changed = false;
+      const open = await this.round();
+      if (this.changed || this.stopped) continue;
+      let timer: Timer | undefined;
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+        if (open) timer = this.options.clock.setTimer(againMs, resolve);
+      });
+      this.wake = undefined;
+      timer?.cancel();
     }
   }
 
@@ -69,7 +79,7 @@ export class LimitMaker {
   private async ask(name: string, call: () => Promise<void>, done: string): Promise<void> {
     const { clock, logger } = this.options;
     const before = this.askedAtMs.get(name);
-    if (this.stopping.signal.aborted || (before !== undefined && clock.monoMs() - before < againMs)) return;
+    if (this.stopped || (before !== undefined && clock.monoMs() - before < againMs)) return;
     try {
       await call();
     } catch (error) {
