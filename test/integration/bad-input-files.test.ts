@@ -64,7 +64,12 @@ describe("a task file is refused, with file, line, field, value and bound, and n
       'tasks[0].pool: there is no pool "nope": there are default; create it first',
     ],
     ["an unknown skill", task("skill: nope"), 'no pool offers the skill "nope": add it to the skills of a pool'],
-    ["an unknown limit", task("limits: [nope]"), "there is no limit nope: create it first"],
+    [
+      "an unknown limit",
+      `${task("limits: [nope]")}- {id: b, run: x, limits: [nope]}`,
+      'tasks[0].limits["nope"]: there is no limit nope, which 2 tasks name: create it first\n  to make it: `',
+      "limit set nope --capacity N --create`",
+    ],
     [
       "a weight above the capacity",
       task("limits: {api:llm: 4}"),

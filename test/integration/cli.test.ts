@@ -112,7 +112,7 @@ tasks:
     );
     const { code, out } = await run("run", file, "--set", "fails");
     expect(code).toBe(1);
-    expect(out).toContain("fails/after skipped - needs bad, which ended FAILED");
+    expect(out).toContain("fails/after skipped - needs bad, which failed");
     expect(out).toMatch(/fails\/slow failed - .*time-out/);
     expect(out).toMatch(/ retry --set fails --failed$/m);
     expect(out).toContain("  fails/bad failed - exit code 3");
@@ -134,7 +134,7 @@ tasks:
     await json("submit", file, "--set", "cancelled");
     expect(await json("cancel", "cancelled/long")).toMatchObject({ cancelledCount: 1 });
     expect((await run("watch", "cancelled")).code).toBe(1);
-    expect((await run("task", "cancelled/after")).out).toContain("needs long, which ended CANCELLED");
+    expect((await run("task", "cancelled/after")).out).toContain("needs long, which was cancelled");
   });
 });
 

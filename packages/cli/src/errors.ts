@@ -50,10 +50,17 @@ function withHint(error: ReasonError, io: Io): string {
     NOT_READY: "it is starting or stopping; try again in a moment",
     QUEUE_FULL: "it is overloaded; try again in a moment",
   };
-  const advice = hints[error.reason];
+  const undeclared = error.details.metadata?.["undeclared_limits"]?.split(",") ?? [];
+  const advice = undeclared.length > 0 ? makeLimits(undeclared, io) : hints[error.reason];
   // One line of somebody else's is one line here.
   const message = visibleLine(error.message);
   return advice === undefined ? message : `${message}\n  ${advice}`;
+}
+
+/** How each limit is made that isn't there. */
+function makeLimits(limits: readonly string[], io: Io): string {
+  const lines = limits.map((limit) => `\`${hint(io, `limit set ${visibleLine(limit)} --capacity N --create`)}\``);
+  return `${limits.length === 1 ? "to make it" : "to make them"}: ${lines.join("\n  ")}`;
 }
 
 function isErrno(error: unknown): error is NodeJS.ErrnoException {

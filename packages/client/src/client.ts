@@ -5,7 +5,14 @@ import { describe } from "@berth/wire/errors";
 import { createChannel, createClient as createTypedClient, ReasonError } from "@berth/wire/grpc";
 import { noTelemetry, type Telemetry } from "@berth/wire/telemetry";
 import { type EndpointOptions, type Endpoints, findEndpoints } from "./endpoints.js";
-import { partRequestId, placedInWhole, type SubmitOptions, type Submitted, splitTasks } from "./submit.js";
+import {
+  declarations,
+  partRequestId,
+  placedInWhole,
+  type SubmitOptions,
+  type Submitted,
+  splitTasks,
+} from "./submit.js";
 import { filterOf, type Task, type TaskSelection, type TaskSet, told, toldSet } from "./task.js";
 import { type TaskInput, taskSchema, toSpec } from "./taskfile/index.js";
 import { type ResultOptions, type WaitOptions, waitForResult, waitForSet } from "./wait.js";
@@ -134,12 +141,20 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
   const submitParts = async (specs: readonly registry.TaskSpec[], options: SubmitOptions): Promise<Submitted> => {
     const requestId = options.requestId ?? randomUUID();
     const parts = splitTasks(specs);
+    // Every part is taken by itself, so every part says what its tasks mean.
+    const declared = declarations(options);
     const signal = options.signal === undefined ? {} : { signal: options.signal };
     // All of it is checked before any of it is taken.
     if (parts.length > 1)
       for (const part of parts) {
         const check = submissions.submitTasks(
-          { set: options.set ?? "", displayName: options.displayName ?? "", tasks: part, validateOnly: true },
+          {
+            set: options.set ?? "",
+            displayName: options.displayName ?? "",
+            tasks: part,
+            ...declared,
+            validateOnly: true,
+          },
           signal,
         );
         await check.catch((thrown: unknown) => {
@@ -155,6 +170,7 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
         set,
         displayName: options.displayName ?? "",
         tasks: part,
+        ...declared,
         requestId: partRequestId(requestId, index),
       };
       const answer = await submissions.submitTasks(request, signal).catch((thrown: unknown) => {

@@ -26,6 +26,7 @@ export {
   parseTaskFile,
   type ResourcesInput,
   type RetryInput,
+  type SetLimitsInput,
   type SharedTaskInput,
   type TaskFile,
   type TaskInput,

@@ -1,15 +1,23 @@
 // Submitting: what fits into one request goes as one, all or none; what doesn't is split.
 import { createHash } from "node:crypto";
 import { registry } from "@berth/contracts";
+import { checkValue } from "@berth/wire/config";
 import { ReasonError } from "@berth/wire/grpc";
-import { findCycle, inOrder } from "./taskfile/index.js";
+import {
+  findCycle,
+  inOrder,
+  type SetLimitsInput,
+  setConcurrencySchema,
+  setLimitsSchema,
+  toSetLimits,
+} from "./taskfile/index.js";
 
 /** Most tasks of one request. */
 export const requestTasksMax = 10_000;
 /** Most bytes of one request, as encoded. */
 export const requestBytesMax = 4 * 1_024 * 1_024;
-// Set, name and request id, and the tag and length in front of every task.
-const requestOverheadBytes = 1_024;
+// Set, name, request id and what is declared for the set, and the tag and length in front of every task.
+const requestOverheadBytes = 4_096;
 const taskOverheadBytes = 6;
 
 /** How a submission is made. */
@@ -18,6 +26,13 @@ export interface SubmitOptions {
   readonly set?: string;
   /** A name for people, at most 128 characters. */
   readonly displayName?: string;
+  /**
+   * Limits of the set's own, by name: a capacity, or an object as in a task file; or a list, as `parseTaskFile` gives them. Its tasks mean
+   * them by these names; they go when the set is done. At most 16.
+   */
+  readonly limits?: SetLimitsInput | readonly registry.SetLimit[];
+  /** Most tasks of the set at once. Default: no such bound. */
+  readonly maxConcurrency?: number;
   /** UUID, kept by the caller before sending, so that a repeat is harmless. Default: a new one. */
   readonly requestId?: string;
   /** Aborts the call; parts already taken stay. */
@@ -34,6 +49,22 @@ export interface Submitted {
   readonly repeated: boolean;
   /** Revision of the first part, to watch from. */
   readonly revision: bigint;
+}
+
+/** What a submission declares for its set, for the wire. Throws a ConfigError that names what is wrong. */
+export function declarations({
+  limits = {},
+  maxConcurrency,
+}: SubmitOptions): Pick<registry.SubmitTasksRequest, "limits" | "maxConcurrency"> {
+  const most = maxConcurrency === undefined ? 0 : checkValue(maxConcurrency, setConcurrencySchema, "maxConcurrency");
+  return {
+    limits: isList(limits) ? [...limits] : toSetLimits(checkValue(limits, setLimitsSchema, "limits")),
+    maxConcurrency: BigInt(most),
+  };
+}
+
+function isList(limits: NonNullable<SubmitOptions["limits"]>): limits is readonly registry.SetLimit[] {
+  return Array.isArray(limits);
 }
 
 /**

@@ -130,7 +130,7 @@ export async function planCatalogue(config: BerthConfig, client: Client): Promis
     ...declaredPools(config).map((each) => each.pool),
     ...declaredLimits(config).map((each) => each.limit),
   ]);
-  const own = [...limits.keys()].filter((limit) => !/^(pool|runner|tenant):/.test(limit));
+  const own = [...limits.keys()].filter((limit) => !/^(pool|runner|tenant|set):/.test(limit));
   const kept = [
     ...[...pools.keys()].map((each) => [each, `pool ${each}`]),
     ...own.map((each) => [each, `limit ${each}`]),

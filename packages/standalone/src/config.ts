@@ -164,6 +164,8 @@ export const berthSchema = z
         if (!pools.includes(pool)) problem(["skills", skill], `there is no pool "${pool}"; ${known}`);
     for (const limit of Object.keys(config.limits)) {
       if (limit.startsWith("pool:")) problem(["limits", limit], "a pool's limit is its maxConcurrency, under pools");
+      if (limit.startsWith("set:"))
+        problem(["limits", limit], "a set's limits are declared in its task file, under limits");
       if (limit.startsWith("runner:")) problem(["limits", limit], "a runner's limit is its own capacity");
     }
     for (const [limit, given] of Object.entries(config.limits))

@@ -26,6 +26,7 @@ import { RegistryApi } from "./api/registry-service.js";
 import type { RegistryConfig } from "./config.js";
 import { exportFigures, type Hop } from "./engine/figures.js";
 import { CatalogueFollower, LeaseFollower } from "./engine/follower.js";
+import { LimitMaker } from "./engine/limit-maker.js";
 import { Logs } from "./engine/logs.js";
 import type { PoolsPort } from "./engine/pools.js";
 import { Pruner } from "./engine/pruner.js";
@@ -174,6 +175,7 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
     follower = lease;
     const catalogue = new CatalogueFollower({ registry: core, pools, clock, logger });
     const forbidder = new Forbidder({ registry: core, pools, clock, logger });
+    const limits = new LimitMaker({ registry: core, pools, clock, logger });
     const ticker = new Ticker({ registry: core, clock, logger });
     const pruner = new Pruner({ store, logs: logStore, clock, logger, retentionMs: config.retentionDays * 86_400_000 });
     exportFigures(metrics, core, lease, logs, clock);
@@ -194,7 +196,7 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
     );
     grpc.add(contract.LogServiceDefinition, new LogApi(core, logs, clock, (pieces) => note("output", pieces)));
     grpc.add(contract.ReadyServiceDefinition, new ReadyApi(core, (runs) => note("run", runs)));
-    for (const part of [lease, catalogue, forbidder, ticker, pruner]) {
+    for (const part of [lease, catalogue, forbidder, limits, ticker, pruner]) {
       part.start();
       parts.unshift(part);
     }

@@ -26,7 +26,7 @@ export function status(options: GlobalOptions, io: Io): Promise<number> {
     else {
       const { addresses, dataFolder } = client.endpoints;
       say(io, `Berth at ${addresses.registry}${dataFolder === undefined ? "" : `, data folder ${dataFolder}`}`);
-      say(io, `${now.runningCount} running (${now.startedCount} begun), ${queueLine(queue)}`);
+      say(io, `${runningWords(now)}, ${queueLine(queue)}`);
       const holds = held === undefined ? undefined : holdsLine(held);
       if (holds !== undefined) say(io, holds);
       if (now.grantingStopped) say(io, paint(io, "red", `granting has stopped: ${now.stopReason}`));
@@ -43,6 +43,15 @@ export function status(options: GlobalOptions, io: Io): Promise<number> {
     }
     return 0;
   });
+}
+
+/** What occupies, by the states that the board counts: `4 running, 1 starting`. */
+export function runningWords({
+  runningCount,
+  startedCount,
+}: Pick<pool.GetStatusResponse, "runningCount" | "startedCount">): string {
+  const starting = runningCount - startedCount;
+  return starting === 0n ? `${startedCount} running` : `${startedCount} running, ${starting} starting`;
 }
 
 /** `berth pools`. */
@@ -113,6 +122,7 @@ function limitNote(limit: pool.Limit): string {
     limit.overCommitted > 0n ? `over-committed by ${limit.overCommitted}` : "",
     limit.reserve > 0n ? `${limit.reserve} reserved for priority ${limit.reservePriority} and more` : "",
     limit.rate > 0n ? `${limit.rate} starts per ${formatDuration(wireMs(limit.ratePeriod) ?? 0)}` : "",
+    limit.ownerSet === "" ? "" : `of set ${limit.ownerSet}, as long as it lives`,
     temporaryNote(limit),
     cut(limit.reason, 50),
   ];

@@ -39,6 +39,8 @@ const outputBytesMax = 16n * 1_024n * 1_024n;
 export interface Submission {
   readonly name: string;
   readonly tasks: registry.TaskSpec[];
+  readonly limits?: registry.SetLimit[];
+  readonly maxConcurrency?: number;
 }
 
 /** Reads a file (`-` for standard input) or one command. Sends nothing. */
@@ -58,12 +60,14 @@ export function readSubmission(
 /** Submits it. */
 export function submitTasks(
   client: BerthClient,
-  { name, tasks }: Submission,
+  { name, tasks, limits = [], maxConcurrency = 0 }: Submission,
   options: SubmissionOptions,
 ): Promise<Submitted> {
   return client.submitSpecs(tasks, {
     requestId: options.requestId ?? randomUUID(),
     displayName: options.name ?? name,
+    limits,
+    ...(maxConcurrency === 0 ? {} : { maxConcurrency }),
     ...(options.set === undefined ? {} : { set: options.set }),
   });
 }

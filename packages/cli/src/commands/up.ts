@@ -1,5 +1,4 @@
 // `berth up`: everything in this process, until Ctrl-C. With --demo it also shows a set being worked off.
-import { randomUUID } from "node:crypto";
 import { readText } from "@berth/chassis/config";
 import { createClient, parseTaskFile } from "@berth/client";
 import type { Standalone } from "@berth/standalone";
@@ -11,6 +10,7 @@ import { findPlaces, type GlobalOptions } from "../places.js";
 import { readConfig } from "../settings.js";
 import { whatRuns } from "../stopping.js";
 import { follow } from "./follow.js";
+import { submitTasks } from "./submission.js";
 import { showSummary } from "./summary.js";
 
 /** Flags of `berth up`. */
@@ -130,7 +130,7 @@ async function showDemo(
   const stop = new AbortController();
   void interrupted.then(() => stop.abort());
   try {
-    const submitted = await client.submitSpecs(demo.tasks, { displayName: demo.name, requestId: randomUUID() });
+    const submitted = await submitTasks(client, demo, { limit: [], env: [], secret: [] });
     if (options.json !== true)
       say(io, `${submitted.taskCount} tasks of ${options.demo} submitted as set ${submitted.set}`);
     const end = await follow(client, submitted.set, io, {

@@ -1,6 +1,7 @@
 import type { registry } from "@berth/contracts";
 import { parseYaml } from "@berth/wire/config";
 import { taskFileSchema } from "./schema.js";
+import { toSetLimits } from "./set-limits.js";
 import { toSpec, withDefaults } from "./translate.js";
 
 export type {
@@ -16,6 +17,7 @@ export type {
 } from "./input.js";
 export { findCycle, inOrder } from "./order.js";
 export { taskFileSchema, taskSchema } from "./schema.js";
+export { type SetLimitsInput, setConcurrencySchema, setLimitsSchema, toSetLimits } from "./set-limits.js";
 export { toSpec } from "./translate.js";
 
 /** A task file, ready to be submitted. */
@@ -24,6 +26,10 @@ export interface TaskFile {
   readonly name: string;
   /** Its tasks, defaults filled in. */
   readonly tasks: registry.TaskSpec[];
+  /** Limits of the set's own. */
+  readonly limits: registry.SetLimit[];
+  /** Most tasks of the set at once; 0 if it doesn't say. */
+  readonly maxConcurrency: number;
 }
 
 /**
@@ -33,5 +39,10 @@ export interface TaskFile {
 export function parseTaskFile(text: string, source: string, options: { openSet?: boolean } = {}): TaskFile {
   const file = parseYaml(text, taskFileSchema(options), source);
   const defaults = file.defaults ?? {};
-  return { name: file.name ?? "", tasks: file.tasks.map((task) => toSpec(withDefaults(task, defaults))) };
+  return {
+    name: file.name ?? "",
+    tasks: file.tasks.map((task) => toSpec(withDefaults(task, defaults))),
+    limits: toSetLimits(file.limits),
+    maxConcurrency: file.maxConcurrency ?? 0,
+  };
 }

@@ -3,6 +3,7 @@ import { asWritten, bytes, cpu } from "@berth/wire/config";
 import { z } from "zod";
 import { duration } from "../quantities.js";
 import { findCycle } from "./order.js";
+import { setConcurrencySchema, setLimitsSchema } from "./set-limits.js";
 
 const name = z.string().regex(/^(?!.*\.\.)[a-z0-9][a-z0-9._-]{0,62}$/, {
   error:
@@ -171,6 +172,12 @@ export function taskFileSchema(options: { openSet?: boolean } = {}) {
   return z
     .strictObject({
       name: z.string().min(1).max(128).optional().describe("A name for people."),
+      limits: setLimitsSchema
+        .optional()
+        .describe(
+          "Limits of this set's own, by name: a capacity, or an object with capacity, reserve, reservePriority and rate. Tasks of this file that name one mean it; it goes when the set is done. At most 16.",
+        ),
+      maxConcurrency: setConcurrencySchema.optional().describe("Most tasks of this set at once."),
       defaults: defaultsSchema.optional().describe("What holds for every task that doesn't say otherwise."),
       tasks: z.array(taskSchema).min(1).describe("The tasks."),
     })

@@ -36,6 +36,7 @@ export {
   type RegistryServiceImplementation,
   RetryTasksRequest,
   RetryTasksResponse,
+  SetLimit,
   StreamLogsRequest,
   StreamLogsResponse,
   SubmitTasksRequest,

@@ -79,6 +79,7 @@ function maybe(name: "expireMs" | "revertCapacity", value: number | undefined): 
 /** Checks a limit's fields, each by itself; what they must be together is the domain's to say. */
 export function checkLimit(limit: wire.Limit): void {
   const check = new FieldCheck().name("limit.limit", limit.limit, limitPattern);
+  if (limit.ownerSet !== "") check.name("limit.owner_set", limit.ownerSet);
   for (const field of fields) field.check(check, limit);
   check.throwIfAny();
 }
@@ -101,7 +102,9 @@ function msOf(duration: wire.Limit["ratePeriod"]): number {
 
 /** A limit from the wire. */
 export function limitSpec(limit: wire.Limit): LimitSpec {
-  return { name: limit.limit, ...specOf(fields, limit) } as LimitSpec;
+  // Not one of the fields: it is said once, on creation, and never changed.
+  const owner = limit.ownerSet === "" ? {} : { ownerSet: limit.ownerSet };
+  return { name: limit.limit, ...specOf(fields, limit), ...owner } as LimitSpec;
 }
 
 /** What an update of a limit sets. */
@@ -117,6 +120,7 @@ export function limitToWire(limit: LimitStatus): wire.Limit {
     used: BigInt(used),
     overCommitted: BigInt(overCommitted(capacity, used)),
     etag: String(version),
+    ownerSet: limit.ownerSet ?? "",
     ...wireOf(fields, limit),
   });
 }

@@ -179,9 +179,10 @@ export class PoolApi implements wire.PoolServiceImplementation {
     return { limit: limitToWire(updated) };
   }
 
-  async deleteLimit({ limit }: wire.DeleteLimitRequest): Promise<wire.DeleteLimitResponse> {
+  async deleteLimit({ limit, ownerSet }: wire.DeleteLimitRequest): Promise<wire.DeleteLimitResponse> {
     checkLimitName(limit);
-    orThrow(await this.engine.run("deleteLimit", { name: limit }));
+    if (ownerSet !== "") new FieldCheck().name("owner_set", ownerSet).throwIfAny();
+    orThrow(await this.engine.run("deleteLimit", { name: limit, ownerSet: ownerSet === "" ? undefined : ownerSet }));
     return {};
   }
 

@@ -69,7 +69,10 @@ export interface Commands {
   deletePool: { takes: { readonly name: string }; gives: CatalogueRefused | undefined };
   createLimit: { takes: { readonly spec: LimitSpec } & CreateRequest; gives: LimitStatus | CatalogueRefused };
   updateLimit: { takes: LimitUpdate; gives: LimitStatus | CatalogueRefused };
-  deleteLimit: { takes: { readonly name: string }; gives: CatalogueRefused | undefined };
+  deleteLimit: {
+    takes: { readonly name: string; readonly ownerSet?: string | undefined };
+    gives: CatalogueRefused | undefined;
+  };
   /** Expiry and everything else that time brings. */
   tick: { takes: unknown; gives: Swept };
   /** Marks a commit, so that memory and store can be compared as of it. */

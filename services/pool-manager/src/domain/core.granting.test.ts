@@ -224,6 +224,38 @@ describe("limits", () => {
     expect(bench.tasks()).toEqual(["1", "2"]);
   });
 
+  it("lets a bid for a limit of a set wait until that is made, and deletes it for its set alone, when it is free", () => {
+    const bench = new Bench();
+    bench.attach("r");
+    bench.bids(bid("1", { weights: [["set:s:gpu", 1]] }));
+    expect(bench.tasks()).toEqual([]);
+    const spec = { ...plainLimit("set:s:gpu", 1), ownerSet: "s" };
+    bench.do("createLimit", { spec, requestId: "q", requestDigest: "d" });
+    expect(bench.tasks()).toEqual(["1"]);
+    const remove = (ownerSet?: string) => bench.do("deleteLimit", { name: "set:s:gpu", ownerSet });
+    expect(remove()).toMatchObject({ refused: "WRONG_STATE", message: expect.stringContaining("belongs to set s") });
+    expect(remove("t")).toMatchObject({ refused: "WRONG_STATE" });
+    expect(remove("s")).toMatchObject({ refused: "WRONG_STATE", message: expect.stringContaining("is occupied") });
+    expect(bench.do("deleteLimit", { name: "x", ownerSet: "s" })).toMatchObject({ refused: "WRONG_STATE" });
+    // A change of its capacity by a person stands; the same creation, asked again, changes nothing of it.
+    bench.do("updateLimit", { name: "set:s:gpu", patch: { capacity: 3 }, etag: "" });
+    const again = bench.do("createLimit", { spec, requestId: "q", requestDigest: "d" });
+    expect(again).toMatchObject({ capacity: 3, ownerSet: "s" });
+  });
+
+  it.each([
+    ["set:s", undefined],
+    ["set:s:gpu", undefined],
+    ["gpu", "s"],
+    ["set:t:gpu", "s"],
+    ["set:s:", "s"],
+    ["set:ss", "s"],
+    ["pool:s", "s"],
+  ])("makes no limit %s for set %s: names of sets' limits say whose they are", (name, ownerSet) => {
+    const spec = { ...plainLimit(name, 1), ...(ownerSet !== undefined && { ownerSet }) };
+    expect(new Bench().do("createLimit", { spec, requestId: "" })).toMatchObject({ refused: "INVALID_FIELD" });
+  });
+
   it.each([
     ["global can't be deleted", "WRONG_STATE", (bench: Bench) => bench.do("deleteLimit", { name: "global" })],
     ["an occupied pool can't be deleted", "WRONG_STATE", (bench: Bench) => bench.do("deletePool", { name: "a" })],

@@ -121,7 +121,7 @@ function answer(state: State, turn: Turn, command: Command): AnswerOf<CommandKin
     case "updateLimit":
       return updateLimit(state, turn, command);
     case "deleteLimit":
-      return deleteLimit(state, turn, command.name);
+      return deleteLimit(state, turn, command);
     case "tick":
       return sweep(state, turn);
     case "mark":

@@ -95,6 +95,17 @@ export function createLimit(
       message: `limit ${spec.name} exists automatically and can't be created: names that begin with "pool:" or "runner:", and "global", are reserved`,
     };
   }
+  if (!nameFitsOwner(spec)) {
+    return {
+      refused: "INVALID_FIELD",
+      field: "limit.limit",
+      message: `limit ${spec.name} ${
+        spec.ownerSet === undefined
+          ? "isn't any set's: names that begin with \"set:\" are taken by limits of sets; a task file declares them under limits"
+          : `is to belong to set ${spec.ownerSet}: its name must be set:${spec.ownerSet} or begin with set:${spec.ownerSet}:`
+      }`,
+    };
+  }
   const { requestId, requestDigest } = request;
   const { expireMs: untilMs, revertCapacity, capacity, ...rest } = spec;
   const made = changedCapacity(undefined, { capacity, untilMs, revertCapacity }, turn.now.wallMs);
@@ -146,9 +157,22 @@ export function endIfDue(state: State, turn: Turn, name: string): void {
   setLimit(state, turn, withCapacity({ ...limit, reason, reserve: Math.min(limit.reserve, capacity) }, over));
 }
 
-/** Deletes a limit that nothing occupies. */
-export function deleteLimit(state: State, turn: Turn, name: string): CatalogueRefused | undefined {
-  if (!state.limits.has(name)) return noLimit(name);
+/** Deletes a limit that nothing occupies. One that belongs to a set is deleted by whoever names that set: it goes with the set. */
+export function deleteLimit(
+  state: State,
+  turn: Turn,
+  { name, ownerSet }: { readonly name: string; readonly ownerSet?: string | undefined },
+): CatalogueRefused | undefined {
+  const limit = state.limits.get(name);
+  if (!limit) return noLimit(name);
+  if (limit.ownerSet !== ownerSet)
+    return {
+      refused: "WRONG_STATE",
+      message:
+        limit.ownerSet === undefined
+          ? `limit ${name} belongs to no set: leave owner_set out`
+          : `limit ${name} belongs to set ${limit.ownerSet}, and goes when that is done: set its capacity instead`,
+    };
   if (madeByItself(name))
     return {
       refused: "WRONG_STATE",
@@ -164,6 +188,12 @@ export function deleteLimit(state: State, turn: Turn, name: string): CatalogueRe
 /** True for limits that come and go with pools and runners, and for the global one. */
 export function madeByItself(name: string): boolean {
   return name === limitNames.global || name.startsWith("pool:") || name.startsWith("runner:");
+}
+
+/** Limits of sets have names of their own, so that two sets, or a set and an operator, never mean the same one. */
+function nameFitsOwner({ name, ownerSet }: LimitSpec): boolean {
+  if (ownerSet === undefined) return !name.startsWith("set:");
+  return name === `set:${ownerSet}` || (name.startsWith(`set:${ownerSet}:`) && !name.endsWith(":"));
 }
 
 function noLimit(name: string): CatalogueRefused {

@@ -15,6 +15,8 @@ export interface Limit {
   readonly expireMs?: number;
   readonly revertCapacity?: number;
   readonly reason: string;
+  /** Task set whose own it is; undefined of all others. */
+  readonly ownerSet?: string;
   /** Version of the catalogue that made it as it is: its etag. */
   readonly version: number;
   /** Request id that created it; empty if none. */

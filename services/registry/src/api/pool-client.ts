@@ -1,15 +1,22 @@
-import { type Channel, createClient } from "@berth/chassis/grpc";
+import { createHash } from "node:crypto";
+import { type Channel, createClient, ReasonError } from "@berth/chassis/grpc";
 import { pool } from "@berth/contracts";
 import type { ForbidAnswer } from "../domain/commands.js";
 import type { LeaseEvent } from "../domain/lease-event.js";
+import { limitName } from "../domain/set-limits.js";
 import type { LeaseEventBatch, PoolsPort } from "../engine/pools.js";
-import { catalogueOf, leaseEvent, leaseState, runOutcome } from "./translate.js";
+import { catalogueOf, leaseEvent, leaseState, runOutcome, setLimit } from "./translate.js";
 
 const founds: Record<string, ForbidAnswer["found"]> = {
   [pool.ForbidResult_Found.NO_LEASE]: "no_lease",
   [pool.ForbidResult_Found.REVOKING]: "revoking",
   [pool.ForbidResult_Found.RELEASED]: "released",
 };
+
+/** The request id of a limit's creation: the same whenever it is asked for, so a repeat is known as one. */
+function creationOf(limit: string): string {
+  return createHash("sha256").update(`limit of a set: ${limit}`).digest("hex");
+}
 
 /** The pool-manager over gRPC. `note` hears how many lease events a message brought. */
 export function poolClient(channel: Channel, token: string | undefined, note: (events: number) => void): PoolsPort {
@@ -44,6 +51,14 @@ export function poolClient(channel: Channel, token: string | undefined, note: (e
       return results.flatMap(({ task, attempt, found, outcome }) => {
         const answer = founds[found];
         return answer ? [{ key: task, attempt, found: answer, outcome: runOutcome(outcome) }] : [];
+      });
+    },
+    async makeLimit(set, limit) {
+      await pools.createLimit({ limit: setLimit(set, limit), requestId: creationOf(limitName(set, limit.name)) });
+    },
+    async dropLimit(set, name) {
+      await pools.deleteLimit({ limit: name, ownerSet: set }).catch((thrown: unknown) => {
+        if (ReasonError.from(thrown).reason !== "NOT_FOUND") throw thrown;
       });
     },
     async leasesOf(key) {

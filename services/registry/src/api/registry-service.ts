@@ -13,7 +13,7 @@ import { Listings, listingPage } from "../engine/listings.js";
 import type { Registry } from "../engine/registry.js";
 import { pagePlace, pageSize, pageToken } from "./pages.js";
 import { showSet, showTask } from "./show.js";
-import { filterOf, taskInput } from "./translate.js";
+import { filterOf, setLimitInput, taskInput } from "./translate.js";
 
 /** What the service needs beside the registry. */
 export interface RegistryServiceOptions {
@@ -64,6 +64,8 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
       displayName: request.displayName,
       // Beyond the bound only the count matters; the domain refuses by it.
       tasks: request.tasks.map(taskInput),
+      limits: request.limits.map(setLimitInput),
+      maxConcurrency: Number(request.maxConcurrency),
       requestId: request.requestId,
       validateOnly: request.validateOnly,
       digest: createHash("sha256").update(wire.SubmitTasksRequest.encode(request).finish()).digest("hex"),

@@ -3,7 +3,8 @@ import type { Catalogue } from "../domain/catalogue.js";
 import type { Filter } from "../domain/commands.js";
 import type { LeaseEvent } from "../domain/lease-event.js";
 import { mustSucceed, type NeedCondition } from "../domain/needs.js";
-import type { RunInput, TaskInput } from "../domain/submission.js";
+import { limitName, setLimitBounds } from "../domain/set-limits.js";
+import type { RunInput, SetLimit, TaskInput } from "../domain/submission.js";
 import type { ReleaseReason, RunOutcome } from "../domain/task.js";
 
 type Duration = { readonly seconds: bigint; readonly nanos: number };
@@ -30,6 +31,38 @@ const conditions: Readonly<Partial<Record<registry.TaskSpec_NeedCondition, NeedC
   NEED_CONDITION_FAILED: "failed",
   NEED_CONDITION_ENDED: "ended",
 };
+
+/** A limit of a set as it was declared. */
+export function setLimitInput(limit: registry.SetLimit): SetLimit {
+  return {
+    name: limit.limit,
+    capacity: Number(limit.capacity),
+    reserve: Number(limit.reserve),
+    reservePriority: limit.reservePriority,
+    rate: Number(limit.rate),
+    ratePeriodMs: durationMs(limit.ratePeriod) ?? (limit.rate === 0n ? setLimitBounds.ratePeriodMinMs : 0),
+  };
+}
+
+/** A limit of a set as the pool-manager takes it. */
+export function setLimit(set: string, limit: SetLimit): pool.Limit {
+  const { name, capacity, reserve, reservePriority, rate, ratePeriodMs } = limit;
+  return pool.Limit.fromPartial({
+    limit: limitName(set, name),
+    ownerSet: set,
+    capacity: BigInt(capacity),
+    reserve: BigInt(reserve),
+    reservePriority,
+    rate: BigInt(rate),
+    ...(rate > 0 && {
+      ratePeriod: {
+        seconds: BigInt(Math.floor(ratePeriodMs / 1_000)),
+        nanos: Math.round((ratePeriodMs % 1_000) * 1e6),
+      },
+    }),
+    reason: `declared for set ${set}`,
+  });
+}
 
 /** A specification as the domain checks it. */
 export function taskInput(spec: registry.TaskSpec): TaskInput {

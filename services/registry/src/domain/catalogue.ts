@@ -22,10 +22,13 @@ export class CatalogueIndex {
   private readonly pools = new Map<string, CataloguePool>();
   private readonly bySkill = new Map<string, string[]>();
   private readonly limits: Map<string, number>;
+  /** Limits that belong to sets. */
+  readonly ofSets: readonly string[];
 
   constructor(catalogue: Catalogue) {
     this.catalogue = catalogue;
     this.limits = new Map(Object.entries(catalogue.limits));
+    this.ofSets = [...this.limits.keys()].filter((name) => name.startsWith("set:"));
     for (const pool of catalogue.pools) {
       this.pools.set(pool.pool, pool);
       for (const skill of pool.skills) {

@@ -1,5 +1,5 @@
 import type { CatalogueIndex } from "./catalogue.js";
-import type { RunInput, TaskInput } from "./submission.js";
+import type { RunInput, Submission, TaskInput } from "./submission.js";
 import type { Retry } from "./task.js";
 import { quote, type Violations } from "./violations.js";
 
@@ -23,13 +23,17 @@ export interface SubmitDefaults {
   readonly retry: Retry;
 }
 
-/** Checks one task by itself and against the catalogue; `at` is its path, such as `tasks[3]`. */
+/**
+ * Checks one task by itself and against the catalogue; `at` is its path, such as `tasks[3]`, `declared` the capacities that its
+ * submission declares for its set.
+ */
 export function checkSpec(
   found: Violations,
   at: string,
   task: TaskInput,
   catalogue: CatalogueIndex,
   defaults: SubmitDefaults,
+  declared: ReadonlyMap<string, number>,
 ): void {
   found.name(`${at}.id`, task.id, "task");
   found.atMost(`${at}.needs`, task.needs.length, specBounds.needs, "needs");
@@ -41,7 +45,7 @@ export function checkSpec(
   checkRun(found, `${at}.run`, task.run);
   const pools = checkPools(found, at, task, catalogue, defaults);
   checkResources(found, at, task, pools, catalogue);
-  checkLimits(found, at, task, catalogue);
+  checkLimits(found, at, task, (limit) => declared.get(limit) ?? catalogue.capacity(limit));
 }
 
 /** Acceptable pools: the one asked for, or all that offer the skill, or the default pool. */
@@ -57,15 +61,17 @@ export function resolvePools(
 
 /** Name of a pool or limit that the catalogue doesn't know, if the submission uses one: a reason to read the catalogue again. */
 export function firstUnknown(
-  tasks: readonly TaskInput[],
+  { tasks, limits }: Pick<Submission, "tasks" | "limits">,
   catalogue: CatalogueIndex,
   defaults: SubmitDefaults,
 ): string | undefined {
+  const declared = new Set(limits.map(({ name }) => name));
   for (const task of tasks) {
     if (task.skill !== "" && catalogue.offering(task.skill).length === 0) return task.skill;
     const pool = resolvePools(task, catalogue, defaults).find((name) => !catalogue.pool(name));
     if (pool !== undefined) return pool;
     for (const [limit, weight] of Object.entries(task.limits)) {
+      if (declared.has(limit)) continue;
       const capacity = catalogue.capacity(limit);
       if (capacity === undefined || weight > capacity) return limit;
     }
@@ -85,7 +91,11 @@ function checkPools(
   if (task.skill !== "" && !found.name(`${at}.skill`, task.skill)) return [];
   if (task.pool !== "" && !found.name(`${at}.pool`, task.pool)) return [];
   if (task.pool !== "" && !catalogue.pool(task.pool)) {
-    found.add(`${at}.pool`, `there is no pool ${quote(task.pool)}: ${known()}; create it first, or choose another`);
+    found.lack(
+      `pool ${task.pool}`,
+      `${at}.pool`,
+      (tasks) => `there is no pool ${quote(task.pool)}${named(tasks)}: ${known()}; create it first, or choose another`,
+    );
     return [];
   }
   if (task.pool !== "" && task.skill !== "" && !catalogue.pool(task.pool)?.skills.includes(task.skill)) {
@@ -96,11 +106,17 @@ function checkPools(
   }
   const pools = resolvePools(task, catalogue, defaults);
   if (pools.length === 0)
-    found.add(`${at}.skill`, `no pool offers the skill ${quote(task.skill)}: add it to the skills of a pool`);
+    found.lack(
+      `skill ${task.skill}`,
+      `${at}.skill`,
+      (tasks) => `no pool offers the skill ${quote(task.skill)}${named(tasks)}: add it to the skills of a pool`,
+    );
   else if (task.pool === "" && task.skill === "" && !catalogue.pool(defaults.pool)) {
-    found.add(
+    found.lack(
+      "default pool",
       `${at}.pool`,
-      `the task names no pool, and the default pool ${quote(defaults.pool)} doesn't exist: ${known()}`,
+      (tasks) =>
+        `${tasks === 1 ? "the task names" : `${tasks} tasks name`} no pool, and the default pool ${quote(defaults.pool)} doesn't exist: ${known()}`,
     );
     return [];
   }
@@ -126,23 +142,40 @@ function checkResources(
   }
 }
 
-function checkLimits(found: Violations, at: string, task: TaskInput, catalogue: CatalogueIndex): void {
+function checkLimits(
+  found: Violations,
+  at: string,
+  task: TaskInput,
+  capacityOf: (limit: string) => number | undefined,
+): void {
   const entries = Object.entries(task.limits);
   found.atMost(`${at}.limits`, entries.length, specBounds.limits, "limits");
   for (const [limit, weight] of entries) {
     const field = `${at}.limits[${quote(limit)}]`;
     if (!found.name(field, limit, "limit")) continue;
-    if (limit === "global" || /^(pool|runner|tenant):/.test(limit)) {
+    if (limit === "global" || /^(pool|runner|tenant|set):/.test(limit)) {
       found.add(field, "is counted automatically and can't be named by a task: remove it");
       continue;
     }
     if (!found.whole(field, weight, 1, Number.MAX_SAFE_INTEGER)) continue;
-    const capacity = catalogue.capacity(limit);
-    if (capacity === undefined) found.add(field, `there is no limit ${limit}: create it first`);
+    const capacity = capacityOf(limit);
+    if (capacity === undefined) {
+      const first = found.lack(
+        `limit ${limit}`,
+        field,
+        (tasks) => `there is no limit ${limit}${named(tasks)}: create it first`,
+      );
+      if (first) found.undeclared.push(limit);
+    }
     // A capacity of 0 is a limit that somebody has closed for now: work may wait for it.
     else if (capacity > 0 && weight > capacity)
       found.add(field, `weighs ${weight}, limit ${limit} has ${capacity} in all: lower the weight or raise the limit`);
   }
+}
+
+/** Who names what isn't there, where it is more than the task that the field says. */
+function named(tasks: number): string {
+  return tasks === 1 ? "" : `, which ${tasks} tasks name`;
 }
 
 function checkLabels(found: Violations, at: string, { labels }: TaskInput): void {

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { findCycle } from "./cycle.js";
 import { Bench, exampleSubmission, exampleTask } from "./examples.js";
@@ -90,4 +91,53 @@ describe("the walk that names a cycle", () => {
     const long = new Map(Array.from({ length: 50_000 }, (_, index) => [`${index}`, [`${(index + 1) % 50_000}`]]));
     expect(findCycle(long)?.length).toBe(50_001);
   });
+});
+
+describe("what several tasks lack", () => {
+  // What a task may name: `there` is in the catalogue, the others aren't.
+  const asks = fc.record({
+    limits: fc.uniqueArray(fc.constantFrom<string>("api:llm", "gpu", "api:x"), { maxLength: 3 }),
+    place: fc.constantFrom<Partial<TaskInput>>({}, { pool: "moon" }, { skill: "fly" }),
+  });
+
+  it("is told once a submission, at the first of them, with how many they are", () =>
+    fc.assert(
+      fc.property(fc.array(asks, { minLength: 1, maxLength: 150 }), (wanted) => {
+        const tasks = wanted.map(({ limits, place }, n) =>
+          exampleTask(`t${n}`, [], { ...place, limits: Object.fromEntries(limits.map((name) => [name, 1])) }),
+        );
+        const bench = new Bench();
+        const outcome = bench.do({ kind: "submit", submission: exampleSubmission(tasks), facts: bench.facts() });
+        const expected = [
+          ...["gpu", "api:x"].map((limit) => ({
+            who: wanted.flatMap(({ limits }, n) => (limits.includes(limit) ? [n] : [])),
+            field: `limits["${limit}"]`,
+            text: (named: string) => `there is no limit ${limit}${named}: create it first`,
+          })),
+          {
+            who: wanted.flatMap(({ place }, n) => (place.pool === undefined ? [] : [n])),
+            field: "pool",
+            text: (named: string) =>
+              `there is no pool "moon"${named}: there are default, gpu; create it first, or choose another`,
+          },
+          {
+            who: wanted.flatMap(({ place }, n) => (place.skill === undefined ? [] : [n])),
+            field: "skill",
+            text: (named: string) => `no pool offers the skill "fly"${named}: add it to the skills of a pool`,
+          },
+        ].flatMap(({ who, field, text }) => {
+          const named = who.length === 1 ? "" : `, which ${who.length} tasks name`;
+          return who.length === 0 ? [] : [{ field: `tasks[${who[0]}].${field}`, description: text(named) }];
+        });
+        if (expected.length === 0) {
+          expect(outcome.kind).toBe("submitted");
+          return;
+        }
+        if (outcome.kind !== "invalid") throw new Error(outcome.kind);
+        expect(outcome.count).toBe(expected.length);
+        expect(new Set(outcome.violations)).toEqual(new Set(expected));
+        const undeclared = ["gpu", "api:x"].filter((limit) => wanted.some(({ limits }) => limits.includes(limit)));
+        expect(new Set(outcome.undeclared)).toEqual(new Set(undeclared));
+      }),
+    ));
 });

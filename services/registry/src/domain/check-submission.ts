@@ -1,6 +1,7 @@
 import type { CatalogueIndex } from "./catalogue.js";
 import { checkSpec, type SubmitDefaults } from "./check-spec.js";
 import { findCycle } from "./cycle.js";
+import { checkSetLimits } from "./set-limits.js";
 import type { Submission } from "./submission.js";
 import { quote, Violations } from "./violations.js";
 
@@ -39,7 +40,9 @@ export function checkSubmission(
   // Too many tasks aren't looked at one by one: the caller has to cut the submission anyway.
   if (found.count > 0 && (tasks.length === 0 || tasks.length > submitTasksMax)) return found;
 
-  tasks.forEach((task, index) => void checkSpec(found, `tasks[${index}]`, task, catalogue, defaults));
+  checkSetLimits(found, submission);
+  const declared = new Map(submission.limits.map(({ name, capacity }) => [name, capacity]));
+  tasks.forEach((task, index) => void checkSpec(found, `tasks[${index}]`, task, catalogue, defaults, declared));
   checkNames(found, submission, exists);
   return found;
 }

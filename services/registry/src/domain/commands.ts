@@ -90,7 +90,13 @@ export type Outcome =
       readonly revision: number;
       readonly repeated: boolean;
     }
-  | { readonly kind: "invalid"; readonly violations: readonly Violation[]; readonly count: number }
+  | {
+      readonly kind: "invalid";
+      readonly violations: readonly Violation[];
+      readonly count: number;
+      /** Limits that tasks name and nobody has declared. */
+      readonly undeclared: readonly string[];
+    }
   | { readonly kind: "counted"; readonly changed: number; readonly unchanged: number; readonly unknown: number }
   | { readonly kind: "tasks"; readonly tasks: readonly TaskSnapshot[]; readonly revision: number }
   | { readonly kind: "sets"; readonly sets: readonly SetRecord[] }

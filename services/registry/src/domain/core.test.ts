@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { RetryFacts } from "./commands.js";
 import { Bench, everything, exampleOutcome, exampleSubmission, exampleTask } from "./examples.js";
+import { unmetText } from "./needs.js";
 import type { SetRecord } from "./submission.js";
 
 function kinds(bench: Bench, id: string): string[] {
@@ -127,7 +128,28 @@ describe("dependencies", () => {
     bench.submit(exampleTask("a"), exampleTask("b", ["a"]), exampleTask("c", ["b"]));
     bench.run("a", 1, "FAILED", { permanent: true });
     expect([bench.at("b"), bench.at("c")]).toEqual(["SKIPPED/0", "SKIPPED/0"]);
-    expect(bench.task("c").status.reason).toBe("needs a, which ended FAILED");
+    expect(bench.task("c").status.reason).toBe("needs a, which failed");
+  });
+
+  it("are skipped in people's words, never in the API's", () => {
+    const ends = ["SUCCEEDED", "FAILED", "CANCELLED", "SKIPPED"] as const;
+    const said = (["succeeded", "failed"] as const).map((condition) =>
+      ends.map((state) => unmetText("a", condition, state)),
+    );
+    expect(said).toEqual([
+      [
+        "needs a, which succeeded",
+        "needs a, which failed",
+        "needs a, which was cancelled",
+        "needs a, which was skipped",
+      ],
+      [
+        "needs a to fail, but it succeeded",
+        "needs a to fail, but it failed",
+        "needs a to fail, but it was cancelled",
+        "needs a to fail, but it was skipped",
+      ],
+    ]);
   });
 
   it("on a task that was done before don't wait", () => {

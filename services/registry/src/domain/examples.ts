@@ -67,6 +67,8 @@ export function exampleSubmission(tasks: readonly TaskInput[], more: Partial<Sub
     madeUpSet: "made-up",
     displayName: "",
     tasks,
+    limits: [],
+    maxConcurrency: 0,
     requestId: "",
     validateOnly: false,
     digest: "d",

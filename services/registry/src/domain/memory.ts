@@ -2,7 +2,7 @@ import { CatalogueIndex } from "./catalogue.js";
 import { DueTimes } from "./due.js";
 import { appendEvents, putAttempt } from "./history.js";
 import { Leavers } from "./leavers.js";
-import type { RequestRecord, SetRecord } from "./submission.js";
+import type { RequestRecord, SetLimit, SetRecord } from "./submission.js";
 import {
   type Attempt,
   isFinal,
@@ -43,6 +43,8 @@ export interface LiveSet {
   readonly set: string;
   readonly displayName: string;
   readonly createMs: number;
+  /** Limits of its own. */
+  limits: readonly SetLimit[];
   /** Tasks by state, final ones included. An index: derived at load, moved with every change of state. */
   readonly counts: Map<TaskState, number>;
   live: number;
@@ -55,6 +57,8 @@ const requestsMax = 10_000;
 export class Memory {
   readonly tasks = new Map<string, LiveTask>();
   readonly sets = new Map<string, LiveSet>();
+  /** Those of them that have limits of their own. */
+  readonly declaring = new Set<string>();
   /** Keys of live tasks that wait for a task. */
   readonly dependents = new Map<string, Set<string>>();
   readonly due = new DueTimes();
@@ -94,11 +98,19 @@ export class Memory {
       set: record.set,
       displayName: record.displayName,
       createMs: record.createMs,
+      limits: record.limits ?? [],
       counts,
       live: 0,
     };
     this.sets.set(record.set, set);
+    if (set.limits.length > 0) this.declaring.add(record.set);
     return set;
+  }
+
+  /** Gives a live set the limits that it has from now on. */
+  declare(set: LiveSet, limits: readonly SetLimit[]): void {
+    set.limits = limits;
+    this.declaring.add(set.set);
   }
 
   /** Puts a new status, attempt and history entries in place and moves the indexes. */
@@ -127,7 +139,10 @@ export class Memory {
     this.leaving.delete(key);
     this.leavers.add(key, task.header.set, task.status.state);
     const set = this.sets.get(task.header.set);
-    if (set && task.counted && --set.live === 0) this.sets.delete(task.header.set);
+    if (set && task.counted && --set.live === 0) {
+      this.sets.delete(task.header.set);
+      this.declaring.delete(task.header.set);
+    }
   }
 
   /** Remembers a request id. */

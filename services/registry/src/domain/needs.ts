@@ -1,4 +1,4 @@
-import type { FinalState, TaskState } from "./task.js";
+import type { FinalState } from "./task.js";
 
 /** When a need is met: by a success, by a failure (FAILED only), or by any end, SKIPPED and CANCELLED among them. */
 export type NeedCondition = "succeeded" | "failed" | "ended";
@@ -26,9 +26,16 @@ export function conditionOf(conditions: NeedConditions, need: string): NeedCondi
   return conditions[need] ?? "succeeded";
 }
 
-/** Why a task is skipped for a need that ended in `state`. */
-export function unmetText(need: string, condition: NeedCondition, state: TaskState): string {
+/** Why a task is skipped for a need that ended in `state`, in the words of the glossary. */
+export function unmetText(need: string, condition: NeedCondition, state: FinalState): string {
   return condition === "failed"
-    ? `needs ${need} to fail, but it ended ${state}`
-    : `needs ${need}, which ended ${state}`;
+    ? `needs ${need} to fail, but it ${endWords[state]}`
+    : `needs ${need}, which ${endWords[state]}`;
 }
+
+const endWords: Readonly<Record<FinalState, string>> = {
+  SUCCEEDED: "succeeded",
+  FAILED: "failed",
+  CANCELLED: "was cancelled",
+  SKIPPED: "was skipped",
+};

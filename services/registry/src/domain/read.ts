@@ -49,6 +49,7 @@ export function read(memory: Memory, query: Query): Outcome {
                   createMs: set.createMs,
                   counts: Object.fromEntries(set.counts),
                   endMs: 0,
+                  limits: set.limits,
                 },
               ]
             : [];

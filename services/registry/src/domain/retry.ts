@@ -26,7 +26,9 @@ export function retry(transition: Transition, filter: Filter, facts: RetryFacts)
     .filter((row) => row.status.state !== "SUCCEEDED" && matches(row))
     .map((row) => row.header.key);
   const reviving = withdrawImpossible(withSkipped(chosen, stored), stored, memory);
-  for (const record of facts.sets) if (!memory.sets.has(record.set)) memory.addSet(record);
+  // A set lives by its tasks: one of which nothing begins anew would stay in memory for ever, and its limits with it.
+  const lives = new Set([...reviving].map((key) => (stored.get(key) as TaskSnapshot).header.set));
+  for (const record of facts.sets) if (lives.has(record.set) && !memory.sets.has(record.set)) memory.addSet(record);
   const tasks = [...reviving].map((key) => enterStored(transition, stored.get(key) as TaskSnapshot));
   for (const task of tasks) {
     memory.revive(task);

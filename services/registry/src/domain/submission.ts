@@ -48,6 +48,18 @@ export interface TaskInput {
   readonly spec: Uint8Array;
 }
 
+/** A limit of a set's own, as it was declared. */
+export interface SetLimit {
+  /** Within the set; empty: the set as a whole, of which each task weighs 1. */
+  readonly name: string;
+  readonly capacity: number;
+  readonly reserve: number;
+  readonly reservePriority: number;
+  /** 0: no such bound. */
+  readonly rate: number;
+  readonly ratePeriodMs: number;
+}
+
 /** A submission as it was sent. */
 export interface Submission {
   /** Empty: the made-up id is used. */
@@ -55,6 +67,10 @@ export interface Submission {
   readonly madeUpSet: string;
   readonly displayName: string;
   readonly tasks: readonly TaskInput[];
+  /** Limits of the set's own, by name. */
+  readonly limits: readonly SetLimit[];
+  /** Most tasks of the set at once; 0 for no such bound. */
+  readonly maxConcurrency: number;
   /** Empty for none. */
   readonly requestId: string;
   /** True checks, and takes nothing. */
@@ -81,6 +97,8 @@ export interface SetRecord {
   readonly createMs: number;
   readonly counts: Readonly<Partial<Record<TaskState, number>>>;
   readonly endMs: number;
+  /** Limits of its own; absent: none. */
+  readonly limits?: readonly SetLimit[];
 }
 
 /** What was read from rows for a submission. `drops` is the core's count at that moment: see `Leavers`. */

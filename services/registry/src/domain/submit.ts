@@ -3,9 +3,11 @@ import { checkSubmission } from "./check-submission.js";
 import type { Outcome } from "./commands.js";
 import { LiveTask } from "./memory.js";
 import { conditionOf, meets, type NeedConditions } from "./needs.js";
-import type { RequestRecord, Submission, SubmitFacts, TaskInput } from "./submission.js";
+import { checkAgainstSet, declaredBy, merged, occupied } from "./set-limits.js";
+import type { RequestRecord, SetLimit, SetRecord, Submission, SubmitFacts, TaskInput } from "./submission.js";
 import { isFinal, type Retry, type TaskHeader, type TaskState, type TaskStatus, taskKey } from "./task.js";
 import { skippedFor, type Transition } from "./transition.js";
+import type { Violations } from "./violations.js";
 
 /** How long a request id is remembered. */
 export const requestMemoryMs = 24 * 3_600_000;
@@ -29,7 +31,8 @@ export function submit(transition: Transition, submission: Submission, facts: Su
     return memory.tasks.get(key)?.status.state ?? leavers.since(key, facts.drops) ?? facts.existing.get(id);
   };
   const found = checkSubmission(submission, catalogue, settings, (id) => stateOf(id) !== undefined);
-  if (found.count > 0) return { kind: "invalid", violations: found.list, count: found.count };
+  checkAgainstSet(found, set, declaredBy(submission), limitsOf(transition, set, facts));
+  if (found.count > 0) return invalid(found);
   for (const { needs } of submission.tasks) {
     for (const need of needs) {
       const state = stateOf(need);
@@ -39,18 +42,8 @@ export function submit(transition: Transition, submission: Submission, facts: Su
   }
 
   const revision = memory.revision;
-  if (!memory.sets.has(set)) {
-    const record = facts.set ?? {
-      set,
-      displayName: submission.displayName,
-      createMs: now.wallMs,
-      counts: {},
-      endMs: 0,
-    };
-    memory.addSet(record);
-    transition.changes.push({ kind: "set", record });
-  }
-  const taken = submission.tasks.map((input) => enter(transition, set, input, submission.traceParent));
+  const limits = takeSet(transition, set, submission, facts);
+  const taken = submission.tasks.map((input) => enter(transition, set, input, submission, limits));
   // Only when all are in memory does each know which of its needs are unfinished.
   for (const task of taken) memory.add(task);
   for (const task of taken) begin(transition, task, stateOf);
@@ -69,6 +62,29 @@ export function submit(transition: Transition, submission: Submission, facts: Su
   return { kind: "submitted", set, taskCount: taken.length, revision, repeated: false };
 }
 
+function limitsOf({ memory }: Transition, set: string, facts: SubmitFacts): readonly SetLimit[] {
+  return memory.sets.get(set)?.limits ?? facts.set?.limits ?? [];
+}
+
+/** Takes the set in if it isn't live, with what it declares; gives the limits that it has. */
+function takeSet(transition: Transition, set: string, submission: Submission, facts: SubmitFacts): readonly SetLimit[] {
+  const { memory, now, changes } = transition;
+  const before = limitsOf(transition, set, facts);
+  const limits = merged(before, declaredBy(submission));
+  const live = memory.sets.get(set);
+  if (live && limits === before) return limits;
+  const { displayName } = submission;
+  const there = live ? { ...live, counts: {}, endMs: 0 } : facts.set;
+  const record: SetRecord = {
+    ...(there ?? { set, displayName, createMs: now.wallMs, counts: {}, endMs: 0 }),
+    ...(limits.length > 0 && { limits }),
+  };
+  if (live) memory.declare(live, limits);
+  else memory.addSet(record);
+  changes.push({ kind: "set", record });
+  return limits;
+}
+
 const noCatalogue: Outcome = {
   kind: "refused",
   reason: "NOT_READY",
@@ -80,8 +96,12 @@ const noCatalogue: Outcome = {
 function validate({ memory, settings }: Transition, submission: Submission): Outcome {
   if (!memory.catalogue) return noCatalogue;
   const found = checkSubmission(submission, memory.catalogue, settings, undefined);
-  if (found.count > 0) return { kind: "invalid", violations: found.list, count: found.count };
+  if (found.count > 0) return invalid(found);
   return { kind: "submitted", set: submission.set, taskCount: 0, revision: memory.revision, repeated: false };
+}
+
+function invalid({ list, count, undeclared }: Violations): Outcome {
+  return { kind: "invalid", violations: list, count, undeclared };
 }
 
 function repeat(submission: Submission, earlier: RequestRecord): Outcome {
@@ -100,7 +120,13 @@ function repeat(submission: Submission, earlier: RequestRecord): Outcome {
   };
 }
 
-function enter(transition: Transition, set: string, input: TaskInput, traceParent: string): LiveTask {
+function enter(
+  transition: Transition,
+  set: string,
+  input: TaskInput,
+  { traceParent, limits: declared }: Submission,
+  limits: readonly SetLimit[],
+): LiveTask {
   const { memory, now, settings } = transition;
   const key = taskKey(set, input.id);
   const order = transition.nextRevision();
@@ -117,7 +143,7 @@ function enter(transition: Transition, set: string, input: TaskInput, traceParen
     skill: input.skill,
     pools: memory.catalogue ? resolvePools(input, memory.catalogue, settings) : [],
     labels: input.labels,
-    limits: input.limits,
+    limits: occupied(set, input.limits, declared, limits),
     tenant: input.tenant,
     priority: input.priority,
     cpuMillis: input.cpuMillis,

@@ -142,7 +142,8 @@ export function skippedFor(
 ): string {
   const condition = conditionOf(needConditions, need);
   const passedOn = ended.state === "SKIPPED" && condition === "succeeded" && ended.reason !== "";
-  return passedOn ? ended.reason : unmetText(need, condition, ended.state);
+  // Who asks has seen it end.
+  return passedOn ? ended.reason : unmetText(need, condition, ended.state as FinalState);
 }
 
 function newAttempt(attempt: number, readyMs: number): Attempt {

@@ -4,6 +4,8 @@ const patterns = {
   name: /^[a-z0-9][a-z0-9._-]{0,62}$/,
   task: /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,126}$/,
   limit: /^[a-z0-9][a-z0-9._:-]{0,126}$/,
+  // So that the pool-manager's name for it, with a set of 63 characters, is one.
+  setLimit: /^[a-z0-9][a-z0-9._:-]{0,58}$/,
   variable: /^[A-Za-z_][A-Za-z0-9_]*$/,
 };
 
@@ -15,11 +17,32 @@ export class Violations {
   readonly list: Violation[] = [];
   /** Violations in all, collected or not. */
   count = 0;
+  /** Limits that tasks name and nobody has declared. */
+  readonly undeclared: string[] = [];
+  /** What several tasks lack: at which place of the list it is told, and how many lack it. */
+  private readonly lacks = new Map<string, { readonly at: number; tasks: number }>();
 
   /** Notes one. */
   add(field: string, description: string): void {
     this.count++;
     if (this.list.length < collectedMax) this.list.push({ field, description });
+  }
+
+  /**
+   * Notes what a task lacks. What several tasks lack is one violation, at the first of them, however many there are: it is
+   * one thing to put right. True where it is told for the first time.
+   */
+  lack(what: string, field: string, description: (tasks: number) => string): boolean {
+    const told = this.lacks.get(what);
+    if (told === undefined) {
+      this.lacks.set(what, { at: this.list.length, tasks: 1 });
+      this.add(field, description(1));
+      return true;
+    }
+    told.tasks++;
+    const place = this.list[told.at];
+    if (place) this.list[told.at] = { field: place.field, description: description(told.tasks) };
+    return false;
   }
 
   /** Demands a condition. */

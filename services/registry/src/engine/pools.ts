@@ -1,6 +1,7 @@
 import type { Catalogue } from "../domain/catalogue.js";
 import type { ForbidAnswer } from "../domain/commands.js";
 import type { LeaseEvent } from "../domain/lease-event.js";
+import type { SetLimit } from "../domain/submission.js";
 
 /** Some lease events as they come from the pool-manager's journal. */
 export interface LeaseEventBatch {
@@ -26,6 +27,10 @@ export interface PoolsPort {
     attempts: readonly { readonly key: string; readonly attempt: number }[],
     reason: string,
   ): Promise<ForbidAnswer[]>;
+  /** Makes a limit of a set; a repeat changes nothing. */
+  makeLimit(set: string, limit: SetLimit): Promise<void>;
+  /** Deletes a limit of a set, by the pool-manager's name; one that isn't there is deleted already. Fails while it is occupied. */
+  dropLimit(set: string, name: string): Promise<void>;
   /** What is known of the leases of a task, as if read from the journal: for each the latest event, positions 0. */
   leasesOf(key: string): Promise<LeaseEvent[]>;
 }

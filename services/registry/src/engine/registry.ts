@@ -25,6 +25,8 @@ export interface RegistryOptions {
   readonly holder?: string;
 }
 
+/** Undeclared limits that an error names for programs; the violations name them all. */
+const undeclaredShown = 20;
 /** Times that facts are read again before a caller is asked to come back. */
 const readingsMax = 5;
 
@@ -108,6 +110,10 @@ export class Registry {
       const rest = outcome.count - shown.length;
       throw new ReasonError("INVALID_FIELD", `${shown.join("; ")}${rest > 0 ? `; and ${rest} more` : ""}`, {
         fields: outcome.violations,
+        // For programs that know how a limit is made where they are, such as the command line.
+        ...(outcome.undeclared.length > 0 && {
+          metadata: { undeclared_limits: outcome.undeclared.slice(0, undeclaredShown).join(",") },
+        }),
       });
     }
     throw unexpected(outcome);
@@ -206,9 +212,9 @@ export class Registry {
     });
   }
 
-  private async refreshFor({ tasks }: Submission): Promise<void> {
+  private async refreshFor(submission: Submission): Promise<void> {
     const { catalogue } = this.core.memory;
-    if (catalogue && firstUnknown(tasks, catalogue, this.options.settings) === undefined) return;
+    if (catalogue && firstUnknown(submission, catalogue, this.options.settings) === undefined) return;
     try {
       await this.command({ kind: "catalogue", catalogue: await this.options.pools.readCatalogue() });
     } catch (error) {

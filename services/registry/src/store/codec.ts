@@ -1,4 +1,5 @@
 import { mustSucceed } from "../domain/needs.js";
+import type { SetLimit } from "../domain/submission.js";
 import type { Attempt, Forbid, RunOutcome, TaskEvent, TaskHeader, TaskSnapshot, TaskStatus } from "../domain/task.js";
 
 /**
@@ -223,4 +224,14 @@ function eventText(e: TaskEvent): EventText {
 
 function eventOf([number, kind, timeMs, attempt, runner, slot, durationMs, message]: EventText): TaskEvent {
   return { number, kind, timeMs, attempt, runner, slot, durationMs, message };
+}
+
+/** Limits of a set's own as a column has them; empty for none. */
+export function encodeLimits(limits: readonly SetLimit[] = []): string {
+  return limits.length === 0 ? "" : JSON.stringify(limits);
+}
+
+/** The opposite of {@link encodeLimits}, as a part of a record. */
+export function decodeLimits(text: string): { readonly limits?: readonly SetLimit[] } {
+  return text === "" ? {} : { limits: JSON.parse(text) as SetLimit[] };
 }

@@ -96,6 +96,24 @@ function registrySuite(create: () => RegistryFixture): void {
     expect([...(after.tasks.get("s/c")?.waits ?? [])]).toEqual(["b"]);
   });
 
+  it("keeps the limits that a set declares, those of a later submission too, while it lives and when it is done", async () => {
+    const limit = { name: "gpu", capacity: 2, reserve: 1, reservePriority: 5, rate: 3, ratePeriodMs: 60_000 };
+    const more = { ...limit, name: "disk", capacity: 9_007_199_254_740_991 };
+    await registry.submit(exampleSubmission([exampleTask("a")], { limits: [limit], maxConcurrency: 7 }));
+    await registry.submit(exampleSubmission([exampleTask("b")], { limits: [limit, more] }));
+    await registry.submit(exampleSubmission([exampleTask("plain")], { set: "other" }));
+    const whole = { name: "", capacity: 7, reserve: 0, reservePriority: 0, rate: 0, ratePeriodMs: 1_000 };
+    const declared = [limit, whole, more];
+    await registry.stop();
+    await open();
+    expect((await registry.sets(["s"])).get("s")?.limits).toEqual(declared);
+    expect([...registry.core.memory.declaring]).toEqual(["s"]);
+    await registry.leaseEvents([released("a", 7), released("b", 8)], 9);
+    expect((await registry.store.set("s"))?.limits).toEqual(declared);
+    expect((await registry.store.set("other"))?.limits).toBeUndefined();
+    expect(registry.core.memory.declaring.size).toBe(0);
+  });
+
   it("takes a commit whose answer was lost once, and goes on", async () => {
     await registry.stop();
     const store = fixture.open().store;

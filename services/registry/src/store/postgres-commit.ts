@@ -2,7 +2,7 @@ import type { Group } from "@berth/chassis/engine";
 import { columns, lastOf, PostgresLead, toColumn } from "@berth/chassis/postgres";
 import type { Change, Row } from "../domain/commands.js";
 import { isFinal, type TaskSnapshot } from "../domain/task.js";
-import { encodeBody, encodeHeader } from "./codec.js";
+import { encodeBody, encodeHeader, encodeLimits } from "./codec.js";
 import { revisionAfter } from "./journal.js";
 
 /** Journal rows that one commit deletes at most. */
@@ -13,27 +13,28 @@ export const commitStatement = {
   name: "commit",
   text: PostgresLead.statement(`
     sets_made AS (
-      INSERT INTO sets (set_id, display_name, create_ms)
-      SELECT u.set_id, u.display_name, u.create_ms FROM moved, unnest($6::text[], $7::text[], $8::bigint[]) AS u(set_id, display_name, create_ms)
-      ON CONFLICT (set_id) DO NOTHING),
+      INSERT INTO sets (set_id, display_name, create_ms, limits)
+      SELECT u.set_id, u.display_name, u.create_ms, u.limits
+      FROM moved, unnest($6::text[], $7::text[], $8::bigint[], $9::text[]) AS u(set_id, display_name, create_ms, limits)
+      ON CONFLICT (set_id) DO UPDATE SET limits = excluded.limits),
     requested AS (
       INSERT INTO requests (request_id, digest, set_id, task_count, revision, time_ms)
       SELECT u.request_id, u.digest, u.set_id, u.task_count, u.revision, u.time_ms
-      FROM moved, unnest($9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[])
+      FROM moved, unnest($10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[])
         AS u(request_id, digest, set_id, task_count, revision, time_ms)
       ON CONFLICT (request_id) DO UPDATE SET digest = excluded.digest, set_id = excluded.set_id, task_count = excluded.task_count,
         revision = excluded.revision, time_ms = excluded.time_ms),
     based AS (
-      UPDATE base SET revision = greatest(revision, $15), cursor = coalesce($16::bigint, cursor), catalogue = coalesce($17::text, catalogue)
-      FROM moved WHERE id = 1 AND ($15 > revision OR $16::bigint IS NOT NULL OR $17::text IS NOT NULL)),
+      UPDATE base SET revision = greatest(revision, $16), cursor = coalesce($17::bigint, cursor), catalogue = coalesce($18::text, catalogue)
+      FROM moved WHERE id = 1 AND ($16 > revision OR $17::bigint IS NOT NULL OR $18::text IS NOT NULL)),
     inserted AS (
       INSERT INTO tasks (ord, key, set_id, state, live, tenant, pool, pools, revision, end_ms, header, spec, body)
       SELECT u.ord, u.key, u.set_id, u.state, u.live, u.tenant, u.pool, string_to_array(u.pools, ' '), u.revision, u.end_ms, u.header, u.spec, u.body
-      FROM moved, unnest($18::bigint[], $19::text[], $20::text[], $21::text[], $22::boolean[], $23::text[], $24::text[], $25::text[], $26::bigint[], $27::bigint[], $28::text[], $29::bytea[], $30::text[])
+      FROM moved, unnest($19::bigint[], $20::text[], $21::text[], $22::text[], $23::boolean[], $24::text[], $25::text[], $26::text[], $27::bigint[], $28::bigint[], $29::text[], $30::bytea[], $31::text[])
         AS u(ord, key, set_id, state, live, tenant, pool, pools, revision, end_ms, header, spec, body)),
     updated AS (
       UPDATE tasks SET state = u.state, live = u.live, pool = u.pool, revision = u.revision, end_ms = u.end_ms, body = u.body
-      FROM moved, unnest($31::bigint[], $32::text[], $33::boolean[], $34::text[], $35::bigint[], $36::bigint[], $37::text[])
+      FROM moved, unnest($32::bigint[], $33::text[], $34::boolean[], $35::text[], $36::bigint[], $37::bigint[], $38::text[])
         AS u(ord, state, live, pool, revision, end_ms, body)
       WHERE tasks.ord = u.ord),
     forgotten AS (
@@ -51,10 +52,15 @@ export function valuesOf({ changes, rows }: Group<Change, Row>): unknown[] {
   );
   return [
     ...columns(
-      of("set").map(({ record }) => record),
+      // One row of a statement changes once: of two changes of a set the later one stands.
+      lastOf(
+        of("set").map(({ record }) => record),
+        ({ set }) => set,
+      ),
       ({ set }) => toColumn(set),
       ({ displayName }) => toColumn(displayName),
       ({ createMs }) => Math.round(createMs),
+      ({ limits }) => encodeLimits(limits),
     ),
     ...columns(
       lastOf(

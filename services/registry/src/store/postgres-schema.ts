@@ -44,4 +44,6 @@ export const postgresMigrations: readonly Migration[] = [
       );
     `,
   },
+  // Limits of a set's own, as JSON; empty for none.
+  { version: 2, sql: "ALTER TABLE sets ADD COLUMN limits text NOT NULL DEFAULT ''" },
 ];

@@ -12,7 +12,7 @@ import type { RequestRecord, SetRecord } from "../domain/submission.js";
 import type { TaskSnapshot, TaskState } from "../domain/task.js";
 import type { LogStore } from "../engine/logs.js";
 import type { RegistryStore } from "../engine/store.js";
-import { decodeTask } from "./codec.js";
+import { decodeLimits, decodeTask } from "./codec.js";
 import { decodeChanges, encodeChanges } from "./journal.js";
 import { commitStatement, valuesOf } from "./postgres-commit.js";
 import { PostgresLogStore } from "./postgres-logs.js";
@@ -193,7 +193,7 @@ async function liveRows(run: Run): Promise<Row[]> {
 /** Sets by their columns' names, in that order, with the counts of their final tasks. */
 async function readSets(run: Run, names: readonly string[]): Promise<SetRecord[]> {
   const rows = await run<SetColumns>({
-    text: `SELECT s.set_id AS name, s.display_name AS "displayName", s.create_ms AS "createMs", c.state, c.count, c.end_ms AS "endMs"
+    text: `SELECT s.set_id AS name, s.display_name AS "displayName", s.create_ms AS "createMs", s.limits, c.state, c.count, c.end_ms AS "endMs"
       FROM unnest($1::text[]) WITH ORDINALITY AS u(set_id, place) JOIN sets s USING (set_id)
       LEFT JOIN LATERAL (
         SELECT state, count(*) AS count, max(end_ms) AS end_ms FROM tasks WHERE tasks.set_id = s.set_id AND NOT live GROUP BY state
@@ -202,13 +202,14 @@ async function readSets(run: Run, names: readonly string[]): Promise<SetRecord[]
     values: [names],
   });
   const sets = new Map<string, SetRecord>();
-  for (const { name, displayName, createMs, state, count, endMs } of rows) {
+  for (const { name, displayName, createMs, limits, state, count, endMs } of rows) {
     const set = sets.get(name) ?? {
       set: fromColumn(name),
       displayName: fromColumn(displayName),
       createMs,
       counts: {},
       endMs: 0,
+      ...decodeLimits(limits),
     };
     const counted =
       state === null ? set : { ...set, counts: { ...set.counts, [state]: count }, endMs: Math.max(set.endMs, endMs) };
@@ -222,6 +223,7 @@ interface SetColumns {
   readonly name: string;
   readonly displayName: string;
   readonly createMs: number;
+  readonly limits: string;
   readonly state: TaskState | null;
   readonly count: number;
   readonly endMs: number;

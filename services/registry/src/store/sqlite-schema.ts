@@ -39,4 +39,6 @@ export const registryMigrations: readonly Migration[] = [
       INSERT INTO base (id, revision, cursor, catalogue) VALUES (1, 0, 0, NULL);
     `,
   },
+  // Limits of a set's own, as JSON; empty for none.
+  { version: 2, sql: "ALTER TABLE sets ADD COLUMN limits TEXT NOT NULL DEFAULT ''" },
 ];

@@ -11,7 +11,7 @@ import type { Change, Filter, Row } from "../domain/commands.js";
 import type { RequestRecord, SetRecord } from "../domain/submission.js";
 import { isFinal, type TaskSnapshot, type TaskState } from "../domain/task.js";
 import type { RegistryStore } from "../engine/store.js";
-import { decodeTask, encodeBody, encodeHeader } from "./codec.js";
+import { decodeLimits, decodeTask, encodeBody, encodeHeader, encodeLimits } from "./codec.js";
 import { decodeChanges, encodeChanges, revisionAfter } from "./journal.js";
 import { registryMigrations } from "./sqlite-schema.js";
 
@@ -42,7 +42,7 @@ export class SqliteRegistryStore implements RegistryStore {
         "UPDATE tasks SET state = ?, live = ?, pool = ?, revision = ?, end_ms = ?, body = ? WHERE ord = ?",
       ),
       set: prepare(
-        "INSERT INTO sets (set_id, display_name, create_ms) VALUES (?, ?, ?) ON CONFLICT (set_id) DO NOTHING",
+        "INSERT INTO sets (set_id, display_name, create_ms, limits) VALUES (?, ?, ?, ?) ON CONFLICT (set_id) DO UPDATE SET limits = excluded.limits",
       ),
       request: prepare(
         "INSERT OR REPLACE INTO requests (request_id, digest, set_id, task_count, revision, time_ms) VALUES (?, ?, ?, ?, ?, ?)",
@@ -57,7 +57,7 @@ export class SqliteRegistryStore implements RegistryStore {
       ),
       // As bytes: the driver cuts a text that it reads at the first NUL.
       setRow: prepare(
-        "SELECT set_id, CAST(display_name AS BLOB) AS display_name, create_ms FROM sets WHERE set_id = ?",
+        "SELECT set_id, CAST(display_name AS BLOB) AS display_name, create_ms, limits FROM sets WHERE set_id = ?",
       ),
       setCounts: prepare(
         "SELECT state, count(*) AS count, max(end_ms) AS endMs FROM tasks WHERE set_id = ? AND live = 0 GROUP BY state",
@@ -242,8 +242,10 @@ export class SqliteRegistryStore implements RegistryStore {
 
   private writeAside(change: Change): void {
     const { statements } = this;
-    if (change.kind === "set") statements.set.run(change.record.set, change.record.displayName, change.record.createMs);
-    else if (change.kind === "catalogue") statements.catalogue.run(JSON.stringify(change.catalogue));
+    if (change.kind === "set") {
+      const { set, displayName, createMs, limits } = change.record;
+      statements.set.run(set, displayName, createMs, encodeLimits(limits));
+    } else if (change.kind === "catalogue") statements.catalogue.run(JSON.stringify(change.catalogue));
     else if (change.kind === "cursor") statements.cursor.run(change.position);
     else if (change.kind === "request") {
       const { requestId, digest, set, taskCount, revision, timeMs } = change.record;
@@ -264,7 +266,7 @@ export class SqliteRegistryStore implements RegistryStore {
 
   private readSet(name: string): SetRecord | undefined {
     const row = this.statements.setRow.get(name) as
-      | { set_id: string; display_name: Buffer; create_ms: number }
+      | { set_id: string; display_name: Buffer; create_ms: number; limits: string }
       | undefined;
     if (!row) return undefined;
     const counts = this.statements.setCounts.all(name) as { state: TaskState; count: number; endMs: number }[];
@@ -274,6 +276,7 @@ export class SqliteRegistryStore implements RegistryStore {
       createMs: row.create_ms,
       counts: Object.fromEntries(counts.map(({ state, count }) => [state, count])),
       endMs: Math.max(0, ...counts.map(({ endMs }) => endMs)),
+      ...decodeLimits(row.limits),
     };
   }
 

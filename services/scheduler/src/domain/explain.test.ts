@@ -36,6 +36,17 @@ describe("explaining why a task waits", () => {
       "waits for the global limit (3 of 3 in use; it needs 2), and for limit `repo:web` to be raised: it needs 5, and there are only 3",
     ],
     [
+      "limits of its set, one full and one not there yet",
+      {
+        ...base,
+        refusals: [
+          { ...full, limit: "set:s" },
+          { ...full, reason: "LIMIT_TOO_SMALL", limit: "set:s:gpu", wanted: 1, used: 0, capacity: 0 },
+        ],
+      },
+      "waits for the tasks of set `s` (3 of 3 in use by s/a, s/b, s/c), and for limit `gpu` of set `s` to be made, or raised: it has no capacity",
+    ],
+    [
       "no runner",
       { ...base, refusals: [{ ...full, reason: "NO_RUNNER", limit: "" }] },
       "waits for a runner of pool `build` with its labels: none is attached",

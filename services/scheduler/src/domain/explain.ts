@@ -57,6 +57,8 @@ export function explain({ phase, ahead, refusals, runner, message }: ExplainFact
 function cause(refusal: RefusalFacts): string {
   const { reason, limit, pool, wanted, used, capacity } = refusal;
   const what = thing(limit, pool);
+  // A set can't declare a limit without units: this one isn't there yet, or somebody has closed it.
+  if (limit.startsWith("set:") && capacity === 0) return `${what} to be made, or raised: it has no capacity`;
   switch (reason) {
     case "LIMIT_FULL":
       return `${what} (${used} of ${capacity} in use${heldBy(refusal)}${wanted > 1 ? `; it needs ${wanted}` : ""})`;
@@ -91,6 +93,10 @@ function thing(limit: string, pool: string): string {
   const [kind, name, part] = limit.split(":");
   if (kind === "pool" && name) return part ? `${part} of pool \`${name}\`` : `pool \`${name}\``;
   if ((kind === "tenant" || kind === "runner") && name) return `${kind} \`${name}\``;
+  if (kind === "set" && name) {
+    const own = limit.split(":").slice(2).join(":");
+    return own === "" ? `the tasks of set \`${name}\`` : `limit \`${own}\` of set \`${name}\``;
+  }
   return `limit \`${limit}\``;
 }
 

@@ -65,7 +65,9 @@ export function shortCause(refusals: readonly RefusalFacts[]): string {
   const first = [...refusals].sort((left, right) => weightOf(left) - weightOf(right))[0];
   if (first === undefined) return otherCauses.turn;
   const { limit, pool, used, capacity, wanted, reason } = first;
-  const name = limit.startsWith("pool:") ? limit.slice("pool:".length).replace(":", " ") : limit || pool;
+  const name = shortName(limit) || pool;
+  // A set can't declare a limit without units: this one isn't there yet, or somebody has closed it.
+  if (limit.startsWith("set:") && capacity === 0) return `${name} has no capacity yet`;
   switch (reason) {
     case "LIMIT_FULL":
       return limit === `pool:${pool}` || /^pool:[^:]*$/.test(limit)
@@ -81,6 +83,8 @@ export function shortCause(refusals: readonly RefusalFacts[]): string {
       return `${name} starts spent`;
     case "NO_RUNNER":
       return pool === "" ? "no runner" : `no runner in ${pool}`;
+    case "NO_HANDLER":
+      return `no runner${pool === "" ? "" : ` of ${pool}`} has handler ${first.handler}`;
     case "RUNNERS_FULL":
       return pool === "" ? "runners full" : `runners of ${pool} full`;
     case "POOL_PAUSED":
@@ -94,6 +98,14 @@ export function shortCause(refusals: readonly RefusalFacts[]): string {
   }
 }
 
+/** `build cpu`, `gpu of the set`, `the set`: the parts that nobody wrote are left out. */
+function shortName(limit: string): string {
+  if (limit.startsWith("pool:")) return limit.slice("pool:".length).replace(":", " ");
+  if (!limit.startsWith("set:")) return limit;
+  const own = limit.split(":").slice(2).join(":");
+  return own === "" ? "the set" : `${own} of the set`;
+}
+
 /** Smaller is told first: then a limit of somebody's own before those that everybody shares. */
 function weightOf({ reason, limit }: RefusalFacts): number {
   if (lasting.has(reason)) return 0;
@@ -101,4 +113,4 @@ function weightOf({ reason, limit }: RefusalFacts): number {
   return limit === "" || limit.startsWith("pool:") ? 2 : 1;
 }
 
-const lasting = new Set(["GRANTING_STOPPED", "POOL_PAUSED", "NO_RUNNER", "LIMIT_TOO_SMALL"]);
+const lasting = new Set(["GRANTING_STOPPED", "POOL_PAUSED", "NO_RUNNER", "NO_HANDLER", "LIMIT_TOO_SMALL"]);

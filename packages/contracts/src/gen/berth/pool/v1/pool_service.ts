@@ -94,7 +94,14 @@ export interface Limit {
   /** Most starts within `rate_period`: 1 to 10,000; 0 means no such bound. */
   rate: bigint;
   /** Period of `rate`: 1 s to 24 h. */
-  ratePeriod: Duration | undefined;
+  ratePeriod:
+    | Duration
+    | undefined;
+  /**
+   * Task set that it belongs to: made for its tasks, and gone when they are done. Empty for all others. Set on creation, with a
+   * name that is `set:{set}` or begins with `set:{set}:`; can't be changed. Names that begin with `set:` are taken by such limits.
+   */
+  ownerSet: string;
 }
 
 /** A named group of runners, and what may run there. */
@@ -791,6 +798,8 @@ export interface UpdateLimitResponse {
 export interface DeleteLimitRequest {
   /** Its name. */
   limit: string;
+  /** The set that it belongs to, if it belongs to one: without it such a limit isn't deleted, but goes when the set is done. */
+  ownerSet: string;
 }
 
 /** Nothing is left. */
@@ -1292,6 +1301,7 @@ function createBaseLimit(): Limit {
     reservePriority: 0,
     rate: 0n,
     ratePeriod: undefined,
+    ownerSet: "",
   };
 }
 
@@ -1350,6 +1360,9 @@ export const Limit: MessageFns<Limit> = {
     }
     if (message.ratePeriod !== undefined) {
       Duration.encode(message.ratePeriod, writer.uint32(98).fork()).join();
+    }
+    if (message.ownerSet !== "") {
+      writer.uint32(130).string(message.ownerSet);
     }
     return writer;
   },
@@ -1463,6 +1476,14 @@ export const Limit: MessageFns<Limit> = {
             message.ratePeriod = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.ownerSet = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1509,6 +1530,11 @@ export const Limit: MessageFns<Limit> = {
         : isSet(object.rate_period)
         ? Duration.fromJSON(object.rate_period)
         : undefined,
+      ownerSet: isSet(object.ownerSet)
+        ? globalThis.String(object.ownerSet)
+        : isSet(object.owner_set)
+        ? globalThis.String(object.owner_set)
+        : "",
     };
   },
 
@@ -1550,6 +1576,9 @@ export const Limit: MessageFns<Limit> = {
     if (message.ratePeriod !== undefined) {
       obj.ratePeriod = Duration.toJSON(message.ratePeriod);
     }
+    if (message.ownerSet !== "") {
+      obj.ownerSet = message.ownerSet;
+    }
     return obj;
   },
 
@@ -1576,6 +1605,7 @@ export const Limit: MessageFns<Limit> = {
     message.ratePeriod = (object.ratePeriod !== undefined && object.ratePeriod !== null)
       ? Duration.fromPartial(object.ratePeriod)
       : undefined;
+    message.ownerSet = object.ownerSet ?? "";
     return message;
   },
 };
@@ -5138,13 +5168,16 @@ export const UpdateLimitResponse: MessageFns<UpdateLimitResponse> = {
 };
 
 function createBaseDeleteLimitRequest(): DeleteLimitRequest {
-  return { limit: "" };
+  return { limit: "", ownerSet: "" };
 }
 
 export const DeleteLimitRequest: MessageFns<DeleteLimitRequest> = {
   encode(message: DeleteLimitRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.limit !== "") {
       writer.uint32(10).string(message.limit);
+    }
+    if (message.ownerSet !== "") {
+      writer.uint32(18).string(message.ownerSet);
     }
     return writer;
   },
@@ -5170,6 +5203,14 @@ export const DeleteLimitRequest: MessageFns<DeleteLimitRequest> = {
             message.limit = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ownerSet = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5183,13 +5224,23 @@ export const DeleteLimitRequest: MessageFns<DeleteLimitRequest> = {
   },
 
   fromJSON(object: any): DeleteLimitRequest {
-    return { limit: isSet(object.limit) ? globalThis.String(object.limit) : "" };
+    return {
+      limit: isSet(object.limit) ? globalThis.String(object.limit) : "",
+      ownerSet: isSet(object.ownerSet)
+        ? globalThis.String(object.ownerSet)
+        : isSet(object.owner_set)
+        ? globalThis.String(object.owner_set)
+        : "",
+    };
   },
 
   toJSON(message: DeleteLimitRequest): unknown {
     const obj: any = {};
     if (message.limit !== "") {
       obj.limit = message.limit;
+    }
+    if (message.ownerSet !== "") {
+      obj.ownerSet = message.ownerSet;
     }
     return obj;
   },
@@ -5200,6 +5251,7 @@ export const DeleteLimitRequest: MessageFns<DeleteLimitRequest> = {
   fromPartial(object: DeepPartial<DeleteLimitRequest>): DeleteLimitRequest {
     const message = createBaseDeleteLimitRequest();
     message.limit = object.limit ?? "";
+    message.ownerSet = object.ownerSet ?? "";
     return message;
   },
 };

@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
+import { Duration } from "../../../google/protobuf/duration.js";
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
 import { Run } from "../../runner/v1/run.js";
 import {
@@ -107,6 +108,33 @@ export interface SubmitTasksRequest {
    * request id. Takes nothing. For submissions that need several requests, so that the last isn't refused when the first is taken.
    */
   validateOnly: boolean;
+  /**
+   * Limits of the set's own, at most 16: made before its tasks can run, gone when the last of them has ended, made again by
+   * RetryTasks. A task of this submission that names one of them in its `limits` means the set's; the pool-manager calls it `set:{set}:{name}`.
+   * Every submission into the set may declare the same ones again, and further ones, but none otherwise.
+   */
+  limits: SetLimit[];
+  /**
+   * Most tasks of the set at once: the limit `set:{set}`, of which each of its tasks, from this submission on, weighs 1. 0 means no such
+   * bound.
+   */
+  maxConcurrency: bigint;
+}
+
+/** A limit of one set. */
+export interface SetLimit {
+  /** Its name in the set: [a-z0-9][a-z0-9._:-]{0,58}. */
+  limit: string;
+  /** Units there are: 1 to 9,007,199,254,740,991. */
+  capacity: bigint;
+  /** Part of the capacity that only tasks of at least `reserve_priority` may use. Default 0; at most `capacity`. */
+  reserve: bigint;
+  /** Least priority that may use the reserve: -1,000 to 1,000. */
+  reservePriority: number;
+  /** Most starts within `rate_period`: 1 to 10,000; 0 means no such bound. */
+  rate: bigint;
+  /** Period of `rate`: 1 s to 24 h. Needed where `rate` is set. */
+  ratePeriod: Duration | undefined;
 }
 
 /** What was submitted. */
@@ -474,7 +502,7 @@ export interface TaskRun {
 }
 
 function createBaseSubmitTasksRequest(): SubmitTasksRequest {
-  return { set: "", displayName: "", tasks: [], requestId: "", validateOnly: false };
+  return { set: "", displayName: "", tasks: [], requestId: "", validateOnly: false, limits: [], maxConcurrency: 0n };
 }
 
 export const SubmitTasksRequest: MessageFns<SubmitTasksRequest> = {
@@ -493,6 +521,15 @@ export const SubmitTasksRequest: MessageFns<SubmitTasksRequest> = {
     }
     if (message.validateOnly !== false) {
       writer.uint32(40).bool(message.validateOnly);
+    }
+    for (const v of message.limits) {
+      SetLimit.encode(v!, writer.uint32(162).fork()).join();
+    }
+    if (message.maxConcurrency !== 0n) {
+      if (BigInt.asIntN(64, message.maxConcurrency) !== message.maxConcurrency) {
+        throw new globalThis.Error("value provided for field message.maxConcurrency of type int64 too large");
+      }
+      writer.uint32(168).int64(message.maxConcurrency);
     }
     return writer;
   },
@@ -550,6 +587,22 @@ export const SubmitTasksRequest: MessageFns<SubmitTasksRequest> = {
             message.validateOnly = reader.bool();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.limits.push(SetLimit.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.maxConcurrency = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -581,6 +634,14 @@ export const SubmitTasksRequest: MessageFns<SubmitTasksRequest> = {
         : isSet(object.validate_only)
         ? globalThis.Boolean(object.validate_only)
         : false,
+      limits: globalThis.Array.isArray(object?.limits)
+        ? object.limits.map((e: any) => SetLimit.fromJSON(e))
+        : [],
+      maxConcurrency: isSet(object.maxConcurrency)
+        ? BigInt(object.maxConcurrency)
+        : isSet(object.max_concurrency)
+        ? BigInt(object.max_concurrency)
+        : 0n,
     };
   },
 
@@ -601,6 +662,12 @@ export const SubmitTasksRequest: MessageFns<SubmitTasksRequest> = {
     if (message.validateOnly !== false) {
       obj.validateOnly = message.validateOnly;
     }
+    if (message.limits?.length) {
+      obj.limits = message.limits.map((e) => SetLimit.toJSON(e));
+    }
+    if (message.maxConcurrency !== 0n) {
+      obj.maxConcurrency = message.maxConcurrency.toString();
+    }
     return obj;
   },
 
@@ -614,6 +681,178 @@ export const SubmitTasksRequest: MessageFns<SubmitTasksRequest> = {
     message.tasks = object.tasks?.map((e) => TaskSpec.fromPartial(e)) || [];
     message.requestId = object.requestId ?? "";
     message.validateOnly = object.validateOnly ?? false;
+    message.limits = object.limits?.map((e) => SetLimit.fromPartial(e)) || [];
+    message.maxConcurrency = (object.maxConcurrency !== undefined && object.maxConcurrency !== null)
+      ? BigInt(object.maxConcurrency)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseSetLimit(): SetLimit {
+  return { limit: "", capacity: 0n, reserve: 0n, reservePriority: 0, rate: 0n, ratePeriod: undefined };
+}
+
+export const SetLimit: MessageFns<SetLimit> = {
+  encode(message: SetLimit, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.limit !== "") {
+      writer.uint32(10).string(message.limit);
+    }
+    if (message.capacity !== 0n) {
+      if (BigInt.asIntN(64, message.capacity) !== message.capacity) {
+        throw new globalThis.Error("value provided for field message.capacity of type int64 too large");
+      }
+      writer.uint32(16).int64(message.capacity);
+    }
+    if (message.reserve !== 0n) {
+      if (BigInt.asIntN(64, message.reserve) !== message.reserve) {
+        throw new globalThis.Error("value provided for field message.reserve of type int64 too large");
+      }
+      writer.uint32(24).int64(message.reserve);
+    }
+    if (message.reservePriority !== 0) {
+      writer.uint32(32).int32(message.reservePriority);
+    }
+    if (message.rate !== 0n) {
+      if (BigInt.asIntN(64, message.rate) !== message.rate) {
+        throw new globalThis.Error("value provided for field message.rate of type int64 too large");
+      }
+      writer.uint32(40).int64(message.rate);
+    }
+    if (message.ratePeriod !== undefined) {
+      Duration.encode(message.ratePeriod, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetLimit {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetLimit();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.limit = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.capacity = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.reserve = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.reservePriority = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.rate = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.ratePeriod = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetLimit {
+    return {
+      limit: isSet(object.limit) ? globalThis.String(object.limit) : "",
+      capacity: isSet(object.capacity) ? BigInt(object.capacity) : 0n,
+      reserve: isSet(object.reserve) ? BigInt(object.reserve) : 0n,
+      reservePriority: isSet(object.reservePriority)
+        ? globalThis.Number(object.reservePriority)
+        : isSet(object.reserve_priority)
+        ? globalThis.Number(object.reserve_priority)
+        : 0,
+      rate: isSet(object.rate) ? BigInt(object.rate) : 0n,
+      ratePeriod: isSet(object.ratePeriod)
+        ? Duration.fromJSON(object.ratePeriod)
+        : isSet(object.rate_period)
+        ? Duration.fromJSON(object.rate_period)
+        : undefined,
+    };
+  },
+
+  toJSON(message: SetLimit): unknown {
+    const obj: any = {};
+    if (message.limit !== "") {
+      obj.limit = message.limit;
+    }
+    if (message.capacity !== 0n) {
+      obj.capacity = message.capacity.toString();
+    }
+    if (message.reserve !== 0n) {
+      obj.reserve = message.reserve.toString();
+    }
+    if (message.reservePriority !== 0) {
+      obj.reservePriority = Math.round(message.reservePriority);
+    }
+    if (message.rate !== 0n) {
+      obj.rate = message.rate.toString();
+    }
+    if (message.ratePeriod !== undefined) {
+      obj.ratePeriod = Duration.toJSON(message.ratePeriod);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SetLimit>): SetLimit {
+    return SetLimit.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetLimit>): SetLimit {
+    const message = createBaseSetLimit();
+    message.limit = object.limit ?? "";
+    message.capacity = (object.capacity !== undefined && object.capacity !== null) ? BigInt(object.capacity) : 0n;
+    message.reserve = (object.reserve !== undefined && object.reserve !== null) ? BigInt(object.reserve) : 0n;
+    message.reservePriority = object.reservePriority ?? 0;
+    message.rate = (object.rate !== undefined && object.rate !== null) ? BigInt(object.rate) : 0n;
+    message.ratePeriod = (object.ratePeriod !== undefined && object.ratePeriod !== null)
+      ? Duration.fromPartial(object.ratePeriod)
+      : undefined;
     return message;
   },
 };

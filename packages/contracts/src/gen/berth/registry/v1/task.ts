@@ -236,7 +236,7 @@ export interface TaskSpec {
   cpuMillis: bigint;
   /** Memory in bytes, against the pool's; 0 for none. */
   memoryBytes: bigint;
-  /** Named limits with whole weights of 1 and more. At most 16. */
+  /** Named limits with whole weights of 1 and more. At most 16. A name that the submission declares for its set means the set's own. */
   limits: { [key: string]: bigint };
   /** Retries; unset fields take the defaults. */
   retry:
