@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { runner } from "@berth/contracts";
+import { NotStarted } from "../executors/executor.js";
 
 /** What a process is started with. */
 export interface Launch {
@@ -11,18 +12,6 @@ export interface Launch {
   readonly folder: string;
   /** True gives the run the runner's own standard streams instead of pipes. */
   readonly inherit: boolean;
-}
-
-/** Why nothing was started. */
-export class NotStarted extends Error {
-  override readonly name = "NotStarted";
-  /** True if trying again can't help. */
-  readonly permanent: boolean;
-
-  constructor(message: string, permanent: boolean) {
-    super(message);
-    this.permanent = permanent;
-  }
 }
 
 /**

@@ -2,7 +2,6 @@ import type { ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
 import { type Clock, delay, type Timer } from "@berth/chassis/clock";
 import type { Ending } from "../domain/outcome.js";
-import type { GuardKeeper } from "../guard/keeper.js";
 import { groupAlive, send, startOf } from "../guard/processes.mjs";
 import type { ReadingShare } from "./reading-share.js";
 import type { Sweeper } from "./sweeper.js";
@@ -10,10 +9,13 @@ import type { Sweeper } from "./sweeper.js";
 /** What a process run needs. */
 export interface ProcessRunOptions {
   readonly clock: Clock;
-  readonly keeper: GuardKeeper;
   readonly sweeper: Sweeper;
   /** What its pipes share with those of the other runs. */
   readonly share: ReadingShare;
+  /** Called before anything else, with the group and the start time of its leader. */
+  onBegin(group: number, start: string): void;
+  /** Called when the group is empty. */
+  onGone(group: number): void;
   /** Called with every piece of output. */
   onOutput(data: Buffer, stderr: boolean): void;
   /** Called when the leader has ended, before what it left behind is killed. */
@@ -41,7 +43,7 @@ export class ProcessRun {
     this.child = child;
     this.options = options;
     this.group = child.pid as number;
-    options.keeper.add(this.group, startOf(this.group));
+    options.onBegin(this.group, startOf(this.group));
     const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
     this.read(child.stdout, false);
     this.read(child.stderr, true);
@@ -96,8 +98,8 @@ export class ProcessRun {
   }
 
   private async finish(closed: Promise<void>): Promise<void> {
-    const { clock, keeper, sweeper, onLeaderEnded } = this.options;
-    onLeaderEnded();
+    const { clock, sweeper } = this.options;
+    this.options.onLeaderEnded();
     this.grace?.cancel();
     for (
       let waitMs = emptyGroupMs;
@@ -108,7 +110,7 @@ export class ProcessRun {
     }
     this.over = true;
     await sweeper.sweep();
-    keeper.gone(this.group);
+    this.options.onGone(this.group);
     await this.readLastOutput(closed);
     this.child.stdout?.destroy();
     this.child.stderr?.destroy();

@@ -5,7 +5,7 @@ import type { Logger } from "@berth/chassis/log";
 import type { runner } from "@berth/contracts";
 import { askBeforeMs, Deadline, type Instant, killBeforeMs } from "../domain/deadline.js";
 import { inMessages, type Leases } from "../domain/leases.js";
-import { milliseconds } from "../executor.js";
+import { milliseconds } from "../domain/milliseconds.js";
 import type { Announcement } from "../offer.js";
 import { within } from "../within.js";
 import type { Incarnation } from "./incarnations.js";
