@@ -1,8 +1,8 @@
 import { describe, isA } from "@berth/chassis/errors";
 import type { runner } from "@berth/contracts";
 import type { Ending } from "../domain/outcome.js";
-import { returnedResult } from "./result.js";
 import { type Handler, type HandlerContext, PermanentError } from "../handlers.js";
+import { returnedResult } from "./result.js";
 
 /** What is done for a handler's context. */
 export interface ContextActions {

@@ -7,9 +7,10 @@ import { GroupFile } from "../guard/group-file.js";
 import type { GuardKeeper } from "../guard/keeper.js";
 import { killLeftovers } from "../guard/leftovers.js";
 import { send } from "../guard/processes.mjs";
-import { launch, takeSecrets } from "../process/launch.js";
+import { type Launch, launch, takeSecrets } from "../process/launch.js";
 import { ProcessRun } from "../process/process-run.js";
 import { ReadingShare } from "../process/reading-share.js";
+import { ResultFiles } from "../process/result-files.js";
 import { Sweeper } from "../process/sweeper.js";
 import type { Execution, Executor, Hooks } from "./executor.js";
 
@@ -29,6 +30,7 @@ export interface ProcessExecutorOptions {
 export class ProcessExecutor implements Executor {
   private readonly options: ProcessExecutorOptions;
   private readonly groups: GroupFile;
+  private readonly results: ResultFiles;
   private readonly share: ReadingShare;
   private readonly sweeper: Sweeper;
   /** Leases whose leader hasn't ended. */
@@ -37,6 +39,7 @@ export class ProcessExecutor implements Executor {
   constructor(options: ProcessExecutorOptions) {
     this.options = options;
     this.groups = new GroupFile(options.dataFolder);
+    this.results = new ResultFiles(options.dataFolder);
     this.share = new ReadingShare(options.clock);
     this.sweeper = new Sweeper({
       clock: options.clock,
@@ -58,8 +61,10 @@ export class ProcessExecutor implements Executor {
     return this.groups.alive;
   }
 
-  endLeftovers(onWait: (left: number) => void): Promise<number> {
-    return killLeftovers(this.groups.leftovers(), this.options.clock, onWait);
+  async endLeftovers(onWait: (left: number) => void): Promise<number> {
+    const killed = await killLeftovers(this.groups.leftovers(), this.options.clock, onWait);
+    this.results.clear();
+    return killed;
   }
 
   beginSession(incarnation: string): void {
@@ -79,18 +84,29 @@ export class ProcessExecutor implements Executor {
     if (!keeper.ready) await keeper.whenReady();
     const secrets = takeSecrets(work.run?.secrets ?? [], environment, secretsFolder);
     const env = runEnvironment(work, identity(), environment, envAllow, secrets);
-    hooks.begin();
-    if (hooks.traceParent !== "") env.TRACEPARENT = hooks.traceParent;
+    const file = this.results.make();
+    env.BERTH_RESULT = file.path;
+    try {
+      hooks.begin();
+      if (hooks.traceParent !== "") env.TRACEPARENT = hooks.traceParent;
+      const process = await this.launch({ work, environment: env, folder, inherit: hooks.inherit }, hooks, leaderEnded);
+      own.isRunning(process);
+      const ending = await process.ended;
+      return { ...ending, left: await file.read() };
+    } finally {
+      await file.remove();
+    }
+  }
+
+  private async launch(how: Launch, hooks: Hooks, leaderEnded: () => void): Promise<ProcessRun> {
     let child: ChildProcess;
     try {
-      child = await launch({ work, environment: env, folder, inherit: hooks.inherit });
+      child = await launch(how);
     } catch (error) {
       hooks.neverBegan();
       throw error;
     }
-    const process = this.supervise(child, hooks, leaderEnded);
-    own.isRunning(process);
-    return await process.ended;
+    return this.supervise(child, hooks, leaderEnded);
   }
 
   /** Takes over a process that has begun. Where that fails, it is killed: nobody would ever look after it. */

@@ -1,10 +1,8 @@
 import { describe } from "@berth/chassis/errors";
+import type { Result } from "../domain/outcome.js";
 
 /** Most bytes of JSON that a run may leave as its result. */
 export const resultBytesMax = 256 * 1024;
-
-/** What a run left as its result: JSON, empty for none; or why it isn't one. `permanent` where another attempt would leave the same. */
-export type Result = { readonly json: Buffer } | { readonly message: string; readonly permanent: boolean };
 
 const none: Result = { json: Buffer.alloc(0) };
 
@@ -24,9 +22,12 @@ export function returnedResult(value: unknown): Result {
   return { message, permanent: true };
 }
 
+/** In JSON: a string, or white space outside of strings. */
+const stringOrSpace = /"[^"\\]*(?:\\.[^"\\]*)*"|\s+/g;
+
 /**
  * The result that a command wrote: `read` is what was read of its file, at most a byte more than is kept, and `size` what the file has.
- * The text stays as it was written, so that no number loses digits. A file with nothing but white space is no result.
+ * Only the white space between its parts is taken out: numbers keep their digits. A file with nothing but white space is no result.
  */
 export function writtenResult(read: Buffer, size: number): Result {
   if (read.length > resultBytesMax) {
@@ -36,7 +37,7 @@ export function writtenResult(read: Buffer, size: number): Result {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(read).trim();
     if (text !== "") JSON.parse(text);
-    return { json: Buffer.from(text) };
+    return { json: Buffer.from(text.replace(stringOrSpace, (found) => (found.startsWith('"') ? found : ""))) };
   } catch (error) {
     return { message: `the result in $BERTH_RESULT isn't JSON in UTF-8: ${describe(error)}`, permanent: true };
   }

@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
 import { type Clock, delay, type Timer } from "@berth/chassis/clock";
-import type { Ending } from "../domain/outcome.js";
+import type { ProcessEnding } from "../domain/outcome.js";
 import { groupAlive, send, startOf } from "../guard/processes.mjs";
 import type { ReadingShare } from "./reading-share.js";
 import type { Sweeper } from "./sweeper.js";
@@ -36,7 +36,7 @@ export class ProcessRun {
   private over = false;
   private outputBytes = 0;
   /** How it ended; settles when every process of it is dead and its output read. */
-  readonly ended: Promise<Ending>;
+  readonly ended: Promise<ProcessEnding>;
 
   /** Takes over a process that has just been launched. Synchronous, so that no event of it is missed. */
   constructor(child: ChildProcess, options: ProcessRunOptions) {
@@ -49,7 +49,7 @@ export class ProcessRun {
     this.read(child.stderr, true);
     this.ended = new Promise((resolve, reject) => {
       child.once("exit", (code, signal) => {
-        const ending: Ending =
+        const ending: ProcessEnding =
           code === null ? { kind: "signalled", signal: signal ?? "SIGKILL" } : { kind: "exited", code };
         this.finish(closed).then(() => resolve(ending), reject);
       });
