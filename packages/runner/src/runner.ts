@@ -368,6 +368,5 @@ const nowhere: LogPort = { append: async () => {}, isTemporary: () => false };
 
 /** Makes a runner; nothing happens before `start`. @throws RunnerOptionsError naming every option that is wrong. */
 export function createRunner(options: RunnerOptions): Runner {
-  checkOptions(options);
-  return new Runner(options, connect(options, options.telemetry ?? noTelemetry));
+  return new Runner(options, connect(checkOptions(options), options.telemetry ?? noTelemetry));
 }

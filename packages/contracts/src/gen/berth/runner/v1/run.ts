@@ -98,7 +98,7 @@ export interface Outcome {
   /** One line for people: the reason of anything but success. At most 4 KiB. */
   message: string;
   /**
-   * What the handler returned, or what the command wrote to the file that BERTH_RESULT names in its environment, JSON. At most 256 KiB.
+   * What the handler returned, or what the command wrote to the file that its variable $BERTH_RESULT names, JSON. At most 256 KiB.
    * Only of a run that ended by itself, even if it failed. A result that is larger or no JSON fails the run for good.
    */
   resultJson: Buffer;
