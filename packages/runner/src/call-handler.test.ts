@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { callHandler } from "@berth/runner/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { callHandler } from "./call-handler.js";
 import { type Handler, PermanentError } from "./handlers.js";
 import { Runner } from "./runner.js";
 import { call, StandIn } from "./testing/stand-in.js";
