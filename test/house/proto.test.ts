@@ -39,7 +39,7 @@ describe("comments in the protos", () => {
           const comment = /\/\/(.*)$/.exec(line)?.[1] ?? "";
           const words = [
             ...[...comment.matchAll(/(?<![\w./:-])[a-z]+(?:_[a-z0-9]+)+(?![\w./:-]*[/:-]\w)/g)].map(([word]) => word),
-            ...[...comment.matchAll(/\b[A-Z]+(?:_[A-Z]+)+\b/g)].map(([word]) => word),
+            ...[...comment.matchAll(/(?<!\$)\b[A-Z]+(?:_[A-Z]+)+\b/g)].map(([word]) => word),
             ...[...comment.matchAll(/`([A-Z][a-z]+[A-Z]\w*)`/g)].map(([, word = ""]) => word),
           ];
           return words.filter((word) => !names.has(word)).map((word) => `${path}:${at + 1}: ${word}`);

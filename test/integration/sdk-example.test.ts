@@ -91,16 +91,34 @@ describe("the result of a task", () => {
 });
 
 describe("the example of a program with its own handlers", () => {
+  beforeAll(() => {
+    mkdirSync(join(folder.path, "node_modules/@berth"), { recursive: true });
+    for (const name of ["client", "runner"])
+      symlinkSync(join(root, "packages", name), join(folder.path, "node_modules/@berth", name));
+  });
+
   it("runs as the README prints it, outside the clone, with nothing added", async () => {
     const code = readmeCode("### In your own program", "js");
     const app = join(folder.path, "app.mjs");
     writeFileSync(app, code);
-    mkdirSync(join(folder.path, "node_modules/@berth"), { recursive: true });
-    for (const name of ["client", "runner"])
-      symlinkSync(join(root, "packages", name), join(folder.path, "node_modules/@berth", name));
     const out = await succeed(process.execPath, ["app.mjs"], { cwd: folder.path });
     const said = [...code.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map(([, shown = ""]) => shown);
     expect(out).toBe(`${said.join("\n")}\n`);
+  });
+
+  it("has its handlers tested by what the package offers for that, without a Berth", async () => {
+    const code = `
+      import { callHandler } from "@berth/runner/testing";
+      const thumbnail = async (task, ctx) => { ctx.progress(0.5, "measured"); return { width: task.payload.width / 2 }; };
+      console.log(JSON.stringify(await callHandler(thumbnail, { payload: { width: 100 } })));
+    `;
+    writeFileSync(join(folder.path, "call.mjs"), code);
+    expect(JSON.parse(await succeed(process.execPath, ["call.mjs"], { cwd: folder.path }))).toEqual({
+      result: { width: 50 },
+      permanent: false,
+      progress: [{ fraction: 0.5, message: "measured" }],
+      output: "",
+    });
   });
 });
 

@@ -17,6 +17,7 @@ const notSettings = [
   "BERTH_TOKEN",
   "BERTH_SLOT",
   "BERTH_POOL",
+  "BERTH_RESULT",
   "BERTH_RUNNER_INCARNATION",
 ];
 

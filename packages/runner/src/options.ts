@@ -9,19 +9,31 @@ import { describe } from "@berth/chassis/errors";
 import { makeFolder } from "@berth/chassis/folder";
 import type { Logger } from "@berth/chassis/log";
 import type { Telemetry } from "@berth/chassis/telemetry";
+import type { Addresses } from "./api/links.js";
 import type { LogSettings } from "./output/sender.js";
 
-/** Settings of a runner. Only the data folder and the pool-manager's address have no default. */
+/** What a runner takes from a client: where the services are, and the token. A `BerthClient` of `@berth/client` is one. */
+export interface RunnerClient {
+  /** gRPC addresses, `host:port`, several with commas; and the token for mutations, empty if there is none. */
+  readonly endpoints: {
+    readonly addresses: { readonly registry: string; readonly poolManager: string; readonly scheduler: string };
+    readonly token: string;
+  };
+}
+
+/** Settings of a runner. Only the data folder has no default, and where the pool-manager is: by a client or by its address. */
 export interface RunnerOptions {
   /** Folder of the runner's own: id, spool, groups. One process at a time may have it. Created if it isn't there. */
   readonly dataFolder: string;
-  /** Address of the pool-manager, `host:port`; several with commas, as those of a standby. Likewise below. */
-  readonly poolManagerAddress: string;
-  /** Address of the scheduler. Without it, work comes only by `accept`. */
+  /** Gives the addresses and the token that aren't given below. Only read: it stays its owner's, and may be closed. Default none. */
+  readonly client?: RunnerClient;
+  /** Address of the pool-manager, `host:port`; several with commas, as those of a standby. Likewise below. Default the client's. */
+  readonly poolManagerAddress?: string;
+  /** Address of the scheduler. Without it, work comes only by `accept`. Default the client's. */
   readonly schedulerAddress?: string;
-  /** Address of the registry. Without it, output isn't kept. */
+  /** Address of the registry. Without it, output isn't kept. Default the client's. */
   readonly registryAddress?: string;
-  /** Token for mutations. */
+  /** Token for mutations. Default the client's. */
   readonly token?: string;
   /** Runner id: [a-z0-9][a-z0-9._-]{0,62}. Default: made once and kept in the data folder. */
   readonly id?: string;
@@ -60,23 +72,30 @@ export class RunnerOptionsError extends Error {
   override readonly name = "RunnerOptionsError";
 }
 
-/** Checks options. @throws RunnerOptionsError naming every field, value and bound that is wrong. */
-export function checkOptions({
-  id,
-  pools = [],
-  capacity = 4,
-  labels = {},
-  dataFolder,
-  poolManagerAddress,
-  schedulerAddress,
-  registryAddress,
-}: RunnerOptions): void {
+/** The addresses and the token: those that are given, then the client's. */
+function addressesOf(options: RunnerOptions): Partial<Addresses> {
+  const { addresses, token } = options.client?.endpoints ?? {};
+  return {
+    poolManagerAddress: options.poolManagerAddress ?? addresses?.poolManager,
+    schedulerAddress: options.schedulerAddress ?? addresses?.scheduler,
+    registryAddress: options.registryAddress ?? addresses?.registry,
+    token: options.token ?? (token === "" ? undefined : token),
+  };
+}
+
+/** Checks options, and says where the services are. @throws RunnerOptionsError naming every field, value and bound that is wrong. */
+export function checkOptions(options: RunnerOptions): Addresses {
+  const { id, pools = [], capacity = 4, labels = {}, dataFolder } = options;
+  const addresses = addressesOf(options);
+  const { poolManagerAddress, schedulerAddress, registryAddress } = addresses;
   const problems: string[] = [];
   const name = (field: string, value: string): void => {
     if (!namePattern.test(value) || value.includes(".."))
       problems.push(`${field}: ${JSON.stringify(value)} must match [a-z0-9][a-z0-9._-]{0,62} without ".."`);
   };
   if (dataFolder === "") problems.push("dataFolder: is empty; name a folder that belongs to this runner alone");
+  if (poolManagerAddress === undefined)
+    problems.push("poolManagerAddress: is missing; give it, or a client that knows it");
   for (const [field, address] of Object.entries({ poolManagerAddress, schedulerAddress, registryAddress })) {
     try {
       if (address !== undefined) parseAddresses(address);
@@ -90,7 +109,8 @@ export function checkOptions({
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > 10_000)
     problems.push(`capacity: ${capacity} must be a whole number from 1 to 10000`);
   if (Object.keys(labels).length > 64) problems.push(`labels: has ${Object.keys(labels).length}; at most 64`);
-  if (problems.length > 0) throw new RunnerOptionsError(problems.join("\n"));
+  if (problems.length > 0 || poolManagerAddress === undefined) throw new RunnerOptionsError(problems.join("\n"));
+  return { ...addresses, poolManagerAddress };
 }
 
 /** The runner's id: the given one, or the one in the data folder, made at its first use. */

@@ -86,7 +86,7 @@ test("a run gets the allow-list, its own variables, its secrets and Berth's, and
   );
   const lines = services.outputOf("set/a").trim().split("\n").sort();
   expect(lines.map((line) => line.split("=")[0])).toEqual([
-    "BERTH_ATTEMPT", "BERTH_LEASE", "BERTH_POOL", "BERTH_RUNNER", "BERTH_RUNNER_INCARNATION", "BERTH_SLOT", "BERTH_TASK", "BERTH_TOKEN", "FROM_FILE", "HOME", "LC_TIME", "PATH", "WANTED",
+    "BERTH_ATTEMPT", "BERTH_LEASE", "BERTH_POOL", "BERTH_RESULT", "BERTH_RUNNER", "BERTH_RUNNER_INCARNATION", "BERTH_SLOT", "BERTH_TASK", "BERTH_TOKEN", "FROM_FILE", "HOME", "LC_TIME", "PATH", "WANTED",
   ]); // biome-ignore format: a list of names
   expect(lines).toEqual(
     expect.arrayContaining(["BERTH_TASK=set/a", "HOME=/mine", "WANTED=own", "FROM_FILE=file value"]),

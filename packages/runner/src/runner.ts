@@ -1,20 +1,19 @@
 import { join } from "node:path";
-import { type Clock, delay, systemClock } from "@berth/chassis/clock";
-import { describe } from "@berth/chassis/errors";
+import { type Clock, systemClock } from "@berth/chassis/clock";
 import type { Component } from "@berth/chassis/lifecycle";
 import { type Logger, silentLogger } from "@berth/chassis/log";
 import { type FolderLock, lockFolder } from "@berth/chassis/sqlite";
 import { noTelemetry } from "@berth/chassis/telemetry";
-import { runner, subjects } from "@berth/contracts";
+import { runner } from "@berth/contracts";
 import { connect, type Links } from "./api/links.js";
+import { broadcast } from "./broadcast.js";
 import { completionOf } from "./domain/completion.js";
 import { defaultEnvAllow } from "./domain/environment.js";
 import { Leases } from "./domain/leases.js";
 import { outcomeOf, type Stop } from "./domain/outcome.js";
-import { Executor, type RunOptions, stopForDeadline } from "./executor.js";
-import { GroupFile } from "./guard/group-file.js";
+import type { Executors } from "./executors/all.js";
+import { registeredExecutors } from "./executors/registered.js";
 import { GuardKeeper } from "./guard/keeper.js";
-import { killLeftovers } from "./guard/leftovers.js";
 import type { Handler } from "./handlers.js";
 import { Offer } from "./offer.js";
 import { checkOptions, type RunnerOptions, runnerId } from "./options.js";
@@ -24,7 +23,9 @@ import { Incarnations } from "./session/incarnations.js";
 import { instants } from "./session/instants.js";
 import { Session } from "./session/session.js";
 import { Spool } from "./spool/spool.js";
+import { type RunOptions, Supervisor, stopForDeadline } from "./supervisor.js";
 import { within } from "./within.js";
+import { WorkFeed } from "./work-feed.js";
 
 const stopForStop: Stop = { result: "RESULT_STOPPED", message: "the runner is stopping" };
 const stopForGuard: Stop = { result: "RESULT_STOPPED", message: "the runner's guard had died" };
@@ -32,9 +33,6 @@ const confirmTimeoutMs = 2_000;
 const detachTimeoutMs = 1_000;
 const stubbornMs = 5_000;
 const graceMsMax = 60_000;
-const backOffFirstMs = 50;
-const backOffMaxMs = 2_000;
-const broadcastMax = 1_000;
 
 /** Takes granted work, runs it, and says how it ended. Made by {@link createRunner}. */
 export class Runner implements Component {
@@ -46,16 +44,16 @@ export class Runner implements Component {
   private readonly links: Links;
   private readonly offer: Offer;
   private readonly leases = new Leases();
-  private readonly groups: GroupFile;
   private readonly keeper: GuardKeeper;
   private readonly spool: Spool;
   private readonly sender: LogSender;
-  private readonly executor: Executor;
+  private readonly executors: Executors;
+  private readonly supervisor: Supervisor;
+  private readonly feed: WorkFeed;
   private readonly session: Session;
   private readonly waiters = new Map<string, (outcome: runner.Outcome) => void>();
   private readonly verdicts = { applied: 0, repeated: 0, late: 0, stale: 0 };
   private changed: (() => void)[] = [];
-  private work: { incarnation: string; abort: AbortController } | undefined;
   private lock: FolderLock | undefined;
   private draining = false;
   private starting: Promise<void> | undefined;
@@ -69,12 +67,11 @@ export class Runner implements Component {
     this.id = runnerId(options.dataFolder, options.id);
     this.logger = (options.logger ?? silentLogger).child({ runner: this.id });
     const { clock, logger } = this;
-    this.groups = new GroupFile(options.dataFolder);
     this.keeper = new GuardKeeper({
-      groups: this.groups,
       clock,
       logger,
-      onDeath: () => this.executor.killProcesses(stopForGuard),
+      survivors: () => this.executors.survivors(),
+      onDeath: () => this.supervisor.guardDied(stopForGuard),
     });
     this.spool = new Spool({
       folder: join(options.dataFolder, "spool"),
@@ -85,7 +82,9 @@ export class Runner implements Component {
       onDisk: (problem) => this.diskChanged(problem),
     });
     this.sender = new LogSender(links.logs ?? nowhere, clock, logger, options.logs);
-    this.executor = this.makeExecutor();
+    this.executors = this.makeExecutors();
+    this.supervisor = this.makeSupervisor();
+    this.feed = new WorkFeed({ link: links.work, runner: this.id, clock, logger, onWork: (work) => this.take(work) });
     this.session = this.makeSession();
   }
 
@@ -159,7 +158,7 @@ export class Runner implements Component {
   /** What it has done. */
   get figures(): RunnerFigures {
     const { groups, outcomes } = this.spool.figures;
-    return { running: this.executor.count, held: this.leases.count, outcomes, spoolGroups: groups, ...this.verdicts };
+    return { running: this.supervisor.count, held: this.leases.count, outcomes, spoolGroups: groups, ...this.verdicts };
   }
 
   /** How it is doing. */
@@ -184,14 +183,13 @@ export class Runner implements Component {
     if (!this.leases.receive(work)) throw new Error(`lease ${work.lease} was received or refused before`);
     return new Promise((resolve) => {
       this.waiters.set(work.lease, resolve);
-      this.executor.start(work, options);
+      this.supervisor.start(work, options);
     });
   }
 
   private async startOnce(): Promise<void> {
     this.lock = lockFolder(this.options.dataFolder);
-    const leftovers = this.groups.leftovers();
-    const killed = await killLeftovers(leftovers, this.clock, (left) =>
+    const killed = await this.executors.endLeftovers((left) =>
       this.logger.warn({ left }, "processes of an earlier runner are still alive"),
     );
     if (killed > 0) this.logger.warn({ killed }, "killed what an earlier process of this runner had left");
@@ -203,11 +201,11 @@ export class Runner implements Component {
   private async stopOnce(): Promise<void> {
     this.tellChange();
     await this.starting?.catch(() => {});
-    this.work?.abort.abort();
-    this.executor.stopAll(stopForStop, graceMsMax);
-    const ended = await within(this.clock, this.executor.idle(), this.executor.graceMs + stubbornMs);
+    this.feed.end();
+    this.supervisor.stopAll(stopForStop, graceMsMax);
+    const ended = await within(this.clock, this.supervisor.idle(), this.supervisor.graceMs + stubbornMs);
     if (!ended)
-      this.logger.error({ running: this.executor.count }, "handlers don't return; the runner stops without them");
+      this.logger.error({ running: this.supervisor.count }, "handlers don't return; the runner stops without them");
     await this.spool.idle();
     if (this.session.isAttached) await within(this.clock, this.confirmedAll(), confirmTimeoutMs);
     if (this.leases.count === 0) await this.session.detach(detachTimeoutMs);
@@ -215,24 +213,34 @@ export class Runner implements Component {
     this.sender.stop();
     await this.keeper.stop();
     await this.spool.close();
-    this.groups.close();
+    this.executors.close();
     this.links.close();
     this.lock?.release();
   }
 
-  private makeExecutor(): Executor {
-    const { options, clock, keeper, sender, offer } = this;
-    return new Executor({
+  private makeExecutors(): Executors {
+    const { options, clock, keeper, offer } = this;
+    return registeredExecutors({
       clock,
       keeper,
-      sender,
       handlers: offer.handlers,
-      telemetry: options.telemetry ?? noTelemetry,
+      dataFolder: options.dataFolder,
       environment: options.environment ?? process.env,
       envAllow: options.envAllow ?? defaultEnvAllow,
       folder: options.workFolder ?? process.cwd(),
       secretsFolder: options.secretsFolder,
       identity: () => ({ runner: this.id, incarnation: this.session.incarnation }),
+    });
+  }
+
+  private makeSupervisor(): Supervisor {
+    const { options, clock, sender, executors } = this;
+    return new Supervisor({
+      clock,
+      sender,
+      executors,
+      telemetry: options.telemetry ?? noTelemetry,
+      runner: this.id,
       deadlinePassed: () => this.session.deadlinePassed,
       onBegin: (lease) => {
         this.leases.begin(lease, clock.monoMs(), clock.wallMs());
@@ -243,7 +251,7 @@ export class Runner implements Component {
   }
 
   private makeSession(): Session {
-    const { options, clock, logger, leases, executor, keeper, spool } = this;
+    const { options, clock, logger, leases, supervisor, keeper, spool } = this;
     const incarnations = new Incarnations(options.dataFolder);
     return new Session({
       runner: this.id,
@@ -258,59 +266,36 @@ export class Runner implements Component {
         spool.checkDisk();
         return this.draining || this.stopping !== undefined || spool.refusal !== undefined;
       },
-      graceMs: () => executor.graceMs,
+      graceMs: () => supervisor.graceMs,
       onBegin: async (incarnation) => {
-        this.groups.begin(incarnation);
+        this.executors.beginSession(incarnation);
         keeper.begin(incarnation);
       },
       onAttached: () => {
-        this.fetchWork();
+        if (!this.stopping) this.feed.fetch(this.session.incarnation);
         this.tellChange();
       },
       onDeadline: (leftMs) => keeper.moveDeadline(leftMs),
       onNearDeadline: (graceMs) => {
-        if (executor.count > 0)
-          logger.warn({ running: executor.count }, "the deadline is near; the runs are asked to end");
-        executor.stopAll(stopForDeadline, graceMs);
+        if (supervisor.count > 0)
+          logger.warn({ running: supervisor.count }, "the deadline is near; the runs are asked to end");
+        supervisor.stopAll(stopForDeadline, graceMs);
       },
       onEnd: async (reason) => {
-        this.work?.abort.abort();
-        executor.stopAll({ result: "RESULT_STOPPED", message: reason }, 0);
-        await executor.idle();
-        await executor.sweep();
+        this.feed.end();
+        supervisor.stopAll({ result: "RESULT_STOPPED", message: reason }, 0);
+        await supervisor.idle();
+        await this.executors.sweep();
         keeper.endSession();
         await spool.idle();
         this.tellChange();
       },
       onRevoked: (revocations) => {
         for (const { lease, reason } of revocations)
-          executor.stop(lease, { result: "RESULT_STOPPED", message: reason === "" ? "revoked" : reason });
+          supervisor.stop(lease, { result: "RESULT_STOPPED", message: reason === "" ? "revoked" : reason });
       },
       onConfirmed: (confirmed, results) => this.confirmed(confirmed, results),
     });
-  }
-
-  /** Fetches the work of the present incarnation, connecting again and again until the incarnation is over. */
-  private fetchWork(): void {
-    const { work: link } = this.links;
-    const { incarnation } = this.session;
-    if (!link || this.stopping || this.work?.incarnation === incarnation) return;
-    const abort = new AbortController();
-    this.work = { incarnation, abort };
-    void (async () => {
-      for (let waitMs = backOffFirstMs; !abort.signal.aborted; waitMs = Math.min(waitMs * 2, backOffMaxMs)) {
-        try {
-          for await (const { work } of link.open({ runner: this.id, incarnation }, abort.signal)) {
-            waitMs = backOffFirstMs;
-            this.take(work);
-          }
-        } catch (error) {
-          if (!abort.signal.aborted)
-            this.logger.info({ error: describe(error, { named: true }) }, "the work stream has broken");
-        }
-        await delay(this.clock, waitMs, abort.signal);
-      }
-    })();
   }
 
   private take(work: readonly runner.Work[]): void {
@@ -322,7 +307,7 @@ export class Runner implements Component {
       if (!this.leases.receive(item)) continue;
       // The pool-manager believes something old of this runner: it is told anew.
       if (this.offer.lacks(item)) this.session.announce();
-      if (refusal === undefined) this.executor.start(item);
+      if (refusal === undefined) this.supervisor.start(item);
       else this.refuse(item, refusal);
     }
   }
@@ -336,29 +321,13 @@ export class Runner implements Component {
   private spooled(completions: readonly runner.Completion[], durable: boolean): void {
     for (const completion of completions) this.leases.end(completion);
     this.session.complete(completions);
-    if (durable) this.broadcast(completions);
+    const { bus } = this.options;
+    const from = { runner: this.id, incarnation: this.session.incarnation };
+    if (durable && bus) broadcast(bus, from, completions, this.logger);
     if (this.waiters.size === 0) return;
     for (const { lease, outcome } of completions) {
       if (outcome) this.waiters.get(lease)?.(outcome);
       this.waiters.delete(lease);
-    }
-  }
-
-  /** In parallel with the lease stream; whichever arrives first decides. Nothing rests on it. */
-  private broadcast(all: readonly runner.Completion[]): void {
-    const { bus } = this.options;
-    // Nobody believes a broadcast without a proof.
-    const completions = all.filter(({ proof }) => proof.length > 0);
-    if (!bus || completions.length === 0) return;
-    const incarnation = this.session.incarnation;
-    for (let at = 0; at < completions.length; at += broadcastMax) {
-      const batch = { runner: this.id, incarnation, completions: completions.slice(at, at + broadcastMax) };
-      const traceParents = () => batch.completions.map(({ traceParent }) => traceParent);
-      bus
-        .publish(subjects.completion, batch, { traceParents })
-        .catch((error) =>
-          this.logger.debug({ error: describe(error, { named: true }) }, "completions couldn't be broadcast"),
-        );
     }
   }
 
@@ -399,6 +368,5 @@ const nowhere: LogPort = { append: async () => {}, isTemporary: () => false };
 
 /** Makes a runner; nothing happens before `start`. @throws RunnerOptionsError naming every option that is wrong. */
 export function createRunner(options: RunnerOptions): Runner {
-  checkOptions(options);
-  return new Runner(options, connect(options, options.telemetry ?? noTelemetry));
+  return new Runner(options, connect(checkOptions(options), options.telemetry ?? noTelemetry));
 }

@@ -46,7 +46,6 @@ export function runner(options: RunnerOptions, io: Io): Promise<number> {
   const labels = pairFlags("--label", options.label);
   const bus = busOf(options, io.environment);
   return withClient(options, io, async (client) => {
-    const { addresses, token } = client.endpoints;
     const logger = createLogger({ service: "runner", level: "warn" });
     const telemetry = await startTelemetry({ service: "berth-runner", environment: io.environment, logger });
     const broadcast = await openBus(bus, {
@@ -56,17 +55,14 @@ export function runner(options: RunnerOptions, io: Io): Promise<number> {
       name: `berth runner ${process.pid}`,
     });
     const runner = createRunner({
+      client,
       bus: broadcast,
       dataFolder: options.folder,
-      poolManagerAddress: addresses.poolManager,
-      schedulerAddress: addresses.scheduler,
-      registryAddress: addresses.registry,
       pools: options.pool,
       capacity,
       labels,
       logger,
       telemetry,
-      ...(token === "" ? {} : { token }),
       ...(options.id === undefined ? {} : { id: options.id }),
       ...(options.secrets === undefined ? {} : { secretsFolder: options.secrets }),
     });

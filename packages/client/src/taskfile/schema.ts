@@ -112,7 +112,9 @@ const shared = {
     .min(1)
     .max(4_096)
     .optional()
-    .describe("Working directory; a relative one is taken from the runner's."),
+    .describe(
+      `Working directory of a command; a relative one is taken from the runner's. "\${slot}" in it stands for the name of the task's slot, in pools with named slots.`,
+    ),
 };
 
 /** Schema of one task: of the task file and of `client.submit`. */

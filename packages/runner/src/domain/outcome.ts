@@ -1,9 +1,16 @@
 import { runner } from "@berth/contracts";
 
+/** How a process ended. */
+export type ProcessEnding =
+  | { readonly kind: "exited"; readonly code: number }
+  | { readonly kind: "signalled"; readonly signal: string };
+
+/** What a run left as its result: JSON, empty for none; or why it isn't one. `permanent` where another attempt would leave the same. */
+export type Result = { readonly json: Buffer } | { readonly message: string; readonly permanent: boolean };
+
 /** How a run came to its end, as seen by whoever ran it. */
 export type Ending =
-  | { readonly kind: "exited"; readonly code: number }
-  | { readonly kind: "signalled"; readonly signal: string }
+  | (ProcessEnding & { readonly left: Result })
   | { readonly kind: "returned"; readonly resultJson: Buffer }
   | { readonly kind: "threw"; readonly message: string; readonly permanent: boolean }
   | { readonly kind: "notStarted"; readonly message: string; readonly permanent: boolean };
@@ -44,13 +51,8 @@ export function outcomeOf(ending: Ending, stop: Stop | undefined, measured: Meas
   }
   switch (ending.kind) {
     case "exited":
-      outcome.result = ending.code === 0 ? runner.Outcome_Result.SUCCEEDED : runner.Outcome_Result.FAILED;
-      if (ending.code !== 0) outcome.message = `exit code ${ending.code}`;
-      return outcome;
     case "signalled":
-      outcome.result = runner.Outcome_Result.FAILED;
-      outcome.message = `ended by ${ending.signal}`;
-      return outcome;
+      return withResult(outcome, ending);
     case "returned":
       outcome.result = runner.Outcome_Result.SUCCEEDED;
       outcome.resultJson = ending.resultJson;
@@ -67,6 +69,23 @@ export function outcomeOf(ending: Ending, stop: Stop | undefined, measured: Meas
       outcome.startTime = undefined;
       return outcome;
   }
+}
+
+/** Of a process that ended by itself. One that left something as its result that can't be kept has failed, even if it thinks otherwise. */
+function withResult(outcome: runner.Outcome, ending: ProcessEnding & { readonly left: Result }): runner.Outcome {
+  const { left } = ending;
+  const failure =
+    ending.kind === "signalled" ? `ended by ${ending.signal}` : ending.code === 0 ? "" : `exit code ${ending.code}`;
+  outcome.result = failure === "" && "json" in left ? runner.Outcome_Result.SUCCEEDED : runner.Outcome_Result.FAILED;
+  if ("json" in left) {
+    outcome.resultJson = left.json;
+    outcome.message = failure;
+    return outcome;
+  }
+  outcome.message = clip(failure === "" ? left.message : `${failure}; ${left.message}`);
+  // Where the process itself has failed, that may be why: another attempt may do better.
+  outcome.permanent = failure === "" && left.permanent;
+  return outcome;
 }
 
 /** One line of at most 4 KiB in UTF-8. */

@@ -1,15 +1,15 @@
 import { type Clock, delay } from "@berth/chassis/clock";
 import { describe } from "@berth/chassis/errors";
 import type { Logger } from "@berth/chassis/log";
-import type { GroupFile } from "./group-file.js";
 import { deadlineIn, Guard, type GuardDeadline } from "./guard.js";
 import { uptimeMs } from "./processes.mjs";
 
 /** Settings of a guard keeper. */
 export interface GuardKeeperOptions {
-  readonly groups: GroupFile;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Process groups that are alive, with the start time of each leader: what a new guard is told. */
+  survivors(): ReadonlyMap<number, string>;
   /** Called when the guard has died: everything must be killed at once. A new guard is started meanwhile. */
   onDeath(): void;
 }
@@ -63,13 +63,11 @@ export class GuardKeeper {
 
   /** A run has begun in a group. */
   add(group: number, start: string): void {
-    this.options.groups.add(group, start);
     this.guard?.add(group, start);
   }
 
   /** A group is empty. */
   gone(group: number): void {
-    this.options.groups.gone(group);
     this.guard?.gone(group);
   }
 
@@ -122,7 +120,7 @@ export class GuardKeeper {
   private async startOne(): Promise<void> {
     const state = {
       incarnation: this.incarnation,
-      groups: new Map(this.options.groups.alive),
+      groups: new Map(this.options.survivors()),
       handlersRunning: this.handlers > 0,
       deadline: this.deadline,
     };

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { runner } from "@berth/contracts";
+import { NotStarted } from "../executors/executor.js";
 
 /** What a process is started with. */
 export interface Launch {
@@ -13,17 +14,8 @@ export interface Launch {
   readonly inherit: boolean;
 }
 
-/** Why nothing was started. */
-export class NotStarted extends Error {
-  override readonly name = "NotStarted";
-  /** True if trying again can't help. */
-  readonly permanent: boolean;
-
-  constructor(message: string, permanent: boolean) {
-    super(message);
-    this.permanent = permanent;
-  }
-}
+/** What stands for the name of the run's slot in its working directory. */
+const slotMark = /\$\{slot\}/g;
 
 /**
  * Starts a run's process in a group of its own, without a shell unless the task asks for one. Settles when it is running.
@@ -35,8 +27,7 @@ export async function launch({ work, environment, folder, inherit }: Launch): Pr
   const argv = command?.shell ? ["/bin/sh", "-c", command.shell] : (command?.argv ?? []);
   const [program, ...args] = argv;
   if (!program) throw new NotStarted("the run names no program", true);
-  const cwd = resolve(folder, work.run?.cwd ?? "");
-  if (!isFolder(cwd)) throw new NotStarted(`working directory ${cwd} isn't there`, true);
+  const cwd = workingFolder(work, folder);
   const stdin = work.run?.stdin ?? Buffer.alloc(0);
   let child: ChildProcess;
   try {
@@ -68,6 +59,18 @@ function notStarted(error: unknown, program: string): NotStarted {
   if (code === "ERR_INVALID_ARG_VALUE")
     return new NotStarted(`the arguments or environment of ${program} hold a NUL byte`, true);
   return new NotStarted(`program ${program} couldn't be started (${code})`, false);
+}
+
+/** The run's working directory, with the name of its slot for `${slot}`. @throws NotStarted naming it if it isn't there. */
+function workingFolder({ run, slot, pool }: runner.Work, folder: string): string {
+  const asked = run?.cwd ?? "";
+  const cwd = resolve(
+    folder,
+    asked.replace(slotMark, () => slot),
+  );
+  if (isFolder(cwd)) return cwd;
+  const why = asked.search(slotMark) < 0 ? "" : ` (\${slot} is ${JSON.stringify(slot)} in pool ${pool})`;
+  throw new NotStarted(`working directory ${cwd} isn't there${why}`, true);
 }
 
 function isFolder(path: string): boolean {

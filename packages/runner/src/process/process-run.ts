@@ -1,8 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
 import { type Clock, delay, type Timer } from "@berth/chassis/clock";
-import type { Ending } from "../domain/outcome.js";
-import type { GuardKeeper } from "../guard/keeper.js";
+import type { ProcessEnding } from "../domain/outcome.js";
 import { groupAlive, send, startOf } from "../guard/processes.mjs";
 import type { ReadingShare } from "./reading-share.js";
 import type { Sweeper } from "./sweeper.js";
@@ -10,10 +9,13 @@ import type { Sweeper } from "./sweeper.js";
 /** What a process run needs. */
 export interface ProcessRunOptions {
   readonly clock: Clock;
-  readonly keeper: GuardKeeper;
   readonly sweeper: Sweeper;
   /** What its pipes share with those of the other runs. */
   readonly share: ReadingShare;
+  /** Called before anything else, with the group and the start time of its leader. */
+  onBegin(group: number, start: string): void;
+  /** Called when the group is empty. */
+  onGone(group: number): void;
   /** Called with every piece of output. */
   onOutput(data: Buffer, stderr: boolean): void;
   /** Called when the leader has ended, before what it left behind is killed. */
@@ -34,20 +36,20 @@ export class ProcessRun {
   private over = false;
   private outputBytes = 0;
   /** How it ended; settles when every process of it is dead and its output read. */
-  readonly ended: Promise<Ending>;
+  readonly ended: Promise<ProcessEnding>;
 
   /** Takes over a process that has just been launched. Synchronous, so that no event of it is missed. */
   constructor(child: ChildProcess, options: ProcessRunOptions) {
     this.child = child;
     this.options = options;
     this.group = child.pid as number;
-    options.keeper.add(this.group, startOf(this.group));
+    options.onBegin(this.group, startOf(this.group));
     const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
     this.read(child.stdout, false);
     this.read(child.stderr, true);
     this.ended = new Promise((resolve, reject) => {
       child.once("exit", (code, signal) => {
-        const ending: Ending =
+        const ending: ProcessEnding =
           code === null ? { kind: "signalled", signal: signal ?? "SIGKILL" } : { kind: "exited", code };
         this.finish(closed).then(() => resolve(ending), reject);
       });
@@ -96,8 +98,8 @@ export class ProcessRun {
   }
 
   private async finish(closed: Promise<void>): Promise<void> {
-    const { clock, keeper, sweeper, onLeaderEnded } = this.options;
-    onLeaderEnded();
+    const { clock, sweeper } = this.options;
+    this.options.onLeaderEnded();
     this.grace?.cancel();
     for (
       let waitMs = emptyGroupMs;
@@ -108,7 +110,7 @@ export class ProcessRun {
     }
     this.over = true;
     await sweeper.sweep();
-    keeper.gone(this.group);
+    this.options.onGone(this.group);
     await this.readLastOutput(closed);
     this.child.stdout?.destroy();
     this.child.stderr?.destroy();

@@ -3,11 +3,12 @@ import { describe } from "@berth/chassis/errors";
 import { PushStream } from "@berth/chassis/grpc";
 import type { Logger } from "@berth/chassis/log";
 import type { runner } from "@berth/contracts";
-import { askBeforeMs, Deadline, type Instant, killBeforeMs } from "../domain/deadline.js";
+import type { Instant } from "../domain/deadline.js";
 import { inMessages, type Leases } from "../domain/leases.js";
-import { milliseconds } from "../executor.js";
+import { milliseconds } from "../domain/milliseconds.js";
 import type { Announcement } from "../offer.js";
 import { within } from "../within.js";
+import { DeadlineWatch } from "./deadline-watch.js";
 import type { Incarnation } from "./incarnations.js";
 import type { LeaseLink } from "./lease-link.js";
 
@@ -65,7 +66,7 @@ type Break = "broken" | "refused" | "detached";
  */
 export class Session {
   private readonly options: SessionOptions;
-  private readonly deadline = new Deadline();
+  private readonly deadline: DeadlineWatch;
   private readonly stopping = new AbortController();
   private current = "";
   private startNumber = 0;
@@ -79,11 +80,8 @@ export class Session {
   private attachmentsSent: Instant[] = [];
   private announcing = false;
   private renewTimer: Timer | undefined;
-  private watchTimer: Timer | undefined;
   private startsTimer: Timer | undefined;
   private connection: AbortController | undefined;
-  private expired = false;
-  private asked = false;
   /** True if the present or last connection has attached. */
   private everAttached = false;
   private failures = 0;
@@ -92,6 +90,17 @@ export class Session {
 
   constructor(options: SessionOptions) {
     this.options = options;
+    this.deadline = new DeadlineWatch({
+      clock: options.clock,
+      now: () => options.now(),
+      graceMs: () => options.graceMs(),
+      onDeadline: (leftMs) => options.onDeadline(leftMs),
+      onNear: (graceMs) => options.onNearDeadline(graceMs),
+      onPassed: () => {
+        this.connection?.abort();
+        this.wakePause?.();
+      },
+    });
   }
 
   /** The incarnation; empty before the first. */
@@ -106,7 +115,7 @@ export class Session {
 
   /** True if nothing may start and nothing may live. */
   get deadlinePassed(): boolean {
-    return this.deadline.passed(this.options.now());
+    return this.deadline.passed;
   }
 
   /** Begins to attach; goes on by itself until `stop`. */
@@ -162,8 +171,7 @@ export class Session {
       const { id, startNumber } = this.options.newIncarnation();
       this.current = id;
       this.startNumber = startNumber;
-      this.expired = false;
-      this.deadline.end();
+      this.deadline.begin();
       this.options.leases.newSession();
       await this.options.onBegin(this.current);
       const reason = await this.keepAttached();
@@ -186,10 +194,10 @@ export class Session {
       const end = await this.connect();
       if (end === "detached") return "detached";
       if (end === "refused") return "the pool-manager refused the incarnation";
-      if (this.expired) return "the deadline passed";
+      if (this.deadline.expired) return "the deadline passed";
       if (this.everAttached) waitMs = backOffFirstMs;
       await this.pause(waitMs);
-      if (this.expired) return "the deadline passed";
+      if (this.deadline.expired) return "the deadline passed";
       waitMs = Math.min(waitMs * 2, backOffMaxMs);
     }
     return "stopped";
@@ -245,7 +253,7 @@ export class Session {
         const sent = this.renewalsSent.get(kind.value.renewal);
         for (const number of this.renewalsSent.keys())
           if (number <= kind.value.renewal) this.renewalsSent.delete(number);
-        if (sent) this.moveDeadline(sent);
+        if (sent) this.deadline.renewed(sent, this.ttlMs);
         this.confirm(kind.value.results);
         return this.revoke(kind.value.revocations);
       }
@@ -286,7 +294,7 @@ export class Session {
     this.everAttached = true;
     this.failures = 0;
     const sent = this.attachmentsSent.shift();
-    if (sent) this.moveDeadline(sent);
+    if (sent) this.deadline.renewed(sent, this.ttlMs);
     this.confirm(answer.results);
     this.revoke(answer.revocations);
     this.complete(this.options.leases.unsent());
@@ -297,7 +305,7 @@ export class Session {
   }
 
   private renew(): void {
-    if (this.deadlinePassed) return this.expire();
+    if (this.deadlinePassed) return this.deadline.expire();
     const { leases, clock, now, runner, isDraining } = this.options;
     if (this.renewalsSent.size >= unansweredMax) {
       this.options.logger.warn(
@@ -322,38 +330,6 @@ export class Session {
   private armRenewal(): void {
     this.renewTimer?.cancel();
     this.renewTimer = this.options.clock.setTimer(this.renewMs, () => this.renew());
-  }
-
-  private moveDeadline(sent: Instant): void {
-    // After a pause of this process the guard may have killed everything: a deadline that has passed is never moved on.
-    if (this.expired || (this.deadline.stands && this.deadlinePassed)) return this.expire();
-    this.deadline.renewed(sent, this.ttlMs);
-    const leftMs = this.deadline.leftMs(this.options.now());
-    this.asked = false;
-    this.options.onDeadline(leftMs);
-    this.watch();
-  }
-
-  /** Looks at the deadline now and arms the next look: at the moment to ask, at the moment to kill, and once a second for suspend. */
-  private watch(): void {
-    this.watchTimer?.cancel();
-    const leftMs = this.deadline.leftMs(this.options.now());
-    const killMs = killBeforeMs(this.ttlMs);
-    if (leftMs <= killMs) return this.expire();
-    const askMs = Math.max(killMs, askBeforeMs(this.options.graceMs(), this.ttlMs));
-    if (leftMs <= askMs && !this.asked) {
-      this.asked = true;
-      this.options.onNearDeadline(leftMs - killMs);
-    }
-    const nextMs = leftMs > askMs ? leftMs - askMs : leftMs - killMs;
-    this.watchTimer = this.options.clock.setTimer(Math.min(1_000, Math.max(1, nextMs)), () => this.watch());
-  }
-
-  private expire(): void {
-    this.expired = true;
-    this.deadline.end();
-    this.connection?.abort();
-    this.wakePause?.();
   }
 
   private async pause(ms: number): Promise<void> {
@@ -393,7 +369,8 @@ export class Session {
   }
 
   private clearTimers(): void {
-    for (const timer of [this.renewTimer, this.watchTimer, this.startsTimer]) timer?.cancel();
+    this.renewTimer?.cancel();
+    this.startsTimer?.cancel();
     this.startsTimer = undefined;
   }
 }

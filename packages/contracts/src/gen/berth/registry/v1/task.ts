@@ -52,7 +52,7 @@ export interface Task {
   events: TaskEvent[];
   /** Revision of its last change: grows over all tasks. */
   revision: bigint;
-  /** What the last attempt's handler returned, JSON; only with VIEW_FULL. */
+  /** What the last attempt left as its result (its handler returned it, or its command wrote it), JSON; only with VIEW_FULL. */
   resultJson: Buffer;
   /** Last progress that its handler reported, 0 to 1. */
   progress: number;

@@ -34,7 +34,11 @@ export interface Run {
    * stored, logged or returned. At most 64.
    */
   secrets: string[];
-  /** Working directory. Empty means the runner's own; a relative path is taken from there. */
+  /**
+   * Working directory of a command. Empty means the runner's own; a relative path is taken from there. `${slot}` in it stands for
+   * the name of the run's slot, for pools with named slots: the runner puts it in, and where the directory isn't there the run ends
+   * NOT_STARTED, naming it.
+   */
   cwd: string;
   /** Bytes written to standard input, which is then closed. At most 256 KiB. */
   stdin: Buffer;
@@ -93,7 +97,10 @@ export interface Outcome {
   signal: string;
   /** One line for people: the reason of anything but success. At most 4 KiB. */
   message: string;
-  /** What the handler returned, JSON. At most 256 KiB. */
+  /**
+   * What the handler returned, or what the command wrote to the file that its variable $BERTH_RESULT names, JSON. At most 256 KiB.
+   * Only of a run that ended by itself, even if it failed. A result that is larger or no JSON fails the run for good.
+   */
   resultJson: Buffer;
   /** When the run began, by the runner's wall clock. Unset if it never did. */
   startTime:

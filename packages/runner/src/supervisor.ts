@@ -1,34 +1,22 @@
-import type { ChildProcess } from "node:child_process";
 import type { Clock, Timer } from "@berth/chassis/clock";
 import { describe, isA } from "@berth/chassis/errors";
 import type { Telemetry, TraceSpan } from "@berth/chassis/telemetry";
 import type { runner } from "@berth/contracts";
 import { completionOf } from "./domain/completion.js";
-import { type RunnerIdentity, runEnvironment } from "./domain/environment.js";
+import { milliseconds } from "./domain/milliseconds.js";
 import { type Ending, outcomeOf, type Stop } from "./domain/outcome.js";
-import type { GuardKeeper } from "./guard/keeper.js";
-import { send } from "./guard/processes.mjs";
-import { type Handler, HandlerRun } from "./handlers.js";
+import type { Executors } from "./executors/all.js";
+import { type Execution, type Hooks, NotStarted } from "./executors/executor.js";
 import type { LogSender, RunOutput } from "./output/sender.js";
-import { launch, NotStarted, takeSecrets } from "./process/launch.js";
-import { ProcessRun } from "./process/process-run.js";
-import { ReadingShare } from "./process/reading-share.js";
-import { Sweeper } from "./process/sweeper.js";
 
-/** What an executor needs. */
-export interface ExecutorOptions {
+/** What supervision needs. */
+export interface SupervisorOptions {
   readonly clock: Clock;
-  readonly keeper: GuardKeeper;
   readonly sender: LogSender;
   readonly telemetry: Telemetry;
-  readonly handlers: ReadonlyMap<string, Handler>;
-  /** The runner's own environment. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly envAllow: readonly string[];
-  /** Directory that a run's relative one is taken from. */
-  readonly folder: string;
-  readonly secretsFolder: string | undefined;
-  identity(): RunnerIdentity;
+  readonly executors: Executors;
+  /** Runner id. */
+  readonly runner: string;
   /** True if the session's deadline has passed: nothing may start, and what the guard killed has been stopped. */
   deadlinePassed(): boolean;
   onBegin(lease: string): void;
@@ -45,8 +33,7 @@ interface Run {
   readonly work: runner.Work;
   readonly inherit: boolean;
   output: RunOutput | undefined;
-  process: ProcessRun | undefined;
-  handler: HandlerRun | undefined;
+  execution: Execution | undefined;
   stop: Stop | undefined;
   /** True once the leader process is dead or the handler has returned. */
   leaderEnded: boolean;
@@ -59,22 +46,14 @@ interface Run {
 const graceMsDefault = 5_000;
 const graceMsMax = 60_000;
 
-/** Runs work, one process group or handler call for each, and states how it ended. */
-export class Executor {
-  private readonly options: ExecutorOptions;
+/** Watches over runs, whoever executes them: begins and stops them, minds their time-outs, and states how they ended. */
+export class Supervisor {
+  private readonly options: SupervisorOptions;
   private readonly runs = new Map<string, Run>();
-  private readonly sweeper: Sweeper;
-  private readonly share: ReadingShare;
   private idleWaiters: (() => void)[] = [];
 
-  constructor(options: ExecutorOptions) {
+  constructor(options: SupervisorOptions) {
     this.options = options;
-    this.share = new ReadingShare(options.clock);
-    this.sweeper = new Sweeper({
-      clock: options.clock,
-      incarnation: () => options.identity().incarnation,
-      isAlive: (lease) => this.runs.get(lease)?.leaderEnded === false,
-    });
   }
 
   /** Runs that haven't ended. */
@@ -95,8 +74,7 @@ export class Executor {
       work,
       inherit,
       output: undefined,
-      process: undefined,
-      handler: undefined,
+      execution: undefined,
       stop: undefined,
       leaderEnded: false,
       startWallMs: undefined,
@@ -121,9 +99,9 @@ export class Executor {
     for (const run of this.runs.values()) this.stopRun(run, stop, Math.min(graceMs, graceOf(run.work)));
   }
 
-  /** Stops processes at once and leaves handlers alone: the guard has died. */
-  killProcesses(stop: Stop): void {
-    for (const run of this.runs.values()) if (run.process) this.stopRun(run, stop, 0);
+  /** Stops at once what would outlive the runner, and leaves the rest alone: the guard has died. */
+  guardDied(stop: Stop): void {
+    for (const run of this.runs.values()) if (run.execution?.outlivesRunner) this.stopRun(run, stop, 0);
   }
 
   /** Waits until no run is alive. */
@@ -132,28 +110,22 @@ export class Executor {
     return new Promise((resolve) => this.idleWaiters.push(resolve));
   }
 
-  /** Kills what carries the session's marker and belongs to no living run. */
-  sweep(): Promise<void> {
-    return this.sweeper.sweep();
-  }
-
   private stopRun(run: Run, stop: Stop, graceMs: number): void {
     if (!run.leaderEnded) run.stop ??= stop;
-    if (run.process) {
-      if (graceMs > 0) run.process.stop(graceMs);
-      else run.process.kill();
-    }
-    run.handler?.stop(stop.message);
+    if (graceMs > 0) run.execution?.stop(graceMs, stop.message);
+    else run.execution?.kill(stop.message);
   }
 
   private async run(run: Run): Promise<void> {
     const { clock, telemetry, deadlinePassed, onEnd } = this.options;
     let ending: Ending;
     try {
-      ending =
-        run.work.run?.kind?.$case === "handler"
-          ? await this.runHandler(run, run.work.run.kind.value.name)
-          : await this.runCommand(run);
+      const kind = run.work.run?.kind?.$case;
+      if (kind === undefined) throw new NotStarted("the run names no program", true);
+      run.execution = this.options.executors.of(kind).start(run.work, this.hooksOf(run));
+      // A handler that stopped its own runner was begun before there was an execution to stop.
+      if (run.stop) run.execution.kill((run.stop as Stop).message);
+      ending = await run.execution.ended;
     } catch (error) {
       ending = failedToRun(run, error);
     }
@@ -180,86 +152,33 @@ export class Executor {
     for (const resolve of this.idleWaiters.splice(0)) resolve();
   }
 
-  private async runHandler(run: Run, name: string): Promise<Ending> {
-    const { handlers, keeper, sender } = this.options;
-    const handler = handlers.get(name);
-    if (!handler) {
-      const known = handlers.size === 0 ? "it has none" : `it has ${[...handlers.keys()].sort().join(", ")}`;
-      // It was taken away while the work was on its way. Others may have it, so it isn't for good.
-      throw new NotStarted(`this runner has no handler ${JSON.stringify(name)}; ${known}`, false);
-    }
-    if (!keeper.ready) await keeper.whenReady();
-    this.begin(run);
-    const { task, attempt } = run.work;
-    const call = () =>
-      new HandlerRun(run.work, handler, {
-        heartbeat: () => this.beat(run),
-        progress: (fraction, message) => {
-          const bounded = fraction > 0 ? Math.min(fraction, 1) : 0;
-          sender.report({ task, attempt, fraction: bounded, message: message.slice(0, 256) });
-        },
-        log: (text) => this.outputOf(run).write(Buffer.from(text.endsWith("\n") ? text : `${text}\n`), false),
-      });
-    try {
-      keeper.handlerBegan();
-      run.handler = run.span ? run.span.run(call) : call();
-      return await run.handler.ended;
-    } finally {
-      run.leaderEnded = true;
-      keeper.handlerEnded();
-    }
-  }
-
-  private async runCommand(run: Run): Promise<Ending> {
-    const { keeper, environment, envAllow, folder, secretsFolder, identity } = this.options;
-    if (!keeper.ready) await keeper.whenReady();
-    const secrets = takeSecrets(run.work.run?.secrets ?? [], environment, secretsFolder);
-    const env = runEnvironment(run.work, identity(), environment, envAllow, secrets);
-    this.begin(run);
-    const traceParent = run.span?.traceParent ?? run.work.traceParent;
-    if (traceParent !== "") env.TRACEPARENT = traceParent;
-    let child: ChildProcess;
-    try {
-      child = await launch({ work: run.work, environment: env, folder, inherit: run.inherit });
-    } catch (error) {
-      // No process has come to be: this run never began.
-      run.startWallMs = undefined;
-      run.leaderEnded = true;
-      throw error;
-    }
-    const process = this.supervise(run, child);
-    run.process = process;
-    if (run.stop) process.kill();
-    return await process.ended;
-  }
-
-  /** Takes over a process that has begun. Where that fails, it is killed: nobody would ever look after it. */
-  private supervise(run: Run, child: ChildProcess): ProcessRun {
-    const { clock, keeper } = this.options;
-    try {
-      return new ProcessRun(child, {
-        clock,
-        keeper,
-        sweeper: this.sweeper,
-        share: this.share,
-        onOutput: (data, stderr) => {
-          this.beat(run);
-          this.outputOf(run).write(data, stderr);
-        },
-        onLeaderEnded: () => {
-          run.leaderEnded = true;
-        },
-      });
-    } catch (error) {
-      run.leaderEnded = true;
-      if (child.pid !== undefined) send(-child.pid, "SIGKILL");
-      throw error;
-    }
+  private hooksOf(run: Run): Hooks {
+    const { task, attempt, traceParent } = run.work;
+    return {
+      inherit: run.inherit,
+      get traceParent() {
+        return run.span?.traceParent ?? traceParent;
+      },
+      begin: () => this.begin(run),
+      neverBegan: () => {
+        run.startWallMs = undefined;
+      },
+      within: (what) => (run.span ? run.span.run(what) : what()),
+      output: (data, stderr) => {
+        this.beat(run);
+        this.outputOf(run).write(data, stderr);
+      },
+      progress: (fraction, message) => this.options.sender.report({ task, attempt, fraction, message }),
+      heartbeat: () => this.beat(run),
+      leaderEnded: () => {
+        run.leaderEnded = true;
+      },
+    };
   }
 
   /** The last look before anything starts. Throws if it mustn't. */
   private begin(run: Run): void {
-    const { clock, deadlinePassed, onBegin, telemetry, identity } = this.options;
+    const { clock, deadlinePassed, onBegin, telemetry } = this.options;
     if (run.stop) throw new NotStarted(run.stop.message, false);
     if (deadlinePassed()) throw new NotStarted("the runner's deadline had passed before the run could start", false);
     run.startWallMs = clock.wallMs();
@@ -275,7 +194,7 @@ export class Executor {
           "berth.lease": lease,
           "berth.pool": pool,
           "berth.slot": slot,
-          "berth.runner": identity().runner,
+          "berth.runner": this.options.runner,
         },
       });
     }
@@ -336,9 +255,4 @@ function failedToRun({ startWallMs }: Run, error: unknown): Ending {
 
 function graceOf(work: runner.Work): number {
   return Math.min(milliseconds(work.run?.killGrace) ?? graceMsDefault, graceMsMax);
-}
-
-/** Milliseconds of a duration; undefined if it isn't set. */
-export function milliseconds(duration: { seconds: bigint; nanos: number } | undefined): number | undefined {
-  return duration === undefined ? undefined : Number(duration.seconds) * 1000 + duration.nanos / 1e6;
 }
