@@ -2,6 +2,7 @@
 import { bytes, checkValue, cpu } from "@berth/chassis/config";
 import { duration } from "@berth/client/quantities";
 import { limitBounds } from "@berth/pool-manager/bounds";
+import { policyNames } from "@berth/scheduler/policies";
 import { z } from "zod";
 
 const name = z.string().regex(/^(?!.*\.\.)[a-z0-9][a-z0-9._-]{0,62}$/, {
@@ -74,7 +75,7 @@ const retrySchema = z.strictObject({
 });
 
 const defaultsSchema = z.strictObject({
-  policy: z.enum(["priority"]).default("priority").describe("Order of ready tasks: by priority, then first come."),
+  policy: z.enum(policyNames).default("priority").describe("Order of ready tasks: by priority, then first come."),
   retry: retrySchema.prefault({}).describe("Retries of tasks that don't say otherwise."),
   heartbeatTimeout: duration({ min: 1_000, max: 86_400_000 })
     .prefault("60s")

@@ -67,3 +67,6 @@ export const priorityPolicy: Policy = {
 
 /** Every policy there is, by name. */
 export const policies: Readonly<Record<string, Policy>> = { priority: priorityPolicy };
+
+/** Their names, as configuration takes them. */
+export const policyNames = Object.keys(policies) as [string, ...string[]];
