@@ -4,4 +4,4 @@ export { FieldCheck, limitPattern, namePattern, quote, taskIdPattern, type Viola
 export { type PageBounds, pageAsked, pageOf, pageToken } from "./pages.js";
 export { PushStream, type PushStreamOptions } from "./push-stream.js";
 export { type Reason, type ReasonDetails, ReasonError, reasonStatus } from "./reasons.js";
-export { GrpcServer, type GrpcServerOptions, PortInUse } from "./server.js";
+export { GrpcServer, type GrpcServerOptions } from "./server.js";
