@@ -2,6 +2,7 @@
 import { bytes, checkValue, cpu } from "@berth/chassis/config";
 import { duration } from "@berth/client/quantities";
 import { limitBounds } from "@berth/pool-manager/bounds";
+import { runnerTtlMs } from "@berth/pool-manager/time";
 import { policyNames } from "@berth/scheduler/policies";
 import { z } from "zod";
 
@@ -150,11 +151,15 @@ export const berthSchema = z
   .superRefine((config, context) => {
     const problem = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
     const { heartbeatTimeout, killTime, timerLateness } = config.defaults;
-    const ttlMs = (heartbeatTimeout / 1.01 - timerLateness) * 0.99 - killTime;
+    const ttlMs = runnerTtlMs({
+      heartbeatTimeoutMs: heartbeatTimeout,
+      killTimeMs: killTime,
+      timerLatenessMs: timerLateness,
+    });
     if (ttlMs < 500)
       problem(
         ["defaults", "heartbeatTimeout"],
-        `leaves a runner ${Math.round(ttlMs)} ms between two answers, after killTime and timerLateness: make it longer, or those shorter`,
+        `leaves a runner ${ttlMs} ms between two answers, after killTime and timerLateness: make it longer, or those shorter`,
       );
     const pools = Object.keys(config.pools).length === 0 ? ["default"] : Object.keys(config.pools);
     const known = `the pools are ${pools.join(", ")}`;

@@ -1,4 +1,5 @@
-import type { Actions, BidResult, Command, Now } from "./command.js";
+import type { Now } from "@berth/chassis/engine";
+import type { Actions, BidResult, Command } from "./command.js";
 import type { Entry } from "./entry.js";
 import type { Policy, Ranking } from "./policy.js";
 import type { Assignment, Grant, ReadyTask } from "./task.js";
