@@ -2,6 +2,8 @@
 import { bytes, checkValue, cpu } from "@berth/chassis/config";
 import { duration } from "@berth/client/quantities";
 import { limitBounds } from "@berth/pool-manager/bounds";
+import { runnerTtlMs } from "@berth/pool-manager/time";
+import { policyNames } from "@berth/scheduler/policies";
 import { z } from "zod";
 
 const name = z.string().regex(/^(?!.*\.\.)[a-z0-9][a-z0-9._-]{0,62}$/, {
@@ -74,7 +76,7 @@ const retrySchema = z.strictObject({
 });
 
 const defaultsSchema = z.strictObject({
-  policy: z.enum(["priority"]).default("priority").describe("Order of ready tasks: by priority, then first come."),
+  policy: z.enum(policyNames).default("priority").describe("Order of ready tasks: by priority, then first come."),
   retry: retrySchema.prefault({}).describe("Retries of tasks that don't say otherwise."),
   heartbeatTimeout: duration({ min: 1_000, max: 86_400_000 })
     .prefault("60s")
@@ -149,11 +151,15 @@ export const berthSchema = z
   .superRefine((config, context) => {
     const problem = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
     const { heartbeatTimeout, killTime, timerLateness } = config.defaults;
-    const ttlMs = (heartbeatTimeout / 1.01 - timerLateness) * 0.99 - killTime;
+    const ttlMs = runnerTtlMs({
+      heartbeatTimeoutMs: heartbeatTimeout,
+      killTimeMs: killTime,
+      timerLatenessMs: timerLateness,
+    });
     if (ttlMs < 500)
       problem(
         ["defaults", "heartbeatTimeout"],
-        `leaves a runner ${Math.round(ttlMs)} ms between two answers, after killTime and timerLateness: make it longer, or those shorter`,
+        `leaves a runner ${ttlMs} ms between two answers, after killTime and timerLateness: make it longer, or those shorter`,
       );
     const pools = Object.keys(config.pools).length === 0 ? ["default"] : Object.keys(config.pools);
     const known = `the pools are ${pools.join(", ")}`;

@@ -1,5 +1,5 @@
 // The pools that the local runner serves: those of type local-process that the catalogue has now, whoever made them and whenever.
-import { type Clock, delay } from "@berth/chassis/clock";
+import { BackOff, type Clock } from "@berth/chassis/clock";
 import { describe } from "@berth/chassis/errors";
 import type { Component } from "@berth/chassis/lifecycle";
 import type { Logger } from "@berth/chassis/log";
@@ -8,8 +8,7 @@ import type { Runner } from "@berth/runner";
 
 /** Most pools that a runner can name. */
 export const localPoolsMax = 64;
-const backOffFirstMs = 50;
-const backOffMaxMs = 2_000;
+const again = { firstMs: 50, mostMs: 2_000 };
 
 /** What the local runner serves. */
 export interface LocalPools {
@@ -78,17 +77,18 @@ export function followLocalPools(options: FollowOptions): LocalRunner {
     served = pools;
   };
   const follow = async (first: () => void): Promise<void> => {
-    for (let waitMs = backOffFirstMs; !stopping.signal.aborted; waitMs = Math.min(2 * waitMs, backOffMaxMs)) {
+    const backOff = new BackOff(clock, again);
+    while (!stopping.signal.aborted) {
       try {
         for await (const { pools } of watch(stopping.signal)) {
           take(pools);
           first();
-          waitMs = backOffFirstMs;
+          backOff.reset();
         }
       } catch (error) {
         if (!stopping.signal.aborted) logger.info({ error: describe(error) }, "the watch of the catalogue has broken");
       }
-      await delay(clock, waitMs, stopping.signal);
+      await backOff.wait(stopping.signal);
     }
   };
   return {

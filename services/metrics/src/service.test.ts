@@ -164,7 +164,7 @@ describe("the metrics service", () => {
       client().listSamples({ limit: "", pageSize: -1, step: { seconds: -1n, nanos: 0 }, pageToken: "x" }),
     ).rejects.toMatchObject({
       reason: "INVALID_FIELD",
-      details: { fields: [{ field: "limit" }, { field: "page_size" }, { field: "step" }, { field: "page_token" }] },
+      details: { fields: [{ field: "limit" }, { field: "step" }, { field: "page_size" }, { field: "page_token" }] },
     });
   });
 });

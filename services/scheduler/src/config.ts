@@ -2,7 +2,7 @@ import { addresses, bytes, doorSettings, duration, secret } from "@berth/chassis
 import { grpcBoundsShape } from "@berth/chassis/grpc";
 import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
-import { policies } from "./domain/policy.js";
+import { policyNames } from "./domain/policy.js";
 
 const port = z.int().min(0).max(65_535);
 
@@ -34,7 +34,7 @@ export const schedulerConfigSchema = z.strictObject({
   token: secret().optional(),
   ...doorSettings,
   /** Order of trial. */
-  policy: z.enum(Object.keys(policies) as [string, ...string[]]).default("priority"),
+  policy: z.enum(policyNames).default("priority"),
   /** Most bids of one class that stand at the pool-manager. */
   bidWindow: z.int().min(1).max(10_000).default(256),
   /** Most bids that stand in all, as far as every class may have one. */

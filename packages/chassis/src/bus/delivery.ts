@@ -1,5 +1,5 @@
 import type { Subject } from "@berth/contracts";
-import { delay } from "../clock/index.js";
+import { BackOff } from "../clock/index.js";
 import { describe } from "../errors/index.js";
 import { noTelemetry } from "../telemetry/index.js";
 import type { BusOptions, SubscribeOptions } from "./port.js";
@@ -14,8 +14,7 @@ export interface Parcel {
 
 /** Messages in one delivery. */
 const batchMax = 500;
-const firstBackoffMs = 100;
-const backoffMsMax = 10_000;
+const again = { firstMs: 100, mostMs: 10_000 };
 
 /**
  * What waits for one durable, and its delivery.
@@ -78,7 +77,7 @@ export class Delivery<M> {
   }
 
   private async run(handler: (messages: M[]) => Promise<void>, stop: AbortSignal): Promise<void> {
-    let backoffMs = firstBackoffMs;
+    const backOff = new BackOff(this.options.clock, again);
     for (;;) {
       await this.somethingWaits(stop);
       if (stop.aborted) return;
@@ -86,15 +85,14 @@ export class Delivery<M> {
       try {
         const messages = this.decode(parcels);
         if (messages.length > 0) await this.hand(messages, parcels, handler);
-        backoffMs = firstBackoffMs;
+        backOff.reset();
       } catch (error) {
         this.options.logger.warn(
-          { error, ...this.names(), messages: parcels.length, backoffMs },
+          { error, ...this.names(), messages: parcels.length, backoffMs: backOff.nextMs },
           "a batch failed and will be delivered again",
         );
         this.queue.unshift(...parcels);
-        await delay(this.options.clock, backoffMs, stop);
-        backoffMs = Math.min(backoffMs * 2, backoffMsMax);
+        await backOff.wait(stop);
       }
     }
   }

@@ -1,9 +1,8 @@
-import { delay } from "../clock/index.js";
+import { BackOff, delay } from "../clock/index.js";
 import { Hand, type HandParts } from "./nats-hand.js";
 import type { Delivered } from "./nats-message.js";
 
-const firstBackoffMs = 100;
-const backoffMsMax = 10_000;
+const again = { firstMs: 100, mostMs: 10_000 };
 
 /**
  * Hands what has come to the handler, batch after batch, each over and over until it is accepted, and keeps up our claim on what waits. A
@@ -84,17 +83,18 @@ export class Deliverer<M> {
 
   private async untilAccepted(messages: Delivered[]): Promise<void> {
     const { settings, durable, subject } = this.parts;
-    for (let backoffMs = firstBackoffMs; ; backoffMs = Math.min(backoffMs * 2, backoffMsMax)) {
+    const backOff = new BackOff(settings.clock, again);
+    for (;;) {
       try {
         await this.hand.over(messages);
         return;
       } catch (error) {
         this.rejected += 1;
         settings.logger.warn(
-          { error, subject: subject.name, durable, messages: messages.length, backoffMs },
+          { error, subject: subject.name, durable, messages: messages.length, backoffMs: backOff.nextMs },
           "a batch failed and will be delivered again",
         );
-        await delay(settings.clock, backoffMs, this.stopping.signal);
+        await backOff.wait(this.stopping.signal);
       }
       if (!this.stopped) continue;
       for (const message of messages) this.hand.giveBack(message);

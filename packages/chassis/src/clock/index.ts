@@ -1,1 +1,9 @@
-export { type Clock, delay, ManualClock, systemClock, type Timer } from "@berth/wire/clock";
+export {
+  BackOff,
+  type BackOffBounds,
+  type Clock,
+  delay,
+  ManualClock,
+  systemClock,
+  type Timer,
+} from "@berth/wire/clock";

@@ -12,4 +12,5 @@ export {
 } from "@berth/wire/grpc";
 export { type GrpcBounds, grpcBoundsShape } from "./bounds.js";
 export { FieldCheck, limitPattern, namePattern, quote, taskIdPattern, type Violation } from "./field-check.js";
-export { GrpcServer, type GrpcServerOptions, PortInUse } from "./server.js";
+export { type PageBounds, pageAsked, pageOf, pageToken } from "./pages.js";
+export { GrpcServer, type GrpcServerOptions } from "./server.js";

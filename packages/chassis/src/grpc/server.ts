@@ -3,6 +3,7 @@ import { type CompatServiceDefinition, createServer, type Server, type ServiceIm
 import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
 import type { Registry } from "prom-client";
 import { delay, systemClock } from "../clock/index.js";
+import { PortInUse } from "../errors/index.js";
 import type { Logger } from "../log/index.js";
 import { noTelemetry, type Telemetry } from "../telemetry/index.js";
 import { type GrpcBounds, grpcBounds } from "./bounds.js";
@@ -30,11 +31,6 @@ export interface GrpcServerOptions {
   readonly fence?: () => Promise<void> | undefined;
   /** Bounds of streams and connections; default those of the schema. */
   readonly bounds?: Partial<GrpcBounds>;
-}
-
-/** The port is taken by another process. */
-export class PortInUse extends Error {
-  override readonly name = "PortInUse";
 }
 
 /** A gRPC server with health, reflection, metrics, tracing and Berth's errors. */
@@ -89,14 +85,8 @@ export class GrpcServer {
       this.unwatch = () => ends.forEach((end) => end());
       return taken;
     } catch (error) {
-      if (error instanceof Error && /EADDRINUSE|No address added/.test(error.message)) {
-        throw new PortInUse(
-          `gRPC can't listen: ${host}:${port} is in use by another process: stop it (is a Berth running?), or choose another port`,
-          {
-            cause: error,
-          },
-        );
-      }
+      if (error instanceof Error && /EADDRINUSE|No address added/.test(error.message))
+        throw new PortInUse("gRPC", host, port, error);
       throw error;
     }
   }

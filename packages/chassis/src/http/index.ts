@@ -1,10 +1,10 @@
 export { busCheck, drainingCheck, exportDependencies, storeCheck } from "./dependencies.js";
+export { type FigureExports, figureExports } from "./figures.js";
 export { renderMetrics } from "./metrics.js";
 export { exportProcess } from "./process-metrics.js";
 export {
   type HttpOptions,
   type HttpServer,
-  PortInUse,
   type Readiness,
   type RouteHandler,
   startHttp,

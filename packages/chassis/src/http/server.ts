@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
 import { type Clock, systemClock } from "../clock/index.js";
+import { PortInUse } from "../errors/index.js";
 import type { Logger } from "../log/index.js";
 import { refusalOf } from "./guard.js";
 import { renderMetrics } from "./metrics.js";
@@ -39,20 +40,6 @@ export interface HttpServer {
   readonly port: number;
   /** Lets answers that have begun finish, for at most two seconds. Safe to call twice. */
   stop(): Promise<void>;
-}
-
-/** Something else listens on the port already. */
-export class PortInUse extends Error {
-  override readonly name = "PortInUse";
-  readonly code = "PORT_IN_USE";
-  readonly port: number;
-
-  constructor(what: string, host: string, port: number) {
-    super(
-      `${what} can't listen: ${host}:${port} is in use by another process: stop it (is a Berth running?), or choose another port`,
-    );
-    this.port = port;
-  }
 }
 
 const headerBytesMax = 16_384;
@@ -163,7 +150,7 @@ function send(response: ServerResponse, status: number, type: string, body: stri
 function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
-      reject(error.code === "EADDRINUSE" ? new PortInUse("HTTP", host, port) : error);
+      reject(error.code === "EADDRINUSE" ? new PortInUse("HTTP", host, port, error) : error);
     });
     server.listen({ host, port, exclusive: true }, resolve);
   });

@@ -1,4 +1,5 @@
-import { Counter, Histogram, type Registry } from "prom-client";
+import { Histogram, type Registry } from "prom-client";
+import { figureExports } from "./figures.js";
 
 /** Notes how many items one message carried over a hop. */
 export type NoteMessage<Hop extends string> = (hop: Hop, items: number) => void;
@@ -34,15 +35,7 @@ export function exportEngine(registry: Registry, figures: () => EngineFigures): 
     changes: "Changes committed since the start.",
     rows: "Rows of subjects written since the start; the journal's row and the leader row come on top, once per commit.",
   };
-  for (const [name, help] of Object.entries(helps)) {
-    new Counter({
-      name: `berth_engine_${name}_total`,
-      help,
-      registers: [registry],
-      collect() {
-        this.reset();
-        this.inc(figures()[name as keyof EngineFigures]);
-      },
-    });
-  }
+  const { counter } = figureExports(registry);
+  for (const [name, help] of Object.entries(helps))
+    counter(`berth_engine_${name}_total`, help, () => figures()[name as keyof EngineFigures]);
 }

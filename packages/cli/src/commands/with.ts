@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { delay, systemClock } from "@berth/chassis/clock";
+import { BackOff, delay, systemClock } from "@berth/chassis/clock";
 import type { BerthClient } from "@berth/client";
 import { pool, runner as wire } from "@berth/contracts";
 import { createRunner, type Runner } from "@berth/runner";
@@ -17,8 +17,7 @@ import type { GlobalOptions } from "../places.js";
 import { codeOf } from "./exit-code.js";
 
 // Nothing stands at the pool-manager while this waits, so it asks again and again, ever slower.
-const firstDelayMs = 100;
-const longestDelayMs = 1_000;
+const again = { firstMs: 100, mostMs: 1_000 };
 const attachMs = 10_000;
 /** Exit code for "try again later", by sysexits. */
 const waitedTooLong = 75;
@@ -135,7 +134,8 @@ async function granted(
 ): Promise<pool.Lease | undefined> {
   const until = systemClock.monoMs() + waitMs;
   let told = "";
-  for (let delayMs = firstDelayMs; !signal.aborted; delayMs = Math.min(delayMs * 2, longestDelayMs)) {
+  const backOff = new BackOff(systemClock, again);
+  while (!signal.aborted) {
     const result = (await client.bids.placeBids({ bids: [bid] })).results[0];
     if (result?.verdict === pool.BidResult_Verdict.GRANTED && result.lease !== undefined) return result.lease;
     if (result?.verdict !== pool.BidResult_Verdict.REFUSED)
@@ -145,11 +145,11 @@ async function granted(
     const why = result.refusals.map(refusalLine).join("; ");
     if (why !== told) sayError(io, `waiting: ${why}`);
     told = why;
-    if (systemClock.monoMs() + delayMs > until) {
+    if (systemClock.monoMs() + backOff.nextMs > until) {
       io.writeError(`gave up after ${Math.round(waitMs / 1_000)} s\n`);
       return undefined;
     }
-    await delay(systemClock, delayMs, signal);
+    await backOff.wait(signal);
   }
   return undefined;
 }

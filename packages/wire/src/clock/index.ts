@@ -37,18 +37,6 @@ export const systemClock: Clock = {
   },
 };
 
-/** Waits for `ms` milliseconds; resolves early, without error, when `signal` aborts. */
-export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal?.aborted) return resolve();
-    const done = (): void => {
-      timer.cancel();
-      signal?.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = clock.setTimer(ms, done);
-    signal?.addEventListener("abort", done, { once: true });
-  });
-}
-
+export { BackOff, type BackOffBounds } from "./back-off.js";
+export { delay } from "./delay.js";
 export { ManualClock } from "./manual.js";

@@ -3,7 +3,7 @@ import { type Client, type CompatServiceDefinition, createClientFactory } from "
 import { type DeadlineOptions, deadlineMiddleware } from "nice-grpc-client-middleware-deadline";
 import { type ClientMiddleware, Metadata, Status } from "nice-grpc-common";
 import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
-import { delay, systemClock } from "../clock/index.js";
+import { BackOff, delay, systemClock } from "../clock/index.js";
 import { parseAddresses } from "../config/addresses.js";
 import { noTelemetry, type Telemetry } from "../telemetry/index.js";
 import { clientChannelOptions, silentServiceMsMax } from "./options.js";
@@ -73,7 +73,8 @@ function callMiddleware(
     const endMs = endOf(options.deadline);
     const repeatForMs = retry && !isStream ? (retryForMs ?? usualRetryMs) : 0;
     let untilMs: number | undefined;
-    for (let waitMs = retries.firstMs; ; waitMs = Math.min(waitMs * retries.factor, retries.mostMs)) {
+    const backOff = new BackOff(systemClock, retries);
+    for (;;) {
       // What the caller gave is for the whole call; each try gets what is left of it.
       const deadline = endMs === Number.POSITIVE_INFINITY ? timeoutMs : Math.max(0, endMs - systemClock.monoMs());
       const settings = isStream ? { ...options, metadata } : { ...options, deadline, metadata };
@@ -84,7 +85,7 @@ function callMiddleware(
         return answer;
       } catch (error) {
         const reason = asSeenByCaller(ReasonError.from(error), options.signal);
-        const pauseMs = reason.details.retryAfterMs ?? waitMs;
+        const pauseMs = reason.details.retryAfterMs ?? backOff.nextMs;
         const nowMs = systemClock.monoMs();
         untilMs ??= Math.min(endMs, nowMs + repeatForMs);
         const late = nowMs + pauseMs >= untilMs;
@@ -94,6 +95,7 @@ function callMiddleware(
           span?.end();
           throw reason;
         }
+        backOff.take();
         await delay(systemClock, pauseMs, options.signal);
       }
     }

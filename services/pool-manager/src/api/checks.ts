@@ -1,4 +1,4 @@
-import { FieldCheck, limitPattern, ReasonError } from "@berth/chassis/grpc";
+import { type FieldCheck, limitPattern, ReasonError } from "@berth/chassis/grpc";
 import type { pool, runner as wire } from "@berth/contracts";
 import { limitBounds } from "../domain/bounds.js";
 
@@ -70,26 +70,4 @@ export function checkOutcome(check: FieldCheck, at: string, outcome: wire.Outcom
   check.length(`${at}.message`, outcome.message, 0, 4_096).length(`${at}.signal`, outcome.signal, 0, 32);
   check.length(`${at}.result_json`, outcome.resultJson, 0, 262_144);
   return check.range(`${at}.output_bytes`, outcome.outputBytes, 0, unitsMax);
-}
-
-/** A page size by the rules of all lists: default 100, more than 1,000 is taken as 1,000, negative is refused. */
-export function pageSize(size: number, standard = 100): number {
-  new FieldCheck().range("page_size", size, 0, intMax).throwIfAny();
-  return size === 0 ? standard : Math.min(size, itemsMax);
-}
-
-/** Reads a page token that {@link pageToken} made. */
-export function readPageToken(token: string): string {
-  if (token === "") return "";
-  const text = Buffer.from(token, "base64url").toString("utf8");
-  if (!text.startsWith("p1 "))
-    throw new ReasonError("INVALID_FIELD", "page_token: isn't one that this service gave: start without one", {
-      fields: [{ field: "page_token", description: "isn't one that this service gave" }],
-    });
-  return text.slice(3);
-}
-
-/** Makes a page token of what comes next; empty at the end. */
-export function pageToken(next: string | number | undefined): string {
-  return next === undefined ? "" : Buffer.from(`p1 ${next}`).toString("base64url");
 }

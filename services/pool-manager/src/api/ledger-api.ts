@@ -1,9 +1,9 @@
-import { FieldCheck, PushStream, ReasonError } from "@berth/chassis/grpc";
+import { FieldCheck, PushStream, pageAsked, ReasonError } from "@berth/chassis/grpc";
 import { pool } from "@berth/contracts";
 import type { CallContext } from "nice-grpc-common";
 import { eventsOf, type LeaseEvent, readEvents } from "../engine/lease-events.js";
 import type { PoolEngine } from "../engine/service.js";
-import { itemsMax, pageSize } from "./checks.js";
+import { itemsMax } from "./checks.js";
 import { eventToWire, outcomeToWire } from "./convert.js";
 
 const positionMax = Number.MAX_SAFE_INTEGER;
@@ -45,7 +45,7 @@ export class LedgerApi implements pool.LeaseLedgerServiceImplementation {
 
   async listLeaseEvents(request: pool.ListLeaseEventsRequest): Promise<pool.ListLeaseEventsResponse> {
     new FieldCheck().range("after_position", request.afterPosition, 0, positionMax).throwIfAny();
-    const max = pageSize(request.pageSize, 500);
+    const { max } = pageAsked({ pageSize: request.pageSize, pageToken: "" }, [], { usual: 500, most: itemsMax });
     const end = await this.end();
     const page = await readEvents(this.engine.store, Number(request.afterPosition), max, end);
     return {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { FieldCheck, limitPattern, PushStream, ReasonError } from "@berth/chassis/grpc";
+import { FieldCheck, limitPattern, PushStream, pageAsked, pageOf, ReasonError } from "@berth/chassis/grpc";
 import { pool as wire } from "@berth/contracts";
 import type { CallContext } from "nice-grpc-common";
 import { holdersOf } from "../domain/admission.js";
@@ -9,7 +9,7 @@ import { limitsOf, type PoolStatus, poolOf, type RunnerStatus, statusOf } from "
 import type { LeaseFilter } from "../engine/ports.js";
 import type { PoolEngine } from "../engine/service.js";
 
-import { checkBid, orThrow, pageSize, pageToken, readPageToken } from "./checks.js";
+import { checkBid, orThrow } from "./checks.js";
 import { bidFromWire, dateOf, durationOf, holderToWire, leaseToWire, refusalToWire } from "./convert.js";
 import { checkLimit, limitPatch, limitSpec, limitToWire, temporaryMs } from "./limit-fields.js";
 import { checkNewPool, checkPool, poolFieldsToWire, poolPatch, poolSpec } from "./pool-fields.js";
@@ -60,8 +60,7 @@ export class PoolApi implements wire.PoolServiceImplementation {
   }
 
   async listAssignments(request: wire.ListAssignmentsRequest): Promise<wire.ListAssignmentsResponse> {
-    const max = pageSize(request.pageSize);
-    const before = Number(readPageToken(request.pageToken) || Number.MAX_SAFE_INTEGER);
+    const { max, behind: [before] = [Number.MAX_SAFE_INTEGER] } = pageAsked(request, ["number"]);
     const filter: LeaseFilter = {
       ...(request.task && { task: request.task }),
       ...(request.runner && { runner: request.runner }),
@@ -81,11 +80,8 @@ export class PoolApi implements wire.PoolServiceImplementation {
     const found = new Map<number, Lease>();
     for (const lease of [...occupying, ...finished]) found.set(lease.token, lease);
     const sorted = [...found.values()].sort((left, right) => right.token - left.token);
-    const leases = sorted.slice(0, max);
-    return {
-      leases: leases.map(leaseToWire),
-      nextPageToken: pageToken(sorted.length > max ? leases.at(-1)?.token : undefined),
-    };
+    const { items, nextPageToken } = pageOf(sorted, max, ({ token }) => [token]);
+    return { leases: items.map(leaseToWire), nextPageToken };
   }
 
   async getPool({ pool }: wire.GetPoolRequest): Promise<wire.GetPoolResponse> {
@@ -98,14 +94,11 @@ export class PoolApi implements wire.PoolServiceImplementation {
   }
 
   async listPools(request: wire.ListPoolsRequest): Promise<wire.ListPoolsResponse> {
-    const max = pageSize(request.pageSize);
-    const after = readPageToken(request.pageToken);
+    const { max, behind: [after] = [""] } = pageAsked(request, ["string"]);
     const { pools } = await this.engine.read(statusOf);
     const found = pools.filter(({ name }) => name > after);
-    return {
-      pools: found.slice(0, max).map(poolToWire),
-      nextPageToken: pageToken(found.length > max ? found[max - 1]?.name : undefined),
-    };
+    const { items, nextPageToken } = pageOf(found, max, ({ name }) => [name]);
+    return { pools: items.map(poolToWire), nextPageToken };
   }
 
   async createPool({ pool, requestId }: wire.CreatePoolRequest): Promise<wire.CreatePoolResponse> {
@@ -143,14 +136,11 @@ export class PoolApi implements wire.PoolServiceImplementation {
   }
 
   async listLimits(request: wire.ListLimitsRequest): Promise<wire.ListLimitsResponse> {
-    const max = pageSize(request.pageSize);
-    const after = readPageToken(request.pageToken);
+    const { max, behind: [after] = [""] } = pageAsked(request, ["string"]);
     const limits = (await this.engine.read(limitsOf)).sort((left, right) => (left.name < right.name ? -1 : 1));
     const found = limits.filter(({ name }) => name > after);
-    return {
-      limits: found.slice(0, max).map(limitToWire),
-      nextPageToken: pageToken(found.length > max ? found[max - 1]?.name : undefined),
-    };
+    const { items, nextPageToken } = pageOf(found, max, ({ name }) => [name]);
+    return { limits: items.map(limitToWire), nextPageToken };
   }
 
   async createLimit({ limit, requestId }: wire.CreateLimitRequest): Promise<wire.CreateLimitResponse> {
@@ -187,24 +177,22 @@ export class PoolApi implements wire.PoolServiceImplementation {
   }
 
   async listLimitChanges(request: wire.ListLimitChangesRequest): Promise<wire.ListLimitChangesResponse> {
-    const max = pageSize(request.pageSize);
-    const before = Number(readPageToken(request.pageToken) || Number.MAX_SAFE_INTEGER);
+    const { max, behind: [before] = [Number.MAX_SAFE_INTEGER] } = pageAsked(request, ["number"]);
     await this.engine.read(() => undefined);
     const changes = await this.engine.store.listLimitChanges(request.limit, before, max + 1);
+    const { items, nextPageToken } = pageOf(changes, max, ({ id }) => [id]);
     return {
-      changes: changes
-        .slice(0, max)
-        .map(({ limit, oldCapacity, newCapacity, expireMs, revertCapacity, wallMs, reason, revision }) => ({
-          limit,
-          oldCapacity: oldCapacity === undefined ? undefined : BigInt(oldCapacity),
-          newCapacity: newCapacity === undefined ? undefined : BigInt(newCapacity),
-          expireTime: dateOf(expireMs),
-          revertCapacity: revertCapacity === undefined ? undefined : BigInt(revertCapacity),
-          changeTime: dateOf(wallMs),
-          reason,
-          revision: BigInt(revision),
-        })),
-      nextPageToken: pageToken(changes.length > max ? changes[max - 1]?.id : undefined),
+      changes: items.map(({ limit, oldCapacity, newCapacity, expireMs, revertCapacity, wallMs, reason, revision }) => ({
+        limit,
+        oldCapacity: oldCapacity === undefined ? undefined : BigInt(oldCapacity),
+        newCapacity: newCapacity === undefined ? undefined : BigInt(newCapacity),
+        expireTime: dateOf(expireMs),
+        revertCapacity: revertCapacity === undefined ? undefined : BigInt(revertCapacity),
+        changeTime: dateOf(wallMs),
+        reason,
+        revision: BigInt(revision),
+      })),
+      nextPageToken,
     };
   }
 

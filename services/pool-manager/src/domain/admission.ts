@@ -1,10 +1,11 @@
+import type { Now } from "@berth/chassis/engine";
 import type { Holder, Order, Refusal, RefusalReason } from "./bid.js";
 import { limitRefusal } from "./constraints.js";
 import type { Demand, DemandPool } from "./demand.js";
 import type { Weight } from "./lease.js";
 import { limitNames } from "./pool.js";
 import { freeSlot, handlersAt, pickRunner, poolKey } from "./runners.js";
-import type { Moment, Session, State } from "./state.js";
+import type { Session, State } from "./state.js";
 
 /** Where a bid would go. */
 export interface Placement {
@@ -36,7 +37,7 @@ const holdersShown = 10;
  * Says where a bid of this demand would go now, or what refuses it. Takes nothing. `whole` looks for a runner even where a limit refuses
  * already, so that people see everything; granting doesn't need that, and looking is what costs most.
  */
-export function admit(state: State, demand: Demand, order: Order, now: Moment, whole = false): Admission {
+export function admit(state: State, demand: Demand, order: Order, now: Now, whole = false): Admission {
   const common = limitBlocks(state, demand.common, demand.priority, "", order, now);
   const blocks: Block[] = [];
   for (const option of demand.pools) {
@@ -61,7 +62,7 @@ function limitBlocks(
   priority: number,
   pool: string,
   order: Order,
-  now: Moment,
+  now: Now,
 ): Block[] {
   const { starts, standing } = state;
   const { wallMs } = now;
@@ -86,7 +87,7 @@ function absentReason(name: string, pool: string): RefusalReason | undefined {
 }
 
 /** Where the limits refuse already: whether something is in the way that no waiting for them would cure. Remembered until the fleet changes. */
-function hopeless(state: State, demand: Demand, option: DemandPool, now: Moment): Block | undefined {
+function hopeless(state: State, demand: Demand, option: DemandPool, now: Now): Block | undefined {
   const { fleet } = state.standing;
   const { pool } = option;
   if (option.hope.fleet !== fleet) {
@@ -102,7 +103,7 @@ function isHopeless(reason: RefusalReason): reason is NonNullable<DemandPool["ho
   return reason === "NO_RUNNER" || reason === "NO_HANDLER" || reason === "POOL_PAUSED";
 }
 
-function findPlace(state: State, demand: Demand, pool: string, now: Moment): Omit<Placement, "weights"> | Block {
+function findPlace(state: State, demand: Demand, pool: string, now: Now): Omit<Placement, "weights"> | Block {
   const block = (reason: RefusalReason, used = 0, capacity = 0): Block => ({
     reason,
     key: poolKey(pool),
@@ -124,7 +125,7 @@ function findPlace(state: State, demand: Demand, pool: string, now: Moment): Omi
 }
 
 /** The refusals of a bid, for people: with the oldest holders of each limit, and with the handlers that there are where its own isn't. */
-export function refusalsOf(state: State, demand: Demand, blocks: readonly Block[], now: Moment): Refusal[] {
+export function refusalsOf(state: State, demand: Demand, blocks: readonly Block[], now: Now): Refusal[] {
   return blocks.map(({ reason, limit, pool, wanted, used, capacity }) => ({
     reason,
     limit,

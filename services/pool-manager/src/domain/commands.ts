@@ -1,3 +1,4 @@
+import type { Now } from "@berth/chassis/engine";
 import type { AttemptRef, Bid, Refusal } from "./bid.js";
 import type { BidResult, ForbidResult, Known } from "./bids.js";
 import type { CatalogueRefused, CreateRequest, LimitSpec, PoolSpec } from "./catalogue.js";
@@ -7,7 +8,7 @@ import type { Lease } from "./lease.js";
 import type { LimitUpdate } from "./limit-catalogue.js";
 import type { LimitStatus } from "./pool.js";
 import type { Attach, InventoryAnswer, Renew, Revocation, SessionRefused } from "./sessions.js";
-import type { Moment, State } from "./state.js";
+import type { State } from "./state.js";
 import type { PoolAnswer } from "./status.js";
 
 /** Every command with what it takes and what it answers. */
@@ -84,7 +85,7 @@ export interface Commands {
   /** What ended before this moment is about to be pruned. */
   horizon: { takes: { readonly beforeMs: number }; gives: undefined };
   /** Reads the state; answered after a commit of this epoch. Must not change anything. */
-  read: { takes: { readonly read: (state: State, now: Moment) => unknown }; gives: unknown };
+  read: { takes: { readonly read: (state: State, now: Now) => unknown }; gives: unknown };
 }
 
 /** Names of the commands. */

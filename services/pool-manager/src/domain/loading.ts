@@ -1,7 +1,8 @@
+import type { Now } from "@berth/chassis/engine";
 import type { Change, Row, RunnerRecord } from "./changes.js";
 import type { Lease } from "./lease.js";
 import { setSession } from "./runners.js";
-import type { Moment, State } from "./state.js";
+import type { State } from "./state.js";
 
 /** Collects rows and replayed changes, then builds the state from what is left. */
 export class Loading {
@@ -72,7 +73,7 @@ export class Loading {
   }
 
   /** Builds the indexes. Every runner gets a fresh TTL, less the silence that was observed before. */
-  finish(now: Moment): void {
+  finish(now: Now): void {
     const { state } = this;
     state.totals.granted = this.granted;
     state.totals.released = this.released;

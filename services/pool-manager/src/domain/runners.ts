@@ -1,6 +1,7 @@
+import type { Now } from "@berth/chassis/engine";
 import type { RunnerHandlers } from "./bid.js";
 import type { RunnerRecord } from "./changes.js";
-import type { Moment, Session, State, Turn } from "./state.js";
+import type { Session, State, Turn } from "./state.js";
 
 /** Earlier incarnations that are remembered of a runner. */
 const supersededMax = 16;
@@ -45,7 +46,7 @@ export function superseding(earlier: RunnerRecord | undefined): string[] {
 }
 
 /** True if the runner may be given work. */
-export function takesWork(session: Session, now: Moment): boolean {
+export function takesWork(session: Session, now: Now): boolean {
   return !session.record.lost && !session.record.draining && now.monoMs < session.deadlineMs;
 }
 
@@ -73,7 +74,7 @@ interface Wanted {
 }
 
 /** Picks the least loaded runner that matches; at a tie the one whose id comes first. */
-export function pickRunner(state: State, pool: string, wanted: Wanted, now: Moment): Pick {
+export function pickRunner(state: State, pool: string, wanted: Wanted, now: Now): Pick {
   let best: Session | undefined;
   let bestCount = 0;
   let used = 0;
@@ -97,7 +98,7 @@ export function pickRunner(state: State, pool: string, wanted: Wanted, now: Mome
 }
 
 /** Live runners of a pool with the labels, whatever their handlers and however full. */
-function* fitting(state: State, pool: string, wanted: Wanted, now: Moment): Iterable<Session> {
+function* fitting(state: State, pool: string, wanted: Wanted, now: Now): Iterable<Session> {
   for (const session of candidates(state, pool, wanted.runner)) {
     const { labels } = session.record;
     if (takesWork(session, now) && wanted.labels.every(([key, value]) => labels[key] === value)) yield session;
@@ -113,7 +114,7 @@ const runnersShown = 10;
 const handlersShown = 10;
 
 /** For people: the runners that fit but for the handler, by id, and what each has. */
-export function handlersAt(state: State, pool: string, wanted: Wanted, now: Moment): RunnerHandlers[] {
+export function handlersAt(state: State, pool: string, wanted: Wanted, now: Now): RunnerHandlers[] {
   return [...fitting(state, pool, wanted, now)]
     .map(({ record: { runner, handlers = [] } }) => ({
       runner,

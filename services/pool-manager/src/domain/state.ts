@@ -1,3 +1,4 @@
+import type { Now } from "@berth/chassis/engine";
 import type { Change, Meta, RunnerRecord } from "./changes.js";
 import { Ledger } from "./ledger.js";
 import { type Limit, Starts } from "./limits.js";
@@ -21,15 +22,9 @@ export interface Settings {
   readonly standingMax: number;
 }
 
-/** The moment of a decision. */
-export interface Moment {
-  readonly monoMs: number;
-  readonly wallMs: number;
-}
-
 /** One decision under way: its moment and what it has changed so far. */
 export interface Turn {
-  readonly now: Moment;
+  readonly now: Now;
   readonly changes: Change[];
 }
 

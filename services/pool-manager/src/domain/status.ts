@@ -1,9 +1,10 @@
+import type { Now } from "@berth/chassis/engine";
 import type { PoolSpec } from "./catalogue.js";
 import { type Limit, plainLimit } from "./limits.js";
 import { type LimitStatus, limitNames, type Pool } from "./pool.js";
 import { poolSpec } from "./pool-catalogue.js";
 import { takesWork } from "./runners.js";
-import type { Moment, Session, State } from "./state.js";
+import type { Session, State } from "./state.js";
 
 /** A pool with its counts. */
 export interface PoolStatus extends PoolSpec {
@@ -53,7 +54,7 @@ export interface Status {
 const byName = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
 
 /** Reads everything. */
-export function statusOf(state: State, now: Moment): Status {
+export function statusOf(state: State, now: Now): Status {
   const standing = new Map<string, number>();
   let overtakenMax = 0;
   for (const queue of state.standing.all) {
@@ -86,7 +87,7 @@ export function limitOf(state: State, limit: Limit): LimitStatus {
 }
 
 /** A pool and its own limit. */
-export function poolAnswer(state: State, { name }: Pool, now: Moment): PoolAnswer {
+export function poolAnswer(state: State, { name }: Pool, now: Now): PoolAnswer {
   const limit = state.limits.get(limitNames.pool(name));
   if (!limit) throw new Error(`pool ${name} has no limit`);
   return { pool: poolOf(state, name, now), limit: limitOf(state, limit) };
@@ -106,7 +107,7 @@ export function limitsOf(state: State): LimitStatus[] {
 }
 
 /** One pool with its counts; `standing` is counted if it isn't given. */
-export function poolOf(state: State, name: string, now: Moment, standing?: number): PoolStatus {
+export function poolOf(state: State, name: string, now: Now, standing?: number): PoolStatus {
   const pool = state.pools.get(name);
   if (!pool) throw new Error(`no pool ${name}`);
   let waiting = standing ?? 0;
@@ -129,7 +130,7 @@ function present({ record }: Session): boolean {
   return record.left !== true;
 }
 
-function runnerOf(state: State, { record, heardMs }: Session, now: Moment): RunnerStatus {
+function runnerOf(state: State, { record, heardMs }: Session, now: Now): RunnerStatus {
   const { runner, incarnation, pools, capacity, labels, handlers = [], lost, draining } = record;
   return {
     runner,

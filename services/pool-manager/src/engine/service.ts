@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "@berth/chassis/clock";
-import { type Commit, Engine } from "@berth/chassis/engine";
+import { type Commit, Engine, type Now } from "@berth/chassis/engine";
 import type { Logger } from "@berth/chassis/log";
 import type { Telemetry } from "@berth/chassis/telemetry";
 import type { AttemptRef, Bid } from "../domain/bid.js";
@@ -11,7 +11,7 @@ import { PoolCore } from "../domain/core.js";
 import { attemptKey, type Lease } from "../domain/lease.js";
 import { difference, sumWeights } from "../domain/limits.js";
 import type { Report, Revocation, SessionRefused } from "../domain/sessions.js";
-import type { Moment, Settings, State } from "../domain/state.js";
+import type { Settings, State } from "../domain/state.js";
 import type { PoolStore } from "./ports.js";
 import { PoolTracer } from "./tracing.js";
 
@@ -109,7 +109,7 @@ export class PoolEngine {
   }
 
   /** Reads the state, answered after a commit of this epoch. */
-  read<Value>(read: (state: State, now: Moment) => Value): Promise<Value> {
+  read<Value>(read: (state: State, now: Now) => Value): Promise<Value> {
     return this.run("read", { read }) as Promise<Value>;
   }
 

@@ -1,9 +1,8 @@
-import { FieldCheck } from "@berth/chassis/grpc";
+import { FieldCheck, pageAsked, pageOf } from "@berth/chassis/grpc";
 import { registry as wire } from "@berth/contracts";
 import type { CallContext } from "nice-grpc-common";
 import { isOffered } from "../domain/read.js";
 import type { Registry } from "../engine/registry.js";
-import { pagePlace, pageSize, pageToken } from "./pages.js";
 import { tooSlow } from "./registry-service.js";
 import { showReady } from "./show.js";
 
@@ -53,19 +52,10 @@ export class ReadyApi implements wire.ReadyServiceImplementation {
   }
 
   async listReadyTasks(request: wire.ListReadyTasksRequest): Promise<wire.ListReadyTasksResponse> {
-    const max = pageSize(request.pageSize);
-    const after = pagePlace(request.pageToken)?.[0];
-    const { tasks } = await this.registry.live({
-      kind: "ready",
-      afterSequence: typeof after === "number" ? after : 0,
-      max: max + 1,
-    });
-    const page = tasks.slice(0, max);
-    const last = page.at(-1);
-    return {
-      tasks: page.map(showReady),
-      nextPageToken: tasks.length > max && last ? pageToken([last.status.sequence]) : "",
-    };
+    const { max, behind: [afterSequence] = [0] } = pageAsked(request, ["number"]);
+    const { tasks } = await this.registry.live({ kind: "ready", afterSequence, max: max + 1 });
+    const { items, nextPageToken } = pageOf(tasks, max, ({ status }) => [status.sequence]);
+    return { tasks: items.map(showReady), nextPageToken };
   }
 
   async listRuns(request: wire.ListRunsRequest): Promise<wire.ListRunsResponse> {

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { FieldCheck, ReasonError, taskIdPattern } from "@berth/chassis/grpc";
+import { FieldCheck, pageAsked, pageOf, ReasonError, taskIdPattern } from "@berth/chassis/grpc";
 import type { NoteMessage } from "@berth/chassis/http";
 import type { Logger } from "@berth/chassis/log";
 import type { Telemetry } from "@berth/chassis/telemetry";
@@ -11,7 +11,6 @@ import type { TaskSnapshot } from "../domain/task.js";
 import { waitingMax, waitingTotalMax } from "../engine/feed.js";
 import { Listings, listingPage } from "../engine/listings.js";
 import type { Registry } from "../engine/registry.js";
-import { pagePlace, pageSize, pageToken } from "./pages.js";
 import { showSet, showTask } from "./show.js";
 import { filterOf, setLimitInput, taskInput } from "./translate.js";
 
@@ -90,18 +89,14 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
 
   async listTasks(request: wire.ListTasksRequest): Promise<wire.ListTasksResponse> {
     const filter = checkedFilter(request.filter, false);
-    const max = pageSize(request.pageSize);
-    const before = pagePlace(request.pageToken)?.[0];
-    const beforeOrder = typeof before === "number" ? before : Number.MAX_SAFE_INTEGER;
+    const { max, behind: [beforeOrder] = [Number.MAX_SAFE_INTEGER] } = pageAsked(request, ["number"]);
     const { registry } = this.options;
     const { tasks: live } = await registry.live({ kind: "select", filter, beforeOrder, max: max + 1 });
     const finals = await registry.store.finals(filter, beforeOrder, max + 1);
     const merged = new Map([...live, ...finals].map((task) => [task.header.key, task]));
     const sorted = [...merged.values()].sort((a, b) => b.header.order - a.header.order);
-    const page = sorted.slice(0, max);
-    const last = page.at(-1);
-    const nextPageToken = sorted.length > max && last ? pageToken([last.header.order]) : "";
-    return { tasks: await this.show(page, request.view === wire.View.FULL), nextPageToken };
+    const { items, nextPageToken } = pageOf(sorted, max, ({ header }) => [header.order]);
+    return { tasks: await this.show(items, request.view === wire.View.FULL), nextPageToken };
   }
 
   async *watchTasks(request: wire.WatchTasksRequest, context: CallContext): AsyncGenerator<wire.WatchTasksResponse> {
@@ -181,19 +176,15 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
   }
 
   async listTaskSets(request: wire.ListTaskSetsRequest): Promise<wire.ListTaskSetsResponse> {
-    const max = pageSize(request.pageSize);
-    new FieldCheck().length("prefix", request.prefix, 0, 63).throwIfAny();
-    const place = pagePlace(request.pageToken);
-    const before = place ? { createMs: Number(place[0]), set: String(place[1]) } : undefined;
+    const check = new FieldCheck().length("prefix", request.prefix, 0, 63);
+    const { max, behind } = pageAsked(request, ["number", "string"], undefined, check);
+    check.throwIfAny();
+    const before = behind && { createMs: behind[0], set: behind[1] };
     const { registry } = this.options;
     const stored = await registry.store.sets(before, max + 1, request.prefix);
     const live = await registry.sets(stored.map(({ set }) => set));
-    const page = stored.slice(0, max);
-    const last = page.at(-1);
-    return {
-      taskSets: page.map((set) => showSet(live.get(set.set) ?? set)),
-      nextPageToken: stored.length > max && last ? pageToken([last.createMs, last.set]) : "",
-    };
+    const { items, nextPageToken } = pageOf(stored, max, ({ createMs, set }) => [createMs, set]);
+    return { taskSets: items.map((set) => showSet(live.get(set.set) ?? set)), nextPageToken };
   }
 
   /** A filter of what is to be changed: the set or the tasks that it names must be there, so that a slip of the pen isn't taken for "nothing to do". */

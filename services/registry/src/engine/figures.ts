@@ -1,5 +1,5 @@
 import type { Clock } from "@berth/chassis/clock";
-import { exportEngine } from "@berth/chassis/http";
+import { exportEngine, figureExports } from "@berth/chassis/http";
 import { Counter, Gauge, Histogram, type Registry as Metrics } from "prom-client";
 import { stateWord, taskStates } from "../domain/task.js";
 import type { LeaseFollower } from "./follower.js";
@@ -63,16 +63,7 @@ export function exportFigures(
       for (const { status } of registry.core.memory.tasks.values()) this.inc({ state: stateWord(status.state) });
     },
   });
-  const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  };
+  const { gauge, counter } = figureExports(metrics);
   gauge(
     "berth_registry_cursor_lag_seconds",
     "Time since the lease events were last read to their end or a mark; grows while the pool-manager is away.",
@@ -85,17 +76,6 @@ export function exportFigures(
     () => registry.core.memory.forbids.size,
   );
   gauge("berth_registry_commands_queued", "Commands that wait to be decided.", () => registry.figures.queued);
-  const counter = (name: string, help: string, read: () => number): void => {
-    new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
-  };
   exportEngine(metrics, () => registry.figures);
   counter(
     "berth_registry_stale_output_total",

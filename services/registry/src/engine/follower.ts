@@ -1,4 +1,4 @@
-import { type Clock, delay, type Timer } from "@berth/chassis/clock";
+import { BackOff, type Clock, type Timer } from "@berth/chassis/clock";
 import type { Logger } from "@berth/chassis/log";
 import type { LeaseEventBatch, PoolsPort } from "./pools.js";
 import type { Registry } from "./registry.js";
@@ -17,7 +17,9 @@ export interface LeaseFollowerOptions extends FollowerOptions {
   readonly tracer: FinishTracer;
 }
 
-const retryMs = { first: 100, most: 2_000 };
+const again = { firstMs: 100, mostMs: 2_000 };
+/** A stream that held for longer than this had worked. */
+const workedMs = 10_000;
 /**
  * Time that an acknowledgement waits for the batches that come meanwhile. It only lets the journal be pruned, once a minute; one for
  * every batch was a third of the pool-manager's commits.
@@ -174,7 +176,8 @@ async function forEver(
   follow: () => Promise<void>,
   wakeUp?: () => AbortSignal,
 ): Promise<void> {
-  for (let waitMs = retryMs.first; !signal.aborted; ) {
+  const backOff = new BackOff(clock, again);
+  while (!signal.aborted) {
     const beganMs = clock.monoMs();
     try {
       await follow();
@@ -182,8 +185,8 @@ async function forEver(
       if (signal.aborted) return;
       logger.debug({ err: error }, `the stream of ${what} broke; connecting again`);
     }
-    waitMs = clock.monoMs() - beganMs > 10_000 ? retryMs.first : Math.min(waitMs * 2, retryMs.most);
+    if (clock.monoMs() - beganMs > workedMs) backOff.reset();
     const woken = wakeUp?.();
-    await delay(clock, waitMs, woken ? AbortSignal.any([signal, woken]) : signal);
+    await backOff.wait(woken ? AbortSignal.any([signal, woken]) : signal);
   }
 }

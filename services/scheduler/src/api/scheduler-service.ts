@@ -1,12 +1,10 @@
 import type { Clock } from "@berth/chassis/clock";
-import { FieldCheck, namePattern, quote, ReasonError, taskIdPattern } from "@berth/chassis/grpc";
+import { FieldCheck, namePattern, pageAsked, pageOf, quote, ReasonError, taskIdPattern } from "@berth/chassis/grpc";
 import type { pool, registry, scheduler } from "@berth/contracts";
 import type { SchedulerCore } from "../domain/core.js";
-import type { Entry } from "../domain/entry.js";
 import { explain } from "../domain/explain.js";
 import { explainUnqueued } from "../domain/explain-unqueued.js";
 import { aheadOf, inOrder, queueNumbers } from "../domain/look.js";
-import type { Ranked } from "../domain/ranked-set.js";
 import { explainTasks } from "./explain-tasks.js";
 import { duration, queuedTask, refusalFacts, wireBid } from "./translate.js";
 
@@ -21,8 +19,6 @@ export interface SchedulerServiceParts {
   /** A task that isn't queued here, asked of the registry. */
   readonly taskOf: (task: string) => Promise<registry.Task>;
 }
-
-const pageItems = { most: 1_000, usual: 100 };
 
 /** Answers what waits and why. */
 export function schedulerService({
@@ -51,15 +47,11 @@ export function schedulerService({
       };
     },
 
-    async listQueuedTasks({ pageSize, pageToken, pool: poolName }) {
-      new FieldCheck().range("page_size", pageSize, 0, 2 ** 31 - 1).throwIfAny();
-      const most = Math.min(pageItems.most, pageSize || pageItems.usual);
-      const found = inOrder(core, most + 1, pageToken === "" ? undefined : afterToken(pageToken), poolName);
-      const tasks = found.slice(0, most);
-      return {
-        tasks: tasks.map(queuedTask),
-        nextPageToken: found.length > most ? tokenAfter(tasks.at(-1) as Entry) : "",
-      };
+    async listQueuedTasks(request) {
+      const { max, behind } = pageAsked(request, ["number", "string"]);
+      const found = inOrder(core, max + 1, behind && { rank: behind[0], name: behind[1] }, request.pool);
+      const { items, nextPageToken } = pageOf(found, max, ({ rank, name }) => [rank, name]);
+      return { tasks: items.map(queuedTask), nextPageToken };
     },
 
     explainTasks: (request) => explainTasks(core, refusalsOf, request),
@@ -120,20 +112,4 @@ async function unqueued(task: string, taskOf: SchedulerServiceParts["taskOf"]): 
     if (error.reason === "NOT_FOUND") throw error;
     return `isn't queued here; the registry, which knows more, doesn't answer (${error.message})`;
   }
-}
-
-function tokenAfter({ rank, name }: Ranked): string {
-  return Buffer.from(`${rank} ${name}`).toString("base64url");
-}
-
-function afterToken(token: string): Ranked {
-  const [rank = "", name = ""] = Buffer.from(token, "base64url").toString().split(" ");
-  new FieldCheck()
-    .that(
-      /^\d+$/.test(rank) && name !== "",
-      "page_token",
-      "isn't one of this method: pass on next_page_token unchanged",
-    )
-    .throwIfAny();
-  return { rank: Number(rank), name };
 }

@@ -45,11 +45,3 @@ export interface Actions {
   /** Bids that were lost or wrong, for the log. */
   readonly refused: readonly (AttemptRef & { readonly verdict: "lost" | "invalid"; readonly message: string })[];
 }
-
-/** The clocks at a turn. */
-export interface Now {
-  /** Interval clock, milliseconds. */
-  readonly monoMs: number;
-  /** Wall clock, milliseconds since 1970. */
-  readonly wallMs: number;
-}

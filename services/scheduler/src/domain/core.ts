@@ -1,7 +1,8 @@
-import type { Actions, BidResult, Command, Now } from "./command.js";
+import type { Now } from "@berth/chassis/engine";
+import type { Actions, BidResult, Command } from "./command.js";
 import type { Entry } from "./entry.js";
-import type { Policy } from "./policy.js";
-import { type Assignment, classKey, type Grant, type ReadyTask } from "./task.js";
+import type { Policy, Ranking } from "./policy.js";
+import type { Assignment, Grant, ReadyTask } from "./task.js";
 import { Waits } from "./waits.js";
 import { BidWindows, type WindowBounds } from "./windows.js";
 
@@ -29,6 +30,7 @@ export class SchedulerCore {
   /** Leases that came for tasks the registry no longer names; the pool-manager takes them back. */
   unclaimedTotal = 0;
   private readonly options: CoreOptions;
+  private readonly ranking: Ranking;
   private readonly byRunner = new Map<string, Set<Entry>>();
   private snapshot = 0;
   private work: Assignment[] = [];
@@ -37,6 +39,7 @@ export class SchedulerCore {
   constructor(options: CoreOptions) {
     this.options = options;
     this.policy = options.policy;
+    this.ranking = options.policy.begin();
     this.windows = new BidWindows(options);
   }
 
@@ -102,15 +105,20 @@ export class SchedulerCore {
     const leaseUnknown = task.assigned && (entry.phase === "waiting" || entry.phase === "aside");
     if (leaseUnknown || (entry.phase === "aside" && newSnapshot)) this.reenter(entry, task);
     else if (entry.phase === "granted" || entry.phase === "recovering" || entry.phase === "withdrawing") return;
-    else if (this.policy.rank(task) !== entry.rank || classKey(task) !== entry.class.key) this.reenter(entry, task);
+    else if (!this.sameInputs(entry, task)) this.reenter(entry, task);
     else entry.task = task;
+  }
+
+  /** True if nothing changed that a policy or a limit looks at. The rank isn't asked for again: a policy's state may have moved on. */
+  private sameInputs({ task: { priority, sequence }, class: { key } }: Entry, task: ReadyTask): boolean {
+    return task.priority === priority && task.sequence === sequence && this.windows.keyOf(task) === key;
   }
 
   private insert(task: ReadyTask): void {
     const entry: Entry = {
       name: task.task,
       task,
-      rank: this.policy.rank(task),
+      rank: this.ranking.rank(task),
       phase: "waiting",
       class: this.windows.classOf(task),
       placed: false,
@@ -128,9 +136,12 @@ export class SchedulerCore {
     this.asides.delete(entry);
     const stood = entry.phase === "standing" && entry.placed;
     this.windows.leave(entry, true);
+    if (!this.sameInputs(entry, task)) {
+      this.ranking.ended(entry.task);
+      entry.rank = this.ranking.rank(task);
+      entry.class = this.windows.classOf(task);
+    }
     entry.task = task;
-    entry.rank = this.policy.rank(task);
-    entry.class = this.windows.classOf(task);
     if (stood && !task.assigned) this.windows.stand(entry);
     else this.windows.enter(entry);
   }
@@ -138,6 +149,7 @@ export class SchedulerCore {
   private forget(entry: Entry | undefined): void {
     if (!entry) return;
     this.entries.delete(entry.name);
+    this.ranking.ended(entry.task);
     if (entry.phase === "granted") this.release(entry);
     else if (entry.phase === "aside") this.asides.delete(entry);
     else this.windows.leave(entry, false);
@@ -181,6 +193,7 @@ export class SchedulerCore {
       }
       this.windows.leave(entry, true);
     }
+    if (entry.phase !== "granted") this.ranking.granted(entry.task);
     entry.phase = "granted";
     entry.grant = grant;
     const held = this.byRunner.get(grant.runner);

@@ -1,6 +1,6 @@
 import type { BidResult } from "./command.js";
 import { type CoreOptions, SchedulerCore } from "./core.js";
-import { priorityPolicy } from "./policy.js";
+import { type Policy, priorityPolicy } from "./policy.js";
 import type { AttemptRef, ReadyTask } from "./task.js";
 
 /** A ready task for tests; `sequence` names it unless told otherwise. */
@@ -25,6 +25,27 @@ export function ready(sequence: number, more: Partial<ReadyTask> = {}): ReadyTas
   };
 }
 
+/** A policy with a state: each tenant in turn, by how many of its tasks had a lease and how many are ranked before. */
+export const fairPolicy: Policy = {
+  name: "each-tenant-in-turn",
+  priorityFirst: false,
+  begin() {
+    const granted = new Map<string, number>();
+    const queued = new Map<string, number>();
+    const add = (to: Map<string, number>, tenant: string, count: number): number => {
+      const sum = (to.get(tenant) ?? 0) + count;
+      to.set(tenant, sum);
+      return sum;
+    };
+    return {
+      rank: ({ tenant, sequence }) =>
+        ((granted.get(tenant) ?? 0) + add(queued, tenant, 1)) * 1_000_000 + Math.min(sequence, 999_999),
+      granted: ({ tenant }) => void add(granted, tenant, 1),
+      ended: ({ tenant }) => void add(queued, tenant, -1),
+    };
+  },
+};
+
 /** A core with small bounds for tests. */
 export function coreFor(options: Partial<CoreOptions> = {}): SchedulerCore {
   return new SchedulerCore({
@@ -36,8 +57,8 @@ export function coreFor(options: Partial<CoreOptions> = {}): SchedulerCore {
   });
 }
 
-/** The answer that grants a bid. */
-export function granted({ task, attempt }: AttemptRef, runner = "r1"): BidResult {
+/** The answer that grants a bid; not `active`: it tells of a lease that is being revoked. */
+export function granted({ task, attempt }: AttemptRef, runner = "r1", active = true): BidResult {
   const grant = {
     lease: `l-${task}-${attempt}`,
     token: 1n,
@@ -45,7 +66,7 @@ export function granted({ task, attempt }: AttemptRef, runner = "r1"): BidResult
     runner,
     incarnation: "i1",
     slot: `${runner}/1`,
-    active: true,
+    active,
     traceParent: "",
     secret: Buffer.alloc(0),
   };

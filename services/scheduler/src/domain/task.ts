@@ -61,13 +61,17 @@ export interface Assignment {
 }
 
 /**
- * Tasks of one class differ in nothing that a limit, a pool or a runner looks at: what refuses one refuses all of them. Names can't
- * hold the separators, so different contents never give the same key.
+ * Tasks of one class differ in nothing that a limit, a pool or a runner looks at: what refuses the first refuses all of them. A reserve
+ * looks at the priority; `priorityFirst` says that the class is ordered by it, so that the first has the largest of them and the class may
+ * hold several. (Split all the same, it would lose the strict order between priorities for as long as an answer is under way.) Names
+ * can't hold the separators, so different contents never give the same key.
  */
-export function classKey(task: ReadyTask): string {
+export function classKey(task: ReadyTask, priorityFirst: boolean): string {
   const { pools, labels, limits, tenant, cpuMillis, memoryBytes, handler } = task;
+  const priority = priorityFirst ? "" : task.priority;
+  const demand = `${tenant}|${cpuMillis}|${memoryBytes}|${priority}`;
   // A handler's name may hold anything, so it comes last.
-  return `${pools.join(",")}|${pairs(labels)}|${pairs(limits)}|${tenant}|${cpuMillis}|${memoryBytes}|${handler}`;
+  return `${pools.join(",")}|${pairs(labels)}|${pairs(limits)}|${demand}|${handler}`;
 }
 
 function pairs(record: Readonly<Record<string, string | number>>): string {

@@ -1,13 +1,16 @@
 import { type Entry, TaskClass } from "./entry.js";
+import type { Policy } from "./policy.js";
 import { byRank } from "./ranked-set.js";
 import { type AttemptRef, classKey, type ReadyTask } from "./task.js";
 
-/** Bounds of the standing bids. */
+/** What the windows are kept by. */
 export interface WindowBounds {
   /** Most bids of one class that stand. */
   readonly bidWindow: number;
   /** Most bids that stand in all, as far as every class may have one. */
   readonly standingBidsMax: number;
+  /** Orders the bids. */
+  readonly policy: Pick<Policy, "priorityFirst">;
 }
 
 /** A bid to place: new, or one whose rank or content changed. */
@@ -49,8 +52,13 @@ export class BidWindows {
 
   /** The class of a task: the one there is, or a new one. */
   classOf(task: ReadyTask): TaskClass {
-    const key = classKey(task);
+    const key = this.keyOf(task);
     return this.classes.get(key) ?? new TaskClass(key);
+  }
+
+  /** The key of a task's class. */
+  keyOf(task: ReadyTask): string {
+    return classKey(task, this.bounds.policy.priorityFirst);
   }
 
   /** Takes in a task without a bid. */

@@ -1,5 +1,5 @@
-import { itemsPerMessage, type NoteMessage } from "@berth/chassis/http";
-import { Counter, Gauge, type Registry } from "prom-client";
+import { figureExports, itemsPerMessage, type NoteMessage } from "@berth/chassis/http";
+import { Counter, type Registry } from "prom-client";
 import type { SchedulerCore } from "../domain/core.js";
 import { queueNumbers } from "../domain/look.js";
 
@@ -16,17 +16,7 @@ export interface Figures {
 
 /** Registers the scheduler's metrics. Gauges are read from the core when they are asked for. */
 export function schedulerFigures(registry: Registry, core: SchedulerCore, streams: () => number): Figures {
-  const registers = [registry];
-  const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  };
+  const { gauge, counter } = figureExports(registry);
   gauge(
     "berth_scheduler_queue_tasks",
     "Queued tasks: they could run, and wait for capacity.",
@@ -44,17 +34,6 @@ export function schedulerFigures(registry: Registry, core: SchedulerCore, stream
     () => core.windows.classes.size,
   );
   gauge("berth_scheduler_work_streams", "Work streams of runners that are open.", streams);
-  const counter = (name: string, help: string, read: () => number): void => {
-    new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
-  };
   counter("berth_scheduler_grants_total", "Grants handed out since the process started.", () => core.assignmentsTotal);
   counter(
     "berth_scheduler_grants_unclaimed_total",
@@ -65,7 +44,7 @@ export function schedulerFigures(registry: Registry, core: SchedulerCore, stream
     name: "berth_scheduler_bids_refused_total",
     help: "Bids that were lost or wrong.",
     labelNames: ["verdict"],
-    registers,
+    registers: [registry],
   });
   // An alarm on their increase needs a base to start from.
   for (const verdict of ["lost", "invalid"]) refused.inc({ verdict }, 0);

@@ -1,4 +1,4 @@
-import { type Clock, delay } from "@berth/chassis/clock";
+import { BackOff, type Clock } from "@berth/chassis/clock";
 import { describe } from "@berth/chassis/errors";
 import type { Logger } from "@berth/chassis/log";
 
@@ -12,7 +12,7 @@ export interface LineOptions {
   readonly connect: (up: () => void, signal: AbortSignal) => Promise<void>;
 }
 
-const backOff = { firstMs: 100, mostMs: 2_000 };
+const again = { firstMs: 100, mostMs: 2_000 };
 
 /** A connection that is kept: whenever it ends it is made anew, after 100 ms at first and at most 2 s. */
 export class Line {
@@ -52,12 +52,12 @@ export class Line {
   private async run(): Promise<void> {
     const { clock, logger, name, connect } = this.options;
     const { signal } = this.stopping;
-    let waitMs = backOff.firstMs;
+    const backOff = new BackOff(clock, again);
     while (!signal.aborted) {
       try {
         await connect(() => {
           this.connected = true;
-          waitMs = backOff.firstMs;
+          backOff.reset();
           logger.info(`connected to the ${name}`);
         }, signal);
         this.problem = "the connection ended";
@@ -67,8 +67,7 @@ export class Line {
       if (signal.aborted) break;
       if (this.connected) logger.warn({ problem: this.problem }, `the ${name} is away; connecting again`);
       this.connected = false;
-      await delay(clock, waitMs, signal);
-      waitMs = Math.min(backOff.mostMs, waitMs * 2);
+      await backOff.wait(signal);
     }
     this.connected = false;
     this.problem = "stopped";
