@@ -1,5 +1,5 @@
 export { type Commit, Engine, type EngineOptions, type EngineState } from "./engine.js";
-export { Leadership, type Takeover } from "./leadership.js";
+export { type Leader, Leadership, type Takeover } from "./leadership.js";
 export {
   CommitRefused,
   type Core,
