@@ -13,6 +13,8 @@ export interface Service extends Component {
   readonly port: number;
   /** HTTP port; 0 before it has started. */
   readonly httpPort: number;
+  /** What it counts itself, as `/metrics` shows it. */
+  readonly metrics: Registry;
   /** Whether it can do its work, as `/readyz` says it. */
   ready(): Readiness;
 }
@@ -118,6 +120,7 @@ export function createService<Config extends ShellSettings>(
     get httpPort() {
       return http?.port ?? 0;
     },
+    metrics,
     ready,
     start: () => lifecycle.start(),
     announceStop,

@@ -1,6 +1,6 @@
 import { resolvePools } from "./check-spec.js";
 import { checkSubmission } from "./check-submission.js";
-import type { Outcome } from "./commands.js";
+import type { Commands, Invalid, Refused, Submitted } from "./commands.js";
 import { LiveTask } from "./memory.js";
 import { conditionOf, meets, type NeedConditions } from "./needs.js";
 import type { RequestRecord, Submission, SubmitFacts, TaskInput } from "./submission.js";
@@ -11,7 +11,11 @@ import { skippedFor, type Transition } from "./transition.js";
 export const requestMemoryMs = 24 * 3_600_000;
 
 /** Takes a submission, all or nothing. */
-export function submit(transition: Transition, submission: Submission, facts: SubmitFacts): Outcome {
+export function submit(
+  transition: Transition,
+  submission: Submission,
+  facts: SubmitFacts,
+): Commands["submit"]["gives"] {
   const { memory, now, settings } = transition;
   if (submission.validateOnly) return validate(transition, submission);
   const earlier = memory.requests.get(submission.requestId) ?? facts.request;
@@ -69,7 +73,7 @@ export function submit(transition: Transition, submission: Submission, facts: Su
   return { kind: "submitted", set, taskCount: taken.length, revision, repeated: false };
 }
 
-const noCatalogue: Outcome = {
+const noCatalogue: Refused = {
   kind: "refused",
   reason: "NOT_READY",
   message:
@@ -77,14 +81,14 @@ const noCatalogue: Outcome = {
 };
 
 /** Checks what doesn't depend on what was taken before. */
-function validate({ memory, settings }: Transition, submission: Submission): Outcome {
+function validate({ memory, settings }: Transition, submission: Submission): Submitted | Invalid | Refused {
   if (!memory.catalogue) return noCatalogue;
   const found = checkSubmission(submission, memory.catalogue, settings, undefined);
   if (found.count > 0) return { kind: "invalid", violations: found.list, count: found.count };
   return { kind: "submitted", set: submission.set, taskCount: 0, revision: memory.revision, repeated: false };
 }
 
-function repeat(submission: Submission, earlier: RequestRecord): Outcome {
+function repeat(submission: Submission, earlier: RequestRecord): Submitted | Refused {
   if (earlier.digest === submission.digest)
     return {
       kind: "submitted",
