@@ -55,7 +55,7 @@ describe.skipIf(!serversAvailable().postgres)("services on one PostgreSQL databa
     await poolManager.start();
     // With a database it may be a standby at first.
     await until("the pool-manager to lead", () => poolManager.ready().ready);
-    const poolManagerAddress = `127.0.0.1:${poolManager.ports.grpc}`;
+    const poolManagerAddress = `127.0.0.1:${poolManager.port}`;
     const tasks = createRegistry({
       ...parts,
       config: registryConfigSchema.parse({ ...common, databaseSchema: `${prefix}_registry`, poolManagerAddress }),
@@ -72,9 +72,7 @@ describe.skipIf(!serversAvailable().postgres)("services on one PostgreSQL databa
       }),
     });
     await history.start();
-    const channels = [poolManager.ports.grpc, tasks.port, history.port].map((port) =>
-      createChannel(`127.0.0.1:${port}`),
-    );
+    const channels = [poolManager.port, tasks.port, history.port].map((port) => createChannel(`127.0.0.1:${port}`));
     const [pools, tasksChannel, historyChannel] = channels as [Channel, Channel, Channel];
     return {
       pools,

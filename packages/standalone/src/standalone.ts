@@ -4,8 +4,10 @@ import { join } from "node:path";
 import { InProcessBus } from "@berth/chassis/bus";
 import { delay, systemClock } from "@berth/chassis/clock";
 import { createChannel, createClient } from "@berth/chassis/grpc";
-import { type Component, Lifecycle } from "@berth/chassis/lifecycle";
+import type { Readiness } from "@berth/chassis/http";
+import { type Component, componentOf, inTurn, Lifecycle } from "@berth/chassis/lifecycle";
 import { createLogger, type Logger } from "@berth/chassis/log";
+import type { Service } from "@berth/chassis/service";
 import { type FolderLock, lockFolder } from "@berth/chassis/sqlite";
 import { startTelemetry, type Telemetry } from "@berth/chassis/telemetry";
 import { pool } from "@berth/contracts";
@@ -121,21 +123,21 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
 
   // Each is made when its turn comes, because it must know the ports of those before it.
   const service = (name: ServiceName, create: () => Service): Component =>
-    inTurn(async () => {
+    inTurn(() => {
       const made = create();
-      return { ...lifecycleOf(made), start: () => made.start().then(() => note(name, made)) };
+      return { ...made, start: () => made.start().then(() => note(name, made)) };
     });
   const note = (name: ServiceName, made: Service): void => {
-    ports.set(name, { grpc: read(made.port), http: read(made.httpPort) });
+    ports.set(name, { grpc: made.port, http: made.httpPort });
     readiness.push(() => made.ready());
   };
 
   const local: { runner?: Runner } = {};
   const lifecycle = new Lifecycle([
-    whenStopped(async () => void (await Promise.all(Object.values(telemetry).map((each) => each.stop())))),
-    whenStopped(() => bus.close()),
-    service("poolManager", () => {
-      const made = createPoolManager({
+    componentOf({ stop: () => Promise.all(Object.values(telemetry).map((each) => each.stop())) }),
+    componentOf({ stop: () => bus.close() }),
+    service("poolManager", () =>
+      createPoolManager({
         ...parts("pool-manager"),
         dataId: randomUUID().replaceAll("-", ""),
         config: poolManagerConfig.parse({
@@ -148,18 +150,18 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
           lateWaitMs: defaults.lateResultWait,
           retentionMs: defaults.keepFinished,
         }),
-      });
-      const ready = () => made.ready();
-      return { ...lifecycleOf(made), port: () => made.ports.grpc, httpPort: () => made.ports.http, ready };
-    }),
-    atStart(async () => {
-      const channel = createChannel(address("poolManager"));
-      try {
-        const client = { pools: createClient(pool.PoolServiceDefinition, channel, { token, retry: true }) };
-        await declareOnce(config, dataFolder, client, logger);
-      } finally {
-        channel.close();
-      }
+      }),
+    ),
+    componentOf({
+      start: async () => {
+        const channel = createChannel(address("poolManager"));
+        try {
+          const client = { pools: createClient(pool.PoolServiceDefinition, channel, { token, retry: true }) };
+          await declareOnce(config, dataFolder, client, logger);
+        } finally {
+          channel.close();
+        }
+      },
     }),
     service("registry", () =>
       createRegistry({
@@ -318,53 +320,6 @@ async function telemetries(loggerOf: (part: string) => Logger): Promise<Record<T
     return [part, await startTelemetry({ service: `berth-${part}`, environment: process.env, logger })] as const;
   });
   return Object.fromEntries(await Promise.all(started)) as Record<TracedPart, Telemetry>;
-}
-
-interface Readiness {
-  readonly ready: boolean;
-  readonly checks: Readonly<Record<string, string>>;
-}
-
-interface Service extends Component {
-  // Known once it has started.
-  readonly port: number | (() => number);
-  readonly httpPort: number | (() => number);
-  ready(): Readiness;
-}
-
-function read(value: number | (() => number)): number {
-  return typeof value === "function" ? value() : value;
-}
-
-function lifecycleOf(component: Component): Component {
-  return {
-    start: () => component.start(),
-    stop: () => component.stop(),
-    ...(component.announceStop === undefined ? {} : { announceStop: () => component.announceStop?.() }),
-    ...(component.drain === undefined ? {} : { drain: () => component.drain?.() ?? Promise.resolve() }),
-  };
-}
-
-/** A component that is made only when its turn to start comes. */
-function inTurn(create: () => Promise<Component>): Component {
-  let made: Component | undefined;
-  return {
-    async start() {
-      made = await create();
-      await made.start();
-    },
-    announceStop: () => made?.announceStop?.(),
-    drain: async () => made?.drain?.(),
-    stop: async () => made?.stop(),
-  };
-}
-
-function atStart(start: () => Promise<void>): Component {
-  return { start, stop: async () => undefined };
-}
-
-function whenStopped(stop: () => Promise<void>): Component {
-  return { start: async () => undefined, stop };
 }
 
 /** Waits until every part says that it is ready; fails naming those that aren't. */

@@ -2,6 +2,7 @@ import { addresses, doorSettings, duration, secret } from "@berth/chassis/config
 import { grpcBoundsShape } from "@berth/chassis/grpc";
 import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
+import type { Retention } from "./engine/store.js";
 
 const port = z.int().min(0).max(65_535);
 const dayMs = 86_400_000;
@@ -42,3 +43,8 @@ export const metricsConfigSchema = z.strictObject({
 
 /** Checked settings of the metrics service. */
 export type MetricsConfig = Readonly<z.output<typeof metricsConfigSchema>>;
+
+/** How long history of both kinds is kept; minutes no shorter than what they are made of. */
+export function retentionOf({ keepSamples, keepMinutes }: MetricsConfig): Retention {
+  return { rawMs: keepSamples, minutesMs: Math.max(keepSamples, keepMinutes) };
+}

@@ -1,18 +1,19 @@
 import { ManualClock } from "@berth/chassis/clock";
 import { type Channel, createChannel, createClient, GrpcServer, ReasonError } from "@berth/chassis/grpc";
 import { silentLogger } from "@berth/chassis/log";
+import type { Service } from "@berth/chassis/service";
 import { metrics as contract, pool, scheduler } from "@berth/contracts";
 import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { metricsConfigSchema } from "./config.js";
-import { createMetrics, type Metrics } from "./service.js";
+import { createMetrics } from "./service.js";
 import { MemorySampleStore } from "./store/memory.js";
 
 let peer: GrpcServer;
 let peerPort = 0;
 let used = 0;
 let clock: ManualClock;
-let service: Metrics;
+let service: Service;
 let channel: Channel;
 
 async function openPeer(port: number): Promise<void> {

@@ -35,7 +35,7 @@ async function open(): Promise<void> {
     },
   });
   await service.start();
-  channel = createChannel(`127.0.0.1:${service.ports.grpc}`);
+  channel = createChannel(`127.0.0.1:${service.port}`);
 }
 
 async function close(): Promise<void> {

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { limitBounds } from "./domain/bounds.js";
 import type { LimitSpec, PoolSpec } from "./domain/catalogue.js";
 import { plainLimit } from "./domain/limits.js";
+import type { Settings } from "./domain/state.js";
 import { runnerTtlMs } from "./domain/time.js";
 
 const name = z
@@ -95,8 +96,28 @@ const types = {
   remote: "REMOTE",
 } as const;
 
+/** What the engine needs of the settings. */
+export function engineSettingsOf(config: PoolManagerConfig): {
+  settings: Settings;
+  pools: PoolSpec[];
+  limits: LimitSpec[];
+  auditMs: number;
+  retentionMs: number;
+} {
+  const { auditMs, retentionMs } = config;
+  const settings = {
+    ttlMs: config.heartbeatTimeoutMs,
+    lateWaitMs: config.lateWaitMs,
+    assignTimeoutMs: config.assignTimeoutMs ?? config.heartbeatTimeoutMs / 2,
+    overtakeLimit: config.overtakeLimit,
+    remembered: config.rememberedLeases,
+    standingMax: config.standingBidsMax,
+  };
+  return { settings, ...seedsOf(config), auditMs, retentionMs };
+}
+
 /** Pools and limits of the configuration as the domain knows them. */
-export function seedsOf(config: PoolManagerConfig): { pools: PoolSpec[]; limits: LimitSpec[] } {
+function seedsOf(config: PoolManagerConfig): { pools: PoolSpec[]; limits: LimitSpec[] } {
   const reason = "set by the configuration";
   const pools = Object.entries(config.pools).map(([pool, spec]) => ({
     ...spec,

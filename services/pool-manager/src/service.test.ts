@@ -40,11 +40,11 @@ async function open(): Promise<void> {
     },
   });
   await service.start();
-  channel = createChannel(`127.0.0.1:${service.ports.grpc}`);
+  channel = createChannel(`127.0.0.1:${service.port}`);
 }
 
 async function metric(name: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${service.ports.http}/metrics`)).text();
+  const text = await (await fetch(`http://127.0.0.1:${service.httpPort}/metrics`)).text();
   return Number(
     text
       .split("\n")
@@ -292,7 +292,7 @@ describe("the pool-manager over gRPC", () => {
   it("shows the same counts in one scrape as in the status", async () => {
     await leases().attachRunner(attachment);
     await placed("s/1", "s/2");
-    const text = await (await fetch(`http://127.0.0.1:${service.ports.http}/metrics`)).text();
+    const text = await (await fetch(`http://127.0.0.1:${service.httpPort}/metrics`)).text();
     expect(text).toContain('berth_pool_manager_limit_used{limit="global"} 2');
     expect(text).toContain('berth_pool_manager_leases{pool="a"} 2');
     expect(text).toContain("berth_pool_manager_count_drift 0");

@@ -3,6 +3,7 @@ import { addresses, bytes, doorSettings, duration, secret } from "@berth/chassis
 import { grpcBoundsShape } from "@berth/chassis/grpc";
 import { databaseSchema, databaseUrl } from "@berth/chassis/postgres";
 import { z } from "zod";
+import type { CoreSettings } from "./domain/transition.js";
 
 const port = z.number().int().min(0).max(65_535);
 
@@ -58,3 +59,14 @@ export const registryConfigSchema = z.strictObject({
 
 /** Checked settings. */
 export type RegistryConfig = z.output<typeof registryConfigSchema>;
+
+/** What the rules need of the settings. */
+export function coreSettingsOf({ defaultPool, retry, runnerLossLimit, noResultLimit }: RegistryConfig): CoreSettings {
+  const { maxAttempts, backoff, multiplier, maxBackoff } = retry;
+  return {
+    pool: defaultPool,
+    retry: { maxAttempts, backoffMs: backoff, multiplier, maxBackoffMs: maxBackoff },
+    runnerLossLimit,
+    noResultLimit,
+  };
+}

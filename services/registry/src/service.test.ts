@@ -5,11 +5,12 @@ import { InProcessBus } from "@berth/chassis/bus";
 import { systemClock } from "@berth/chassis/clock";
 import { type Channel, createChannel, createClient, GrpcServer, PushStream } from "@berth/chassis/grpc";
 import { silentLogger } from "@berth/chassis/log";
+import type { Service } from "@berth/chassis/service";
 import { pool, registry as wire } from "@berth/contracts";
 import { Registry as Metrics } from "prom-client";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { registryConfigSchema } from "./config.js";
-import { createRegistry, type RegistryService } from "./service.js";
+import { createRegistry } from "./service.js";
 
 /** The pool-manager's journal and catalogue as a test dictates them. */
 class Ledger {
@@ -141,7 +142,7 @@ const spec = (id: string, needs: string[] = []) => ({
 describe("the registry over gRPC", () => {
   let folder: string;
   let ledger: Ledger;
-  let service: RegistryService;
+  let service: Service;
   let channel: Channel;
   let poolPort: number;
 

@@ -1,11 +1,12 @@
 import { systemClock } from "@berth/chassis/clock";
 import { type Channel, createChannel, createClient, GrpcServer, PushStream, ReasonError } from "@berth/chassis/grpc";
 import { silentLogger } from "@berth/chassis/log";
+import type { Service } from "@berth/chassis/service";
 import { pool, registry, runner, scheduler } from "@berth/contracts";
 import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { schedulerConfigSchema } from "./config.js";
-import { createScheduler, type Scheduler } from "./service.js";
+import { createScheduler } from "./service.js";
 
 const { BidResult_Verdict, Lease_State } = pool;
 
@@ -166,7 +167,7 @@ const readyTask = (sequence: number, priority = 0): registry.ReadyTask =>
   });
 
 let peers: Peers;
-let service: Scheduler;
+let service: Service;
 let channel: Channel;
 const ending = new AbortController();
 

@@ -1,5 +1,14 @@
+export {
+  type AnyCommand,
+  type AnyOutcome,
+  type CommandCore,
+  CommandEngine,
+  type CommandOf,
+  type CommandTable,
+  type Handlers,
+} from "./commands.js";
 export { type Commit, Engine, type EngineOptions, type EngineState } from "./engine.js";
-export { Leadership, type Takeover } from "./leadership.js";
+export { type Leader, Leadership, type Takeover } from "./leadership.js";
 export {
   CommitRefused,
   type Core,

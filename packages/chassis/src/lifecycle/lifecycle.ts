@@ -1,3 +1,5 @@
+import { describe } from "../errors/index.js";
+
 /** A part of a process that starts and stops. */
 export interface Component {
   /** Resolves when the part is ready to serve; rejects when it can't. */
@@ -83,6 +85,9 @@ export class Lifecycle implements Component {
     }
     if (errors.length === 1) throw errors[0];
     if (errors.length > 1)
-      throw new AggregateError(errors, `${errors.length} components failed: ${errors.map(String).join("; ")}`);
+      throw new AggregateError(
+        errors,
+        `${errors.length} components failed: ${errors.map((error) => describe(error)).join("; ")}`,
+      );
   }
 }

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { type Bus, type BusSettings, openBus } from "../bus/index.js";
 import { type Clock, systemClock } from "../clock/index.js";
 import { ConfigError, type Door, describeConfig, loadConfig, openDoor } from "../config/index.js";
-import { type Component, type Fail, runProcess } from "../lifecycle/index.js";
+import { type Component, componentOf, type Fail, runProcess } from "../lifecycle/index.js";
 import { createLogger, type Logger } from "../log/index.js";
 import { lockFolder } from "../sqlite/lock.js";
 import { startTelemetry, type Telemetry } from "../telemetry/index.js";
@@ -59,8 +59,8 @@ export async function runService<Schema extends z.ZodObject>(program: ServicePro
     name,
     logger,
     components: (onFailed) => [
-      whenStopped(() => telemetry.stop()),
-      whenStopped(() => bus.close()),
+      componentOf({ stop: () => telemetry.stop() }),
+      componentOf({ stop: () => bus.close() }),
       ...(dataFolder === undefined || database !== undefined ? [] : [lockOf(dataFolder)]),
       create({ config, clock, logger, telemetry, bus, onFailed }),
     ],
@@ -94,17 +94,13 @@ function configured<Schema extends z.ZodObject>({
   process.exit(2);
 }
 
-function whenStopped(stop: () => Promise<void>): Component {
-  return { start: async () => {}, stop };
-}
-
 function lockOf(folder: string): Component {
   let release = (): void => undefined;
-  return {
-    start: async () => {
+  return componentOf({
+    start: () => {
       const lock = lockFolder(folder);
       release = () => lock.release();
     },
-    stop: async () => release(),
-  };
+    stop: () => release(),
+  });
 }

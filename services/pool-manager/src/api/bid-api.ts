@@ -113,10 +113,7 @@ export class BidApi implements pool.BidServiceImplementation {
     // What was granted by this very placing has gone out with its commit; the rest is answered here.
     const answered = results.filter(
       ({ verdict, key }) =>
-        verdict === "LOST" ||
-        verdict === "INVALID" ||
-        verdict === "REREAD" ||
-        (verdict === "GRANTED" && heldBefore.has(key)),
+        verdict === "LOST" || verdict === "INVALID" || (verdict === "GRANTED" && heldBefore.has(key)),
     );
     this.dispatcher.forget(
       session,
@@ -168,7 +165,7 @@ export class BidApi implements pool.BidServiceImplementation {
     });
   };
 
-  private readonly resultToWire = (result: BidResult): pool.BidResult => {
+  private readonly resultToWire = (result: Exclude<BidResult, { readonly verdict: "REREAD" }>): pool.BidResult => {
     const { task, attempt } = attemptOfKey(result.key);
     switch (result.verdict) {
       case "GRANTED":
@@ -200,13 +197,7 @@ export class BidApi implements pool.BidServiceImplementation {
           message: result.message,
         });
       case "STANDING":
-      case "REREAD":
-        return pool.BidResult.fromPartial({
-          task,
-          attempt,
-          verdict: pool.BidResult_Verdict.INVALID,
-          message: "the store is too far behind to say whether the attempt had a lease: bid again",
-        });
+        throw new Error(`the bid of ${result.key} stands: that is told when it is granted`);
     }
   };
 }

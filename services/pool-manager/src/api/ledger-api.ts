@@ -1,4 +1,4 @@
-import { FieldCheck, PushStream, pageAsked, ReasonError } from "@berth/chassis/grpc";
+import { FieldCheck, PushStream, pageAsked } from "@berth/chassis/grpc";
 import { pool } from "@berth/contracts";
 import type { CallContext } from "nice-grpc-common";
 import { eventsOf, type LeaseEvent, readEvents } from "../engine/lease-events.js";
@@ -9,14 +9,6 @@ import { eventToWire, outcomeToWire } from "./convert.js";
 const positionMax = Number.MAX_SAFE_INTEGER;
 /** Events that may wait for a slow watcher; one that is further behind goes on from the journal. */
 const waitingMax = 20_000;
-
-/** What was forbidden stays so; a repeat says what it found. */
-function behind(task: string, attempt: number): ReasonError {
-  return new ReasonError(
-    "STORE_STALLED",
-    `the store is too far behind to say whether attempt ${attempt} at ${task} had a lease: repeat the call`,
-  );
-}
 
 /** The registry's side. */
 export class LedgerApi implements pool.LeaseLedgerServiceImplementation {
@@ -36,7 +28,7 @@ export class LedgerApi implements pool.LeaseLedgerServiceImplementation {
     return {
       results: attempts.map(({ task, attempt }, i) => {
         const result = results[i];
-        if (result === undefined || result.found === "REREAD") throw behind(task, attempt);
+        if (result === undefined) throw new Error(`forbidding attempt ${attempt} of ${task} had no result`);
         const outcome = result.found === "RELEASED" && result.outcome ? outcomeToWire(result.outcome) : undefined;
         return { task, attempt, found: pool.ForbidResult_Found[result.found], outcome };
       }),

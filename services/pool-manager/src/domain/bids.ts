@@ -15,14 +15,16 @@ export interface Known {
 
 /** What became of a bid. STANDING waits; REREAD asks the caller to read the store anew and to bid again. */
 export type BidResult =
-  | { readonly verdict: "STANDING" | "REREAD"; readonly key: string }
+  | { readonly verdict: "REREAD"; readonly key: string }
+  | { readonly verdict: "STANDING"; readonly key: string }
   | { readonly verdict: "GRANTED"; readonly key: string; readonly lease: Lease }
   | { readonly verdict: "LOST" | "INVALID"; readonly key: string; readonly message: string }
   | { readonly verdict: "REFUSED"; readonly key: string; readonly refusals: readonly Refusal[] };
 
 /** What forbidding an attempt found. */
 export type ForbidResult =
-  | { readonly found: "NO_LEASE" | "REVOKING" | "REREAD" }
+  | { readonly found: "REREAD" }
+  | { readonly found: "NO_LEASE" | "REVOKING" }
   | { readonly found: "RELEASED"; readonly outcome?: Outcome };
 
 /** Places bids that stay until they are granted, lost or withdrawn. */

@@ -1,4 +1,4 @@
-import type { Now } from "@berth/chassis/engine";
+import type { AnyCommand, Now, CommandOf as Of } from "@berth/chassis/engine";
 import type { AttemptRef, Bid, Refusal } from "./bid.js";
 import type { BidResult, ForbidResult, Known } from "./bids.js";
 import type { CatalogueRefused, CreateRequest, LimitSpec, PoolSpec } from "./catalogue.js";
@@ -91,8 +91,8 @@ export interface Commands {
 /** Names of the commands. */
 export type CommandKind = keyof Commands;
 /** One command of a kind. */
-export type CommandOf<Kind extends CommandKind> = { readonly kind: Kind } & Commands[Kind]["takes"];
+export type CommandOf<Kind extends CommandKind> = Of<Commands, Kind>;
 /** Its answer. */
 export type AnswerOf<Kind extends CommandKind> = Commands[Kind]["gives"];
 /** Any command. */
-export type Command = { [Kind in CommandKind]: CommandOf<Kind> }[CommandKind];
+export type Command = AnyCommand<Commands>;

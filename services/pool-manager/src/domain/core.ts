@@ -1,7 +1,8 @@
-import type { Core, Decision, Now } from "@berth/chassis/engine";
+import type { CommandCore, Decision, Handlers, Now } from "@berth/chassis/engine";
 import { explain, forbid, placeAndAnswer, placeStanding, withdraw } from "./bids.js";
+import type { CatalogueRefused } from "./catalogue.js";
 import type { Change, Row } from "./changes.js";
-import type { AnswerOf, Command, CommandKind } from "./commands.js";
+import type { AnswerOf, Command, Commands } from "./commands.js";
 import { byId, complete } from "./completion.js";
 import { endTemporary, sweep } from "./expiry.js";
 import { grantPass } from "./grants.js";
@@ -20,7 +21,7 @@ import { limitOf, poolAnswer } from "./status.js";
  * The rules of the pool-manager. `decide` takes one command, applies what it brings about, and grants in the same decision whatever that
  * has made room for; so the order of decisions is the order of commits, and capacity never lies idle between two of them.
  */
-export class PoolCore implements Core<Command, unknown, Change, Row> {
+export class PoolCore implements CommandCore<Commands, Change, Row> {
   readonly state: State;
   private loading: Loading | undefined;
 
@@ -69,6 +70,18 @@ function isSilent(command: Command, outcome: unknown): boolean {
   return command.kind === "bids" && (outcome as AnswerOf<"bids">).every(({ verdict }) => verdict === "STANDING");
 }
 
+/** What is decided before the grants. A change of the catalogue is told after them. */
+type Deciding = {
+  [Kind in keyof Commands]: {
+    takes: Commands[Kind]["takes"];
+    gives: Kind extends "createLimit" | "updateLimit"
+      ? Limit | CatalogueRefused
+      : Kind extends "createPool" | "updatePool"
+        ? Pool | CatalogueRefused
+        : AnswerOf<Kind>;
+  };
+};
+
 /** A change of the catalogue is answered with what this very decision left, the grants that it made room for among it. */
 function told(state: State, turn: Turn, { kind }: Command, decided: unknown): unknown {
   if (typeof decided === "object" && decided !== null && "refused" in decided) return decided;
@@ -77,69 +90,56 @@ function told(state: State, turn: Turn, { kind }: Command, decided: unknown): un
   return decided;
 }
 
-function answer(state: State, turn: Turn, command: Command): AnswerOf<CommandKind> | Limit | Pool {
-  switch (command.kind) {
-    case "begin":
-      if (state.meta.dataId === "") state.setMeta(turn, { dataId: command.dataId });
-      // What was over while no process was there is over before the first grant.
-      endTemporary(state, turn);
-      if (state.meta.leaseKey === undefined) state.setMeta(turn, { leaseKey: command.leaseKey });
-      return void seed(state, turn, command.pools, command.limits);
-    case "attach":
-      return attach(state, turn, command);
-    case "renew":
-      return renew(state, turn, command);
-    case "starts":
-      return takeStarts(state, turn, command);
-    case "complete":
-      return takeCompletions(state, turn, command);
-    case "detach":
-      return detach(state, turn, command.runner, command.incarnation);
-    case "bids":
-      return placeStanding(state, turn, command.bids, command.session, command.known);
-    case "withdraw":
-      return command.attempts.map((attempt) => withdraw(state, attempt));
-    case "withdrawSession": {
-      const standing = state.standing.ofSession(command.session);
-      for (const bid of standing) state.standing.remove(bid);
-      return standing.length;
-    }
-    case "placeBids":
-      return placeAndAnswer(state, turn, command.bids, command.known);
-    case "checkAdmission":
-      return explain(state, command.bid, turn);
-    case "forbid":
-      return takeForbid(state, turn, command);
-    case "createPool":
-      return createPool(state, turn, command.spec, command);
-    case "updatePool":
-      return updatePool(state, turn, command.name, command.patch, command.etag);
-    case "deletePool":
-      return deletePool(state, turn, command.name);
-    case "createLimit":
-      return createLimit(state, turn, command.spec, command);
-    case "updateLimit":
-      return updateLimit(state, turn, command);
-    case "deleteLimit":
-      return deleteLimit(state, turn, command);
-    case "tick":
-      return sweep(state, turn);
-    case "mark":
-      return void turn.changes.push({ k: "mark" });
-    case "drift":
-      state.drift = command.drift;
-      return undefined;
-    case "acknowledge":
-      if (command.position > state.meta.acknowledged) state.setMeta(turn, { acknowledged: command.position });
-      return undefined;
-    case "horizon":
-      return moveHorizon(state, turn, command.beforeMs);
-    case "read":
-      return command.read(state, turn.now);
-  }
+const handlers: Handlers<Deciding, [State, Turn]> = {
+  begin(state, turn, { dataId, leaseKey, pools, limits }) {
+    if (state.meta.dataId === "") state.setMeta(turn, { dataId });
+    // What was over while no process was there is over before the first grant.
+    endTemporary(state, turn);
+    if (state.meta.leaseKey === undefined) state.setMeta(turn, { leaseKey });
+    return void seed(state, turn, pools, limits);
+  },
+  attach,
+  renew,
+  starts: takeStarts,
+  complete: takeCompletions,
+  detach: (state, turn, { runner, incarnation }) => detach(state, turn, runner, incarnation),
+  bids: (state, turn, { bids, session, known }) => placeStanding(state, turn, bids, session, known),
+  withdraw: (state, _turn, { attempts }) => attempts.map((attempt) => withdraw(state, attempt)),
+  withdrawSession(state, _turn, { session }) {
+    const standing = state.standing.ofSession(session);
+    for (const bid of standing) state.standing.remove(bid);
+    return standing.length;
+  },
+  placeBids: (state, turn, { bids, known }) => placeAndAnswer(state, turn, bids, known),
+  checkAdmission: (state, turn, { bid }) => explain(state, bid, turn),
+  forbid: takeForbid,
+  createPool: (state, turn, command) => createPool(state, turn, command.spec, command),
+  updatePool: (state, turn, { name, patch, etag }) => updatePool(state, turn, name, patch, etag),
+  deletePool: (state, turn, { name }) => deletePool(state, turn, name),
+  createLimit: (state, turn, command) => createLimit(state, turn, command.spec, command),
+  updateLimit,
+  deleteLimit,
+  tick: (state, turn) => sweep(state, turn),
+  mark: (_state, turn) => void turn.changes.push({ k: "mark" }),
+  drift(state, _turn, { drift }) {
+    state.drift = drift;
+    return undefined;
+  },
+  acknowledge(state, turn, { position }) {
+    if (position > state.meta.acknowledged) state.setMeta(turn, { acknowledged: position });
+    return undefined;
+  },
+  horizon: (state, turn, { beforeMs }) => moveHorizon(state, turn, beforeMs),
+  read: (state, turn, { read }) => read(state, turn.now),
+};
+
+/** The compiler knows that each handler fits its kind, but not that this one fits this command. */
+function answer(state: State, turn: Turn, command: Command): unknown {
+  const handler = handlers[command.kind] as (state: State, turn: Turn, command: Command) => unknown;
+  return handler(state, turn, command);
 }
 
-function takeStarts(state: State, turn: Turn, command: Command & { kind: "starts" }): AnswerOf<"starts"> {
+function takeStarts(state: State, turn: Turn, command: Commands["starts"]["takes"]): AnswerOf<"starts"> {
   const session = sessionOf(state, command.runner, command.incarnation);
   if ("refused" in session) return session;
   for (const { lease, token, startMs } of command.starts) {
@@ -151,7 +151,7 @@ function takeStarts(state: State, turn: Turn, command: Command & { kind: "starts
   return undefined;
 }
 
-function takeCompletions(state: State, turn: Turn, command: Command & { kind: "complete" }): AnswerOf<"complete"> {
+function takeCompletions(state: State, turn: Turn, command: Commands["complete"]["takes"]): AnswerOf<"complete"> {
   const { runner, incarnation, items } = command;
   const record = state.sessions.get(runner)?.record;
   if (incarnation !== undefined && record?.superseded.includes(incarnation)) {
@@ -164,7 +164,7 @@ function takeCompletions(state: State, turn: Turn, command: Command & { kind: "c
   return { verdicts: items.map((item) => complete(state, turn, runner, item, known)) };
 }
 
-function takeForbid(state: State, turn: Turn, command: Command & { kind: "forbid" }): AnswerOf<"forbid"> {
+function takeForbid(state: State, turn: Turn, command: Commands["forbid"]["takes"]): AnswerOf<"forbid"> {
   const from = turn.changes.length;
   const results = forbid(state, turn, command.attempts, command.reason, command.known);
   const revoked = turn.changes.slice(from).flatMap((change) => {

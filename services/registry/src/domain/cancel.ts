@@ -1,4 +1,4 @@
-import type { Filter, ForbidAnswer, Outcome } from "./commands.js";
+import type { Counted, Done, Filter, ForbidAnswer, Refused } from "./commands.js";
 import { matcher } from "./filter.js";
 import type { LiveTask } from "./memory.js";
 import { conclude, judge, takeLate } from "./release.js";
@@ -6,7 +6,7 @@ import { isFinal } from "./task.js";
 import type { Transition } from "./transition.js";
 
 /** Cancels live tasks that match. What has no attempt under way ends at once; the rest waits for the pool-manager. */
-export function cancel(transition: Transition, filter: Filter, text: string): Outcome {
+export function cancel(transition: Transition, filter: Filter, text: string): Counted {
   const { memory } = transition;
   const matches = matcher(filter);
   const candidates =
@@ -55,7 +55,7 @@ function forbid(transition: Transition, task: LiveTask, wish: NonNullable<LiveTa
 }
 
 /** Accepts a late result: at once where no attempt is under way, otherwise after that one is known to be over. */
-export function acceptLate(transition: Transition, key: string, number: number, stored: boolean): Outcome {
+export function acceptLate(transition: Transition, key: string, number: number, stored: boolean): Done | Refused {
   const task = transition.memory.tasks.get(key);
   if (!task && !stored) return { kind: "refused", reason: "NOT_FOUND", message: `there is no task ${key}` };
   if (!task || isFinal(task.status.state)) {
@@ -93,7 +93,7 @@ export function acceptLate(transition: Transition, key: string, number: number, 
  * Takes the pool-manager's answers. Without a lease the attempt is over. A lease that is asked to stop will be released by an event. For one
  * that was over before, the event should be on its way: only if a second question finds the task where it was, the answer is taken for the event.
  */
-export function takeForbidAnswers(transition: Transition, answers: readonly ForbidAnswer[]): Outcome {
+export function takeForbidAnswers(transition: Transition, answers: readonly ForbidAnswer[]): Counted {
   let changed = 0;
   for (const { key, attempt: number, found, outcome } of answers) {
     const task = transition.memory.tasks.get(key);

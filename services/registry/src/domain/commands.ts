@@ -1,3 +1,4 @@
+import type { AnyCommand, AnyOutcome } from "@berth/chassis/engine";
 import type { Catalogue } from "./catalogue.js";
 import type { LeaseEvent } from "./lease-event.js";
 import type { RequestRecord, SetRecord, Submission, SubmitFacts, Violation } from "./submission.js";
@@ -44,34 +45,96 @@ export type Query =
   /** Live tasks that changed after a revision. */
   | { readonly kind: "changed"; readonly filter: Filter; readonly afterRevision: number }
   /** Ready and assigned tasks by sequence. */
-  | { readonly kind: "ready"; readonly afterSequence: number; readonly max: number }
-  | { readonly kind: "sets"; readonly sets: readonly string[] };
+  | { readonly kind: "ready"; readonly afterSequence: number; readonly max: number };
 
-/** Everything that the registry can be asked to do. */
-export type Command =
-  | { readonly kind: "submit"; readonly submission: Submission; readonly facts: SubmitFacts }
-  | {
-      readonly kind: "leaseEvents";
-      readonly events: readonly LeaseEvent[];
-      readonly cursor: number;
-      readonly facts: RowFacts;
-    }
-  | { readonly kind: "cancel"; readonly filter: Filter; readonly text: string }
-  | { readonly kind: "retry"; readonly filter: Filter; readonly facts: RetryFacts }
-  | { readonly kind: "acceptLate"; readonly key: string; readonly attempt: number; readonly facts: RowFacts }
-  | { readonly kind: "forbidden"; readonly answers: readonly ForbidAnswer[] }
-  | { readonly kind: "catalogue"; readonly catalogue: Catalogue }
-  | {
-      readonly kind: "progress";
-      readonly items: readonly {
-        readonly key: string;
-        readonly attempt: number;
-        readonly fraction: number;
-        readonly message: string;
-      }[];
-    }
-  | { readonly kind: "tick" }
-  | { readonly kind: "read"; readonly query: Query };
+/** How far one attempt has come, as its runner says. */
+export interface ProgressItem {
+  readonly key: string;
+  readonly attempt: number;
+  readonly fraction: number;
+  readonly message: string;
+}
+
+/** Everything that the registry can be asked to do: what each command takes, and what it gives. */
+export interface Commands {
+  submit: {
+    takes: { readonly submission: Submission; readonly facts: SubmitFacts };
+    gives: Submitted | Invalid | Refused | Stale;
+  };
+  leaseEvents: {
+    takes: { readonly events: readonly LeaseEvent[]; readonly cursor: number; readonly facts: RowFacts };
+    gives: Counted | Stale;
+  };
+  cancel: { takes: { readonly filter: Filter; readonly text: string }; gives: Counted };
+  retry: { takes: { readonly filter: Filter; readonly facts: RetryFacts }; gives: Counted | Stale };
+  acceptLate: {
+    takes: { readonly key: string; readonly attempt: number; readonly facts: RowFacts };
+    gives: Done | Refused;
+  };
+  forbidden: { takes: { readonly answers: readonly ForbidAnswer[] }; gives: Counted };
+  catalogue: { takes: { readonly catalogue: Catalogue }; gives: Done };
+  progress: { takes: { readonly items: readonly ProgressItem[] }; gives: Done };
+  tick: { takes: unknown; gives: Counted };
+  /** Tasks in memory, as of a commit. */
+  read: { takes: { readonly query: Query }; gives: Tasks };
+  /** Sets in memory by name, as of a commit. */
+  sets: { takes: { readonly sets: readonly string[] }; gives: Sets };
+}
+
+/** Any command. */
+export type Command = AnyCommand<Commands>;
+/** What came of a command. */
+export type Outcome = AnyOutcome<Commands>;
+
+/** It is done. */
+export interface Done {
+  readonly kind: "done";
+}
+
+/** A submission was taken, now or before under the same request id. */
+export interface Submitted {
+  readonly kind: "submitted";
+  readonly set: string;
+  readonly taskCount: number;
+  readonly revision: number;
+  readonly repeated: boolean;
+}
+
+/** A submission says things that can't be; nothing was taken. */
+export interface Invalid {
+  readonly kind: "invalid";
+  readonly violations: readonly Violation[];
+  /** Of all; `violations` has the first of them. */
+  readonly count: number;
+  /** Limits that tasks name and nobody has declared. */
+  readonly undeclared: readonly string[];
+}
+
+/** How many of those concerned changed, stayed as they were, or aren't known. */
+export interface Counted {
+  readonly kind: "counted";
+  readonly changed: number;
+  readonly unchanged: number;
+  readonly unknown: number;
+}
+
+/** Tasks as of a revision. */
+export interface Tasks {
+  readonly kind: "tasks";
+  readonly tasks: readonly TaskSnapshot[];
+  readonly revision: number;
+}
+
+/** Sets with the counts of all their tasks. */
+export interface Sets {
+  readonly kind: "sets";
+  readonly sets: readonly SetRecord[];
+}
+
+/** The facts were overtaken, and nothing was decided: they are read again. Never leaves the engine. */
+export interface Stale {
+  readonly kind: "stale";
+}
 
 /** A refusal, by its reason on the wire. */
 export interface Refused {
@@ -79,30 +142,6 @@ export interface Refused {
   readonly reason: "REQUEST_ID_REUSED" | "NOT_FOUND" | "WRONG_STATE" | "NOT_READY";
   readonly message: string;
 }
-
-/** What came of a command. */
-export type Outcome =
-  | { readonly kind: "done" }
-  | {
-      readonly kind: "submitted";
-      readonly set: string;
-      readonly taskCount: number;
-      readonly revision: number;
-      readonly repeated: boolean;
-    }
-  | {
-      readonly kind: "invalid";
-      readonly violations: readonly Violation[];
-      readonly count: number;
-      /** Limits that tasks name and nobody has declared. */
-      readonly undeclared: readonly string[];
-    }
-  | { readonly kind: "counted"; readonly changed: number; readonly unchanged: number; readonly unknown: number }
-  | { readonly kind: "tasks"; readonly tasks: readonly TaskSnapshot[]; readonly revision: number }
-  | { readonly kind: "sets"; readonly sets: readonly SetRecord[] }
-  /** The facts were overtaken: read them again and ask again. */
-  | { readonly kind: "stale" }
-  | Refused;
 
 /** What changes. The journal keeps `task` without `subject`, and nothing of the others: they are written with the commit. */
 export type Change =

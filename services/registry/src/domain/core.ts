@@ -1,9 +1,9 @@
-import type { Core, Decision, Now } from "@berth/chassis/engine";
+import type { CommandCore, Decision, Handlers, Now } from "@berth/chassis/engine";
 import { acceptLate, cancel, takeForbidAnswers } from "./cancel.js";
-import type { Change, Command, Outcome, Row } from "./commands.js";
+import type { Change, Command, Commands, Outcome, Row } from "./commands.js";
 import { takeLeaseEvents } from "./lease-events.js";
 import { LiveTask, Memory } from "./memory.js";
-import { read } from "./read.js";
+import { read, readSets } from "./read.js";
 import { retry } from "./retry.js";
 import { submit } from "./submit.js";
 import { isFinal } from "./task.js";
@@ -11,7 +11,7 @@ import { tick } from "./tick.js";
 import { type CoreSettings, Transition } from "./transition.js";
 
 /** The rules of the registry. */
-export class RegistryCore implements Core<Command, Outcome, Change, Row> {
+export class RegistryCore implements CommandCore<Commands, Change, Row> {
   /** What is live. Others look, only the core alters. */
   readonly memory = new Memory();
   private readonly settings: CoreSettings;
@@ -41,7 +41,7 @@ export class RegistryCore implements Core<Command, Outcome, Change, Row> {
 
   decide(command: Command, now: Now): Decision<Outcome, Change> {
     const transition = new Transition(this.memory, now, this.settings);
-    return { outcome: this.outcome(transition, command), changes: transition.changes };
+    return { outcome: decided(transition, command), changes: transition.changes };
   }
 
   apply(change: Change): void {
@@ -70,42 +70,36 @@ export class RegistryCore implements Core<Command, Outcome, Change, Row> {
     this.memory.entering.delete(key);
     this.memory.drop(key);
   }
+}
 
-  private outcome(transition: Transition, command: Command): Outcome {
-    const { memory } = this;
-    switch (command.kind) {
-      case "submit":
-        return submit(transition, command.submission, command.facts);
-      case "leaseEvents":
-        return takeLeaseEvents(transition, command.events, command.cursor, command.facts);
-      case "cancel":
-        return cancel(transition, command.filter, command.text);
-      case "retry":
-        return retry(transition, command.filter, command.facts);
-      case "acceptLate":
-        return acceptLate(transition, command.key, command.attempt, command.facts.rows.length > 0);
-      case "forbidden":
-        return takeForbidAnswers(transition, command.answers);
-      case "catalogue":
-        memory.setCatalogue(command.catalogue);
-        transition.changes.push({ kind: "catalogue", catalogue: command.catalogue });
-        return { kind: "done" };
-      case "progress":
-        for (const { key, attempt, fraction, message } of command.items) {
-          const task = memory.tasks.get(key);
-          if (task?.status.attempt !== attempt || isFinal(task.status.state)) continue;
-          transition.update(
-            task,
-            { progress: Math.min(1, Math.max(0, fraction || 0)), progressMessage: message.slice(0, 256) },
-            null,
-            [],
-          );
-        }
-        return { kind: "done" };
-      case "tick":
-        return tick(transition);
-      case "read":
-        return read(memory, command.query);
+const handlers: Handlers<Commands, [Transition]> = {
+  submit: (transition, { submission, facts }) => submit(transition, submission, facts),
+  leaseEvents: (transition, { events, cursor, facts }) => takeLeaseEvents(transition, events, cursor, facts),
+  cancel: (transition, { filter, text }) => cancel(transition, filter, text),
+  retry: (transition, { filter, facts }) => retry(transition, filter, facts),
+  acceptLate: (transition, { key, attempt, facts }) => acceptLate(transition, key, attempt, facts.rows.length > 0),
+  forbidden: (transition, { answers }) => takeForbidAnswers(transition, answers),
+  catalogue({ memory, changes }, { catalogue }) {
+    memory.setCatalogue(catalogue);
+    changes.push({ kind: "catalogue", catalogue });
+    return { kind: "done" };
+  },
+  progress(transition, { items }) {
+    for (const { key, attempt, fraction, message } of items) {
+      const task = transition.memory.tasks.get(key);
+      if (task?.status.attempt !== attempt || isFinal(task.status.state)) continue;
+      const progress = Math.min(1, Math.max(0, fraction || 0));
+      transition.update(task, { progress, progressMessage: message.slice(0, 256) }, null, []);
     }
-  }
+    return { kind: "done" };
+  },
+  tick: (transition) => tick(transition),
+  read: ({ memory }, { query }) => read(memory, query),
+  sets: ({ memory }, { sets }) => readSets(memory, sets),
+};
+
+/** The compiler knows that each handler fits its kind, but not that this one fits this command. */
+function decided(transition: Transition, command: Command): Outcome {
+  const handler = handlers[command.kind] as (transition: Transition, command: Command) => Outcome;
+  return handler(transition, command);
 }

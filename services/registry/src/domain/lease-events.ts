@@ -1,4 +1,4 @@
-import type { Outcome, RowFacts } from "./commands.js";
+import type { Counted, RowFacts, Stale } from "./commands.js";
 import { enterStored } from "./enter.js";
 import type { LeaseEvent } from "./lease-event.js";
 import type { LiveTask } from "./memory.js";
@@ -12,7 +12,7 @@ export function takeLeaseEvents(
   events: readonly LeaseEvent[],
   cursor: number,
   facts: RowFacts,
-): Outcome {
+): Counted | Stale {
   const { memory } = transition;
   const late = events.filter((event) => event.kind === "late_result" && event.position > memory.cursor);
   if (

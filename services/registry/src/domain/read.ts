@@ -1,10 +1,10 @@
-import type { Outcome, Query } from "./commands.js";
+import type { Query, Sets, Tasks } from "./commands.js";
 import { matcher } from "./filter.js";
 import type { LiveTask, Memory } from "./memory.js";
 import type { TaskSnapshot } from "./task.js";
 
 /** Answers a question about what is in memory. The answer is a copy: it stays as it was at this commit. */
-export function read(memory: Memory, query: Query): Outcome {
+export function read(memory: Memory, query: Query): Tasks {
   switch (query.kind) {
     case "keys":
       return answer(
@@ -36,26 +36,18 @@ export function read(memory: Memory, query: Query): Outcome {
       found.sort((a, b) => a.status.sequence - b.status.sequence);
       return answer(memory, found.slice(0, query.max));
     }
-    case "sets":
-      return {
-        kind: "sets",
-        sets: query.sets.flatMap((name) => {
-          const set = memory.sets.get(name);
-          return set
-            ? [
-                {
-                  set: set.set,
-                  displayName: set.displayName,
-                  createMs: set.createMs,
-                  counts: Object.fromEntries(set.counts),
-                  endMs: 0,
-                  limits: set.limits,
-                },
-              ]
-            : [];
-        }),
-      };
   }
+}
+
+/** The sets of these names that have a task in memory, with the counts of all their tasks. */
+export function readSets(memory: Memory, names: readonly string[]): Sets {
+  const sets = names.flatMap((name) => memory.sets.get(name) ?? []);
+  return {
+    kind: "sets",
+    sets: sets.map(({ set, displayName, createMs, counts, limits }) => {
+      return { set, displayName, createMs, counts: Object.fromEntries(counts), endMs: 0, limits };
+    }),
+  };
 }
 
 /** True for a task that the scheduler should bid for: ready, or assigned and not known to have begun, and not being withdrawn. */
@@ -68,7 +60,7 @@ function candidates(memory: Memory, keys: readonly string[]): LiveTask[] {
   return keys.map((key) => memory.tasks.get(key)).filter((task) => task !== undefined);
 }
 
-function answer(memory: Memory, tasks: readonly LiveTask[]): Outcome {
+function answer(memory: Memory, tasks: readonly LiveTask[]): Tasks {
   return { kind: "tasks", tasks: tasks.map(copyOf), revision: memory.revision };
 }
 

@@ -1,4 +1,4 @@
-import type { Filter, Outcome, RetryFacts } from "./commands.js";
+import type { Counted, Filter, RetryFacts, Stale } from "./commands.js";
 import { enterStored } from "./enter.js";
 import { matcher } from "./filter.js";
 import type { Memory } from "./memory.js";
@@ -10,7 +10,7 @@ import type { Transition } from "./transition.js";
  * Lets tasks that ended FAILED, CANCELLED or SKIPPED begin anew with a fresh budget, and with them what was skipped for them. The facts hold every
  * such task of the sets concerned. One that needs a task which doesn't begin anew, and whose end doesn't meet the need, stays as it is.
  */
-export function retry(transition: Transition, filter: Filter, facts: RetryFacts): Outcome {
+export function retry(transition: Transition, filter: Filter, facts: RetryFacts): Counted | Stale {
   const { memory } = transition;
   // What left the memory after the reading, or is about to, would be in neither. Only the sets concerned count: on a busy registry some task
   // of another is always leaving.

@@ -1,6 +1,6 @@
 import { resolvePools } from "./check-spec.js";
 import { checkSubmission } from "./check-submission.js";
-import type { Outcome } from "./commands.js";
+import type { Commands, Invalid, Refused, Submitted } from "./commands.js";
 import { LiveTask } from "./memory.js";
 import { conditionOf, meets, type NeedConditions } from "./needs.js";
 import { checkAgainstSet, declaredBy, merged, occupied } from "./set-limits.js";
@@ -13,7 +13,11 @@ import type { Violations } from "./violations.js";
 export const requestMemoryMs = 24 * 3_600_000;
 
 /** Takes a submission, all or nothing. */
-export function submit(transition: Transition, submission: Submission, facts: SubmitFacts): Outcome {
+export function submit(
+  transition: Transition,
+  submission: Submission,
+  facts: SubmitFacts,
+): Commands["submit"]["gives"] {
   const { memory, now, settings } = transition;
   if (submission.validateOnly) return validate(transition, submission);
   const earlier = memory.requests.get(submission.requestId) ?? facts.request;
@@ -85,7 +89,7 @@ function takeSet(transition: Transition, set: string, submission: Submission, fa
   return limits;
 }
 
-const noCatalogue: Outcome = {
+const noCatalogue: Refused = {
   kind: "refused",
   reason: "NOT_READY",
   message:
@@ -93,18 +97,18 @@ const noCatalogue: Outcome = {
 };
 
 /** Checks what doesn't depend on what was taken before. */
-function validate({ memory, settings }: Transition, submission: Submission): Outcome {
+function validate({ memory, settings }: Transition, submission: Submission): Submitted | Invalid | Refused {
   if (!memory.catalogue) return noCatalogue;
   const found = checkSubmission(submission, memory.catalogue, settings, undefined);
   if (found.count > 0) return invalid(found);
   return { kind: "submitted", set: submission.set, taskCount: 0, revision: memory.revision, repeated: false };
 }
 
-function invalid({ list, count, undeclared }: Violations): Outcome {
+function invalid({ list, count, undeclared }: Violations): Invalid {
   return { kind: "invalid", violations: list, count, undeclared };
 }
 
-function repeat(submission: Submission, earlier: RequestRecord): Outcome {
+function repeat(submission: Submission, earlier: RequestRecord): Submitted | Refused {
   if (earlier.digest === submission.digest)
     return {
       kind: "submitted",

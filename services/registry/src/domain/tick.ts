@@ -1,11 +1,11 @@
-import type { Outcome } from "./commands.js";
+import type { Counted } from "./commands.js";
 import type { Transition } from "./transition.js";
 
 /** Most due tasks that one tick takes. */
 export const tickTasksMax = 2_000;
 
 /** Does what is due by the wall clock: the end of back-offs and of waits for a start. */
-export function tick(transition: Transition): Outcome {
+export function tick(transition: Transition): Counted {
   const { memory, now } = transition;
   let changed = 0;
   for (let count = 0; count < tickTasksMax; count++) {

@@ -1,9 +1,22 @@
 import type { Clock } from "@berth/chassis/clock";
-import { type Commit, Engine } from "@berth/chassis/engine";
+import { CommandEngine, type CommandOf, type Commit, type EngineState } from "@berth/chassis/engine";
 import { ReasonError } from "@berth/chassis/grpc";
 import type { Logger } from "@berth/chassis/log";
 import { firstUnknown } from "../domain/check-spec.js";
-import type { Change, Command, Filter, ForbidAnswer, Outcome, Query, RetryFacts, Row } from "../domain/commands.js";
+import type {
+  Change,
+  Commands,
+  Counted,
+  Filter,
+  ForbidAnswer,
+  Query,
+  Refused,
+  RetryFacts,
+  Row,
+  Stale,
+  Submitted,
+  Tasks,
+} from "../domain/commands.js";
 import { RegistryCore } from "../domain/core.js";
 import type { LeaseEvent } from "../domain/lease-event.js";
 import type { SetRecord, Submission } from "../domain/submission.js";
@@ -27,22 +40,20 @@ export interface RegistryOptions {
 
 /** Undeclared limits that an error names for programs; the violations name them all. */
 const undeclaredShown = 20;
-/** Times that facts are read again before a caller is asked to come back. */
-const readingsMax = 5;
 
 /** The engine with its readings: every command of the registry, with the facts that it needs from rows. */
 export class Registry {
   readonly core: RegistryCore;
   readonly feed = new Feed();
   readonly store: RegistryStore;
-  private readonly engine: Engine<Command, Outcome, Change, Row>;
+  private readonly engine: CommandEngine<Commands, Change, Row>;
   private readonly options: RegistryOptions;
 
   constructor(options: RegistryOptions) {
     this.options = options;
     this.store = options.store;
     this.core = new RegistryCore(options.settings);
-    this.engine = new Engine<Command, Outcome, Change, Row>({
+    this.engine = new CommandEngine<Commands, Change, Row>({
       core: this.core,
       store: options.store,
       load: (rows) => this.core.load(rows),
@@ -83,17 +94,17 @@ export class Registry {
   }
 
   /** Where the engine stands, and its figures. */
-  get state(): Engine<Command, Outcome, Change, Row>["state"] {
+  get state(): EngineState {
     return this.engine.state;
   }
-  get figures(): Engine<Command, Outcome, Change, Row>["figures"] {
+  get figures(): CommandEngine<Commands, Change, Row>["figures"] {
     return this.engine.figures;
   }
 
   /** Takes a submission; reads the catalogue again first if that lacks something the submission names. */
-  async submit(submission: Submission): Promise<Extract<Outcome, { kind: "submitted" }>> {
+  async submit(submission: Submission): Promise<Submitted> {
     await this.refreshFor(submission);
-    const outcome = await this.withFacts(async () => {
+    const outcome = await this.withFacts<"submit">(async () => {
       const set = submission.set === "" ? submission.madeUpSet : submission.set;
       const { drops } = this.core.memory.leavers;
       const own = submission.tasks.map(({ id }) => id);
@@ -105,23 +116,21 @@ export class Registry {
       return { kind: "submit", submission, facts: { drops, existing, set: record, request } };
     });
     if (outcome.kind === "submitted") return outcome;
-    if (outcome.kind === "invalid") {
-      const shown = outcome.violations.slice(0, 20).map(({ field, description }) => `${field}: ${description}`);
-      const rest = outcome.count - shown.length;
-      throw new ReasonError("INVALID_FIELD", `${shown.join("; ")}${rest > 0 ? `; and ${rest} more` : ""}`, {
-        fields: outcome.violations,
-        // For programs that know how a limit is made where they are, such as the command line.
-        ...(outcome.undeclared.length > 0 && {
-          metadata: { undeclared_limits: outcome.undeclared.slice(0, undeclaredShown).join(",") },
-        }),
-      });
-    }
-    throw unexpected(outcome);
+    if (outcome.kind === "refused") throw refused(outcome);
+    const shown = outcome.violations.slice(0, 20).map(({ field, description }) => `${field}: ${description}`);
+    const rest = outcome.count - shown.length;
+    throw new ReasonError("INVALID_FIELD", `${shown.join("; ")}${rest > 0 ? `; and ${rest} more` : ""}`, {
+      fields: outcome.violations,
+      // For programs that know how a limit is made where they are, such as the command line.
+      ...(outcome.undeclared.length > 0 && {
+        metadata: { undeclared_limits: outcome.undeclared.slice(0, undeclaredShown).join(",") },
+      }),
+    });
   }
 
   /** Takes lease events and the cursor behind them. */
-  leaseEvents(events: readonly LeaseEvent[], cursor: number): Promise<Outcome> {
-    return this.withFacts(async () => {
+  leaseEvents(events: readonly LeaseEvent[], cursor: number): Promise<Counted> {
+    return this.withFacts<"leaseEvents">(async () => {
       const { memory } = this.core;
       const { drops } = memory.leavers;
       const late = events.filter(({ kind, key }) => kind === "late_result" && !memory.tasks.has(key));
@@ -135,50 +144,48 @@ export class Registry {
   }
 
   /** Cancels what matches. */
-  async cancel(filter: Filter, text: string): Promise<{ changed: number }> {
-    const outcome = await this.engine.submit({ kind: "cancel", filter, text });
-    if (outcome.kind !== "counted") throw unexpected(outcome);
-    return outcome;
+  cancel(filter: Filter, text: string): Promise<Counted> {
+    return this.engine.submit({ kind: "cancel", filter, text });
   }
 
   /** Lets what matches begin anew. */
-  async retry(filter: Filter): Promise<{ changed: number; unchanged: number }> {
-    const outcome = await this.withFacts(async () => ({ kind: "retry", filter, facts: await this.retryFacts(filter) }));
-    if (outcome.kind !== "counted") throw unexpected(outcome);
-    return outcome;
+  retry(filter: Filter): Promise<Counted> {
+    return this.withFacts<"retry">(async () => ({ kind: "retry", filter, facts: await this.retryFacts(filter) }));
   }
 
   /** Accepts a late result. */
   async acceptLate(key: string, attempt: number): Promise<void> {
-    const outcome = await this.withFacts(async () => {
+    const outcome = await this.withFacts<"acceptLate">(async () => {
       const { drops } = this.core.memory.leavers;
       return { kind: "acceptLate", key, attempt, facts: { drops, rows: await this.store.tasks([key]) } };
     });
-    if (outcome.kind !== "done") throw unexpected(outcome);
+    if (outcome.kind === "refused") throw refused(outcome);
   }
 
   /** Takes answers about forbidden attempts. */
-  forbidden(answers: readonly ForbidAnswer[]): Promise<Outcome> {
+  forbidden(answers: readonly ForbidAnswer[]): Promise<Counted> {
     return this.engine.submit({ kind: "forbidden", answers });
   }
 
+  /** Does what is due; counts it. */
+  tick(): Promise<Counted> {
+    return this.engine.submit({ kind: "tick" });
+  }
+
   /** Takes any other command. */
-  command(command: Extract<Command, { kind: "catalogue" | "progress" | "tick" }>): Promise<Outcome> {
-    return this.engine.submit(command);
+  async command(command: CommandOf<Commands, "catalogue"> | CommandOf<Commands, "progress">): Promise<void> {
+    await this.engine.submit(command);
   }
 
   /** Answers a question about live tasks, as of a commit. */
-  async live(query: Exclude<Query, { kind: "sets" }>): Promise<{ tasks: readonly TaskSnapshot[]; revision: number }> {
-    const outcome = await this.engine.submit({ kind: "read", query });
-    if (outcome.kind !== "tasks") throw unexpected(outcome);
-    return outcome;
+  live(query: Query): Promise<Tasks> {
+    return this.engine.submit({ kind: "read", query });
   }
 
   /** Sets by name with the counts of all their tasks, live and final. */
   async sets(names: readonly string[]): Promise<Map<string, SetRecord>> {
-    const outcome = await this.engine.submit({ kind: "read", query: { kind: "sets", sets: names } });
-    if (outcome.kind !== "sets") throw unexpected(outcome);
-    return new Map(outcome.sets.map((record) => [record.set, record]));
+    const { sets } = await this.engine.submit({ kind: "sets", sets: names });
+    return new Map(sets.map((record) => [record.set, record]));
   }
 
   private async retryFacts(filter: Filter): Promise<RetryFacts> {
@@ -202,14 +209,15 @@ export class Registry {
     return { drops, rows, sets };
   }
 
-  private async withFacts(read: () => Promise<Command>): Promise<Outcome> {
-    for (let reading = 0; reading < readingsMax; reading++) {
-      const outcome = await this.engine.submit(await read());
-      if (outcome.kind !== "stale") return outcome;
-    }
-    throw new ReasonError("QUEUE_FULL", "the tasks concerned change faster than they can be read: try again", {
-      retryAfterMs: 200,
+  private async withFacts<Kind extends keyof Commands>(
+    read: () => Promise<CommandOf<Commands, Kind>>,
+  ): Promise<Exclude<Commands[Kind]["gives"], Stale>> {
+    const [outcome] = await this.engine.submitWith<undefined, Kind, Commands[Kind]["gives"], Stale>([undefined], {
+      read,
+      results: (outcome) => [outcome],
+      isStale: (outcome): outcome is Stale => outcome.kind === "stale",
     });
+    return outcome as Exclude<Commands[Kind]["gives"], Stale>;
   }
 
   private async refreshFor(submission: Submission): Promise<void> {
@@ -226,7 +234,6 @@ export class Registry {
   }
 }
 
-function unexpected(outcome: Outcome): Error {
-  if (outcome.kind === "refused") return new ReasonError(outcome.reason, outcome.message);
-  return new Error(`unexpected outcome ${outcome.kind}`);
+function refused({ reason, message }: Refused): ReasonError {
+  return new ReasonError(reason, message);
 }

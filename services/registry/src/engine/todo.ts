@@ -151,8 +151,8 @@ export class Ticker {
         due !== undefined && due <= clock.wallMs() && !this.stopped;
         due = registry.core.memory.due.nextMs
       ) {
-        const outcome = await registry.command({ kind: "tick" });
-        if (outcome.kind !== "counted" || outcome.changed < tickTasksMax) break;
+        const outcome = await registry.tick();
+        if (outcome.changed < tickTasksMax) break;
       }
     } catch (error) {
       logger.debug({ err: error }, "what is due couldn't be done and waits");
