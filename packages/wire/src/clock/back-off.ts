@@ -3,6 +3,7 @@ import type { Clock } from "./index.js";
 
 /** The waits of a {@link BackOff}, in milliseconds. */
 export interface BackOffBounds {
+  /** The first of them. */
   readonly firstMs: number;
   /** The longest of them. */
   readonly mostMs: number;
