@@ -1,6 +1,7 @@
 // Submitting: what fits into one request goes as one, all or none; what doesn't is split.
 import { createHash } from "node:crypto";
 import { ReasonError } from "@berth/chassis/grpc";
+import type { TraceContext } from "@berth/chassis/telemetry";
 import { registry } from "@berth/contracts";
 import { findCycle, inOrder } from "./taskfile/index.js";
 
@@ -22,6 +23,11 @@ export interface SubmitOptions {
   readonly requestId?: string;
   /** Aborts the call; parts already taken stay. */
   readonly signal?: AbortSignal;
+  /**
+   * W3C trace context that the tasks go on with; reaches their runs. Default: what is active in this program by OpenTelemetry's API. What breaks
+   * W3C's rules is left out.
+   */
+  readonly trace?: Partial<TraceContext>;
 }
 
 /** What was submitted. */

@@ -6,6 +6,7 @@ import type { runner } from "@berth/contracts";
 import { completionOf } from "./domain/completion.js";
 import { type RunnerIdentity, runEnvironment } from "./domain/environment.js";
 import { type Ending, outcomeOf, type Stop } from "./domain/outcome.js";
+import { addTraceContext, traceContextOf } from "./domain/trace-context.js";
 import type { GuardKeeper } from "./guard/keeper.js";
 import { send } from "./guard/processes.mjs";
 import { type Handler, HandlerRun } from "./handlers.js";
@@ -192,7 +193,7 @@ export class Executor {
     this.begin(run);
     const { task, attempt } = run.work;
     const call = () =>
-      new HandlerRun(run.work, handler, {
+      new HandlerRun(run.work, traceContextOf(run.work, run.span?.traceParent), handler, {
         heartbeat: () => this.beat(run),
         progress: (fraction, message) => {
           const bounded = fraction > 0 ? Math.min(fraction, 1) : 0;
@@ -216,8 +217,7 @@ export class Executor {
     const secrets = takeSecrets(run.work.run?.secrets ?? [], environment, secretsFolder);
     const env = runEnvironment(run.work, identity(), environment, envAllow, secrets);
     this.begin(run);
-    const traceParent = run.span?.traceParent ?? run.work.traceParent;
-    if (traceParent !== "") env.TRACEPARENT = traceParent;
+    addTraceContext(env, traceContextOf(run.work, run.span?.traceParent));
     let child: ChildProcess;
     try {
       child = await launch({ work: run.work, environment: env, folder, inherit: run.inherit });

@@ -1,4 +1,5 @@
 import { describe, isA } from "@berth/chassis/errors";
+import type { TraceContext } from "@berth/chassis/telemetry";
 import type { runner } from "@berth/contracts";
 import type { Ending } from "./domain/outcome.js";
 
@@ -28,6 +29,12 @@ export interface HandlerContext {
   readonly lease: string;
   /** Fencing token: larger than that of every lease granted before. */
   readonly token: bigint;
+  /** W3C traceparent of this run, for what it calls: of its span, or without tracing what the client gave with the submission. Empty for none. */
+  readonly traceParent: string;
+  /** W3C tracestate that goes with it; empty for none. */
+  readonly traceState: string;
+  /** W3C baggage that the client gave with the submission; empty for none. */
+  readonly baggage: string;
   /** Says how far it is: 0 to 1, and at most 256 characters. Counts as a heartbeat. */
   progress(fraction: number, message?: string): void;
   /** Says that it is alive, for tasks with a heartbeat time-out. */
@@ -60,13 +67,15 @@ const nothing = Buffer.alloc(0);
 /** One call of a handler. The context is this object itself: a thousand calls a second and more make one object each. */
 export class HandlerRun implements HandlerContext {
   private readonly work: runner.Work;
+  private readonly trace: TraceContext;
   private readonly actions: ContextActions;
   private controller: AbortController | undefined;
   private abortReason: Error | undefined;
   readonly ended: Promise<Ending>;
 
-  constructor(work: runner.Work, handler: Handler, actions: ContextActions) {
+  constructor(work: runner.Work, trace: TraceContext, handler: Handler, actions: ContextActions) {
     this.work = work;
+    this.trace = trace;
     this.actions = actions;
     this.ended = this.call(handler);
   }
@@ -81,6 +90,18 @@ export class HandlerRun implements HandlerContext {
 
   get token(): bigint {
     return this.work.token;
+  }
+
+  get traceParent(): string {
+    return this.trace.traceParent;
+  }
+
+  get traceState(): string {
+    return this.trace.traceState;
+  }
+
+  get baggage(): string {
+    return this.trace.baggage;
   }
 
   get signal(): AbortSignal {

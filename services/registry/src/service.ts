@@ -31,7 +31,7 @@ import type { PoolsPort } from "./engine/pools.js";
 import { Pruner } from "./engine/pruner.js";
 import { Registry } from "./engine/registry.js";
 import { Forbidder, Ticker } from "./engine/todo.js";
-import { FinishTracer } from "./engine/tracing.js";
+import { FinishTracer, traceTasks } from "./engine/tracing.js";
 import { subscribeLeaseHints } from "./events/lease-hint.js";
 import { openStores, type RegistryStores } from "./store/open.js";
 
@@ -164,6 +164,7 @@ export function createRegistry(options: RegistryServiceOptions): RegistryService
     logStore: RegistryStores["logs"],
   ): Promise<void> {
     const logs = new Logs(core, logStore, config.logLimit);
+    traceTasks(core, telemetry);
     const lease = new LeaseFollower({
       registry: core,
       pools,

@@ -4,3 +4,4 @@ export { FieldCheck, limitPattern, namePattern, quote, taskIdPattern, type Viola
 export { PushStream, type PushStreamOptions } from "./push-stream.js";
 export { type Reason, type ReasonDetails, ReasonError, reasonStatus } from "./reasons.js";
 export { GrpcServer, type GrpcServerOptions, PortInUse } from "./server.js";
+export { givenContext, metadataOf } from "./trace-context.js";

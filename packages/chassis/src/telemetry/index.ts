@@ -3,7 +3,8 @@ import type { Logger } from "../log/index.js";
 import { traceEndpoint } from "./environment.js";
 import { activeTraceParent } from "./traceparent.js";
 
-export { isTraceParent } from "./traceparent.js";
+export { activeTraceContext, noTraceContext, readTraceContext, type TraceContext } from "./carried.js";
+export { annotateActive, isTraceParent, traceIdOf } from "./traceparent.js";
 
 /** What a span is about, seen from this process. */
 export type SpanRole = "server" | "client" | "producer" | "consumer" | "internal";
@@ -12,6 +13,10 @@ export type SpanRole = "server" | "client" | "producer" | "consumer" | "internal
 export interface SpanOptions {
   /** W3C traceparent of the parent. Absent: the active span. Empty or malformed: a new trace. */
   readonly parent?: string;
+  /** W3C tracestate of the parent; default none. */
+  readonly parentState?: string;
+  /** Makes it the root that {@link Telemetry.newTrace} promised, with no parent. Nothing is recorded of one that isn't sampled. */
+  readonly root?: string;
   /** Default: internal. */
   readonly kind?: SpanRole;
   readonly attributes?: Readonly<Record<string, string | number | boolean>>;
@@ -39,6 +44,11 @@ export interface Telemetry {
   /** False: nothing is recorded and every traceparent is empty. */
   readonly enabled: boolean;
   startSpan(name: string, options?: SpanOptions): TraceSpan;
+  /**
+   * Traceparent for a trace whose root span will be begun and ended later, maybe by another process: by {@link SpanOptions.root}. Whether the trace is
+   * sampled is decided here, once. Empty while tracing is off.
+   */
+  newTrace(name: string): string;
   /** Traceparent of the active span; empty without one. */
   activeTraceParent(): string;
   /** Sends what is left (for at most some seconds) and ends tracing. Safe to call twice. */
@@ -49,6 +59,7 @@ export interface Telemetry {
 export interface TelemetryOptions {
   /** Name of the service in traces; `OTEL_SERVICE_NAME` wins. */
   readonly service: string;
+  /** Version of the service in traces. Default: Berth's own. */
   readonly version?: string;
   /** Where the `OTEL_*` variables are read. */
   readonly environment: NodeJS.ProcessEnv;
@@ -64,6 +75,7 @@ const noSpan: TraceSpan = { traceParent: "", setAttribute() {}, fail() {}, end()
 export const noTelemetry: Telemetry = {
   enabled: false,
   startSpan: () => noSpan,
+  newTrace: () => "",
   activeTraceParent,
   stop: async () => {},
 };

@@ -60,10 +60,14 @@ export function submitTasks(
   client: BerthClient,
   { name, tasks }: Submission,
   options: SubmissionOptions,
+  { environment }: Pick<Io, "environment">,
 ): Promise<Submitted> {
+  const { TRACEPARENT: traceParent = "", TRACESTATE: traceState = "", BAGGAGE: baggage = "" } = environment;
   return client.submitSpecs(tasks, {
     requestId: options.requestId ?? randomUUID(),
     displayName: options.name ?? name,
+    // What a pipeline, or a task that submits tasks, tells its commands.
+    trace: { traceParent, traceState, baggage },
     ...(options.set === undefined ? {} : { set: options.set }),
   });
 }

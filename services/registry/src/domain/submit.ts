@@ -50,7 +50,7 @@ export function submit(transition: Transition, submission: Submission, facts: Su
     memory.addSet(record);
     transition.changes.push({ kind: "set", record });
   }
-  const taken = submission.tasks.map((input) => enter(transition, set, input, submission.traceParent));
+  const taken = submission.tasks.map((input, index) => enter(transition, set, input, traceOf(submission, index)));
   // Only when all are in memory does each know which of its needs are unfinished.
   for (const task of taken) memory.add(task);
   for (const task of taken) begin(transition, task, stateOf);
@@ -100,7 +100,15 @@ function repeat(submission: Submission, earlier: RequestRecord): Outcome {
   };
 }
 
-function enter(transition: Transition, set: string, input: TaskInput, traceParent: string): LiveTask {
+type Trace = Pick<TaskHeader, "traceParent" | "submission">;
+
+/** A trace of its own, linked with the submission's, so that neither grows with the number of tasks; without tracing the client's goes on. */
+function traceOf({ traceParent, traces }: Submission, index: number): Trace {
+  const own = traces[index];
+  return own === undefined ? { traceParent } : { traceParent: own, submission: traceParent };
+}
+
+function enter(transition: Transition, set: string, input: TaskInput, trace: Trace): LiveTask {
   const { memory, now, settings } = transition;
   const key = taskKey(set, input.id);
   const order = transition.nextRevision();
@@ -125,7 +133,7 @@ function enter(transition: Transition, set: string, input: TaskInput, traceParen
     retry: resolveRetry(input.retry, settings.retry),
     startTimeoutMs: input.startTimeoutMs ?? 0,
     logLimitBytes: input.run?.logLimitBytes ?? 0,
-    traceParent,
+    ...trace,
     ...(input.run?.kind === "handler" && { handler: input.run.handler }),
   };
   const status: TaskStatus = {
