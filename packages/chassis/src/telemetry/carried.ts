@@ -18,10 +18,10 @@ const traceStateMost = { characters: 512, members: 32, longMember: 128 };
 const baggageBytesMost = 8_192;
 
 /**
- * Reads a trace context as W3C asks: what breaks the rules is left out and is never an error. A trace parent that is none is as good as absent, and its trace
- * state with it; a trace state that isn't well-formed or has more than 32 members is left out whole; of one with more than 512
- * characters whole members go, those above 128 characters first and then from its end; of baggage the members that are none, and
- * from its end what is above 8,192 bytes.
+ * Reads a trace context as W3C asks: what breaks the rules is left out and is never an error. A trace parent that is none is as good as
+ * absent, and its trace state with it. A trace state that isn't well-formed or has more than 32 members is left out whole; of one with more
+ * than 512 characters whole members go, those above 128 characters first and then from its end. Of baggage those members go that
+ * are none, and those that no longer fit into 8,192 bytes.
  */
 export function readTraceContext(given: Partial<TraceContext>): TraceContext {
   const traceParent = traceParentOf(given.traceParent?.trim() ?? "");
@@ -62,11 +62,11 @@ const baggageMember = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+[ \t]*=[\x20-\x2b\x2d-\x7e\t
 
 function baggageOf(text: string): string {
   const kept: string[] = [];
-  let bytes = -1;
+  let bytes = 0;
   for (const member of membersOf(text)) {
-    if (!baggageMember.test(member)) continue;
-    bytes += member.length + 1;
-    if (bytes > baggageBytesMost) break;
+    const more = member.length + (kept.length === 0 ? 0 : 1);
+    if (!baggageMember.test(member) || bytes + more > baggageBytesMost) continue;
+    bytes += more;
     kept.push(member);
   }
   return kept.join(",");
