@@ -1,7 +1,7 @@
 import { describe, isA } from "@berth/chassis/errors";
-import type { TraceContext } from "@berth/chassis/telemetry";
 import type { runner } from "@berth/contracts";
 import type { Ending } from "./domain/outcome.js";
+import type { RunTrace } from "./domain/trace-context.js";
 
 /** What a handler is called with. */
 export interface HandlerTask<Payload = unknown> {
@@ -67,13 +67,13 @@ const nothing = Buffer.alloc(0);
 /** One call of a handler. The context is this object itself: a thousand calls a second and more make one object each. */
 export class HandlerRun implements HandlerContext {
   private readonly work: runner.Work;
-  private readonly trace: TraceContext;
+  private readonly trace: RunTrace;
   private readonly actions: ContextActions;
   private controller: AbortController | undefined;
   private abortReason: Error | undefined;
   readonly ended: Promise<Ending>;
 
-  constructor(work: runner.Work, trace: TraceContext, handler: Handler, actions: ContextActions) {
+  constructor(work: runner.Work, trace: RunTrace, handler: Handler, actions: ContextActions) {
     this.work = work;
     this.trace = trace;
     this.actions = actions;
