@@ -1,7 +1,7 @@
 import { join } from "node:path";
+import { metadataOf } from "@berth/chassis/grpc";
 import { registry } from "@berth/contracts";
 import { createRunner, type HandlerContext, type Runner } from "@berth/runner";
-import { Metadata } from "nice-grpc-common";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Berth, scratchFolder, startBerth, startProcess } from "./harness/berth.js";
 
@@ -43,9 +43,10 @@ async function printed(set: string): Promise<string[]> {
   return JSON.parse(output.join(""));
 }
 
-async function submitWith(metadata: Record<string, string>, env?: Record<string, string>): Promise<string> {
-  const request = { tasks: [commandTask(env)] };
-  return (await berth.client.registry.submitTasks(request, { metadata: Metadata(metadata) })).set;
+async function submitWith(headers: Partial<typeof given>, env?: Record<string, string>): Promise<string> {
+  const { traceparent: traceParent = "", tracestate: traceState = "", baggage = "" } = headers;
+  const metadata = metadataOf({ traceParent, traceState, baggage });
+  return (await berth.client.registry.submitTasks({ tasks: [commandTask(env)] }, { metadata })).set;
 }
 
 describe("a client's trace context, while tracing is off", () => {
