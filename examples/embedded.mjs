@@ -12,11 +12,7 @@ berth.runner.handle("square", (task) => ({ square: task.payload.of ** 2 }));
 
 const client = createClient({ dataFolder });
 const { set } = await client.submit([1, 2, 3].map((of) => ({ id: `of-${of}`, handler: "square", payload: { of } })));
-await client.wait(set);
-for await (const { task } of client.tasks(set)) {
-  const { resultJson } = await client.task(task);
-  console.log(task.slice(set.length + 1), new TextDecoder().decode(resultJson)); // of-3 {"square":9} and so on
-}
+for await (const { task } of client.tasks(set)) console.log(task.slice(set.length + 1), await client.result(task)); // of-3 { square: 9 } and so on
 client.close();
 await berth.stop();
 rmSync(dataFolder, { recursive: true });

@@ -7,5 +7,5 @@ const { set } = await client.submit([
   { id: "test", run: "echo tested with $BERTH_TASK", needs: ["build"], priority: 10 },
 ]);
 const done = await client.wait(set);
-console.log(set, done.taskCounts); // { SUCCEEDED: 2n }
+console.log(set, done.taskCounts); // { SUCCEEDED: 2 }
 client.close();

@@ -39,8 +39,7 @@ async function submit(key, text) {
 }
 
 async function look(key) {
-  const { state: stateOnTheWire, stateReason } = await client.task(`digest-${key}/digest`);
-  const state = stateOnTheWire.replace("STATE_", "");
+  const { state, stateReason } = await client.task(`digest-${key}/digest`);
   if (state !== "SUCCEEDED") return { state, reason: stateReason };
   let output = "";
   for await (const { data } of client.logs(`digest-${key}/digest`)) output += Buffer.from(data).toString();

@@ -34,8 +34,7 @@ export async function benchRuns(args: readonly string[]): Promise<void> {
             Array.from({ length: tasks }, (_, index) => ({ id: String(index), run: ["true"] })),
           );
           const { taskCounts } = await berth.client.wait(set);
-          if (taskCounts.SUCCEEDED !== BigInt(tasks))
-            throw new Error(`not all succeeded: ${Object.entries(taskCounts)}`);
+          if (taskCounts.SUCCEEDED !== tasks) throw new Error(`not all succeeded: ${JSON.stringify(taskCounts)}`);
         }),
       );
     }

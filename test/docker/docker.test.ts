@@ -101,7 +101,7 @@ describe.skipIf(typeof engine === "string")("docker-compose.yml on a Docker engi
     });
     await project.kill(leader);
     const done = await client.wait(set);
-    expect(done.taskCounts).toEqual({ SUCCEEDED: 60n });
+    expect(done.taskCounts).toEqual({ SUCCEEDED: 60 });
     client.close();
     expect(await leading()).toEqual(leaders.filter((name) => name !== leader));
     await project.start(leader);

@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { files, read, sources } from "./tree.js";
 
-const topFolders = [".ci", ".github", "deploy", "docs", "examples", "packages", "proto", "scripts", "services", "test"];
-const packageNames = ["chassis", "cli", "client", "contracts", "dashboard", "runner", "standalone", "testkit"];
+const topFolders = [
+  ...[".changeset", ".ci", ".github"],
+  ...["deploy", "docs", "examples", "packages", "proto", "scripts", "services", "test"],
+];
+const packageNames = ["chassis", "cli", "client", "contracts", "dashboard", "runner", "standalone", "testkit", "wire"];
 const serviceNames = ["metrics", "pool-manager", "registry", "scheduler"];
 const serviceFolders = ["api", "domain", "engine", "events", "store"];
 const serviceFiles = /^(config|index|main|service)\.ts$|\.test\.ts$/;

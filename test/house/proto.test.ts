@@ -8,7 +8,7 @@ const statuses = [
   ...["CANCELLED", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED"],
   ...["RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "OUT_OF_RANGE"],
 ];
-const reasons = [...read("packages/chassis/src/grpc/reasons.ts").matchAll(/^ {2}([A-Z_]+): Status\./gm)].map(
+const reasons = [...read("packages/wire/src/grpc/reasons.ts").matchAll(/^ {2}([A-Z_]+): Status\./gm)].map(
   ([, name]) => name,
 );
 

@@ -1,13 +1,13 @@
 import { describe, expect, it, vi } from "vitest";
-import { surfaceViolations } from "./surface.js";
+import { fieldViolations, surfaceViolations } from "./surface.js";
 import { files, read, sources } from "./tree.js";
 
 // Every source is read and parsed.
 vi.setConfig({ testTimeout: 60_000 });
 
-/** Entry points: the index of every package and service, and of every part of chassis. The generated contracts speak through the protos. */
+/** Entry points: the index of every package and service, and of every part of chassis and wire. The generated contracts speak through the protos. */
 const indexes = sources.filter((path) =>
-  /^(packages|services)\/[^/]+\/src\/index\.ts$|^packages\/chassis\/src\/[^/]+\/index\.ts$/.test(path),
+  /^(packages|services)\/[^/]+\/src\/index\.ts$|^packages\/(chassis|wire)\/src\/[^/]+\/index\.ts$/.test(path),
 );
 
 describe("what packages export", () => {
@@ -17,6 +17,37 @@ describe("what packages export", () => {
       expect(surfaceViolations(index, (path) => (files.includes(path) ? read(path) : undefined))).toEqual([]);
     },
   );
+
+  it.each(indexes.filter((path) => /^packages\/(client|wire)\//.test(path)))(
+    "is documented field by field in %s, where an SDK shows it on hover",
+    (index) => {
+      expect(fieldViolations(index, (path) => (files.includes(path) ? read(path) : undefined))).toEqual([]);
+    },
+  );
+});
+
+describe("the rule of the fields", () => {
+  const check = (texts: Record<string, string>): string[] => fieldViolations("p/index.ts", (path) => texts[path]);
+  const exported = { "p/index.ts": 'export { type A } from "./a.js"' };
+
+  it.each([
+    ["a field", "export interface A { a: string }"],
+    ["a method", "export interface A { a(): void }"],
+    ["a field of a type", "export type A = { a: string }"],
+    ["a property of a class", "export class A { readonly a = 1; }"],
+    ["one behind two doors", 'export { type A } from "./b.js"'],
+  ])("refuses %s without a word", (_, text) =>
+    expect(check({ ...exported, "p/a.ts": text, "p/b.ts": "export interface A { a: 1 }" })).toHaveLength(1),
+  );
+
+  it.each([
+    ["documented ones", "export interface A {\n/** The a. */\na: string }"],
+    ["what isn't exported", "interface B { b: string }"],
+    [
+      "what users of a class don't see",
+      "export class A { #a = 1; private b = 2; override name = 'A'; constructor() {} }",
+    ],
+  ])("takes %s", (_, text) => expect(check({ ...exported, "p/a.ts": text })).toEqual([]));
 });
 
 describe("the rule of the surface", () => {

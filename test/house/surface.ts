@@ -31,6 +31,59 @@ function ownViolations(index: string, statement: ts.Statement): string[] {
   return namesOf(statement).map((name) => `${index}: ${name}: say what it does, its units, ranges and failures`);
 }
 
+/** Fields and methods of exported interfaces and classes that have no documentation, as `path:line: lesson`. */
+export function fieldViolations(index: string, read: Reader): string[] {
+  const text = read(index);
+  if (text === undefined) return [];
+  const file = parse(index, text);
+  const own = file.statements.filter(isExported).flatMap((statement) => bareFields(index, file, statement));
+  const passedOn = file.statements.flatMap((statement) => {
+    if (!ts.isExportDeclaration(statement) || !statement.exportClause || !ts.isNamedExports(statement.exportClause))
+      return [];
+    const from = statement.moduleSpecifier;
+    if (!from || !ts.isStringLiteral(from) || !from.text.startsWith(".")) return [];
+    const names = statement.exportClause.elements.map((element) => (element.propertyName ?? element.name).text);
+    return fieldsBehind(resolve(index, from.text), names, read);
+  });
+  return [...own, ...passedOn];
+}
+
+function fieldsBehind(path: string, names: readonly string[], read: Reader): string[] {
+  const text = read(path);
+  if (text === undefined) return [];
+  const file = parse(path, text);
+  const [here, elsewhere] = [new Set(file.statements.flatMap(namesOf)), names];
+  const found = file.statements
+    .filter((statement) => namesOf(statement).some((name) => names.includes(name)))
+    .flatMap((statement) => bareFields(path, file, statement));
+  return elsewhere.every((name) => here.has(name)) ? found : [...found, ...fieldViolations(path, read)];
+}
+
+function bareFields(path: string, file: ts.SourceFile, statement: ts.Statement): string[] {
+  const members: readonly ts.Node[] = ts.isInterfaceDeclaration(statement)
+    ? statement.members
+    : ts.isClassDeclaration(statement)
+      ? statement.members.filter(isForUsers)
+      : ts.isTypeAliasDeclaration(statement) && ts.isTypeLiteralNode(statement.type)
+        ? statement.type.members
+        : [];
+  return members
+    .filter(
+      (member) => !ts.getJSDocCommentsAndTags(member).some((doc) => ts.isJSDoc(doc) && (doc.comment ?? "") !== ""),
+    )
+    .map((member) => {
+      const line = file.getLineAndCharacterOfPosition(member.getStart(file)).line + 1;
+      return `${path}:${line}: say what this field is: its meaning, unit, range and default are what people read on hover`;
+    });
+}
+
+/** What users of a class see and what isn't explained by what it overrides. */
+function isForUsers(member: ts.ClassElement): boolean {
+  if (ts.isConstructorDeclaration(member) || (member.name && ts.isPrivateIdentifier(member.name))) return false;
+  const hidden = [ts.SyntaxKind.PrivateKeyword, ts.SyntaxKind.ProtectedKeyword, ts.SyntaxKind.OverrideKeyword];
+  return !(ts.canHaveModifiers(member) && (ts.getModifiers(member) ?? []).some(({ kind }) => hidden.includes(kind)));
+}
+
 /** Follows re-exports. What leaves the package, or can't be found, is somebody else's matter. */
 function isDocumented(path: string, name: string, read: Reader): boolean {
   const text = read(path);

@@ -95,7 +95,7 @@ describe("a second process on a data folder", () => {
 
 describe("a data folder that can't be used is refused, naming the file and what to do, and left as it is:", () => {
   const damaged = (file: string) => `berth-data/${file} is damaged (`;
-  const restore = "put back a copy of the whole data folder, or start with another one";
+  const restore = "restore a copy of the whole data folder, or start with another one";
   it.concurrent.each<[what: string, change: (dataFolder: string) => void, ...expected: string[]]>([
     ...files.map((file): [string, (at: string) => void, ...string[]] => [
       `${file} cut off`,

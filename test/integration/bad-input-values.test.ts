@@ -80,7 +80,7 @@ describe("gRPC by hand refuses, naming field, value and bound, and changes nothi
     [submit, task('"priority": 1001'), "priority: 1001 is out of bounds: a whole number from -1000 to 1000"],
     [submit, task('"pool": "../p"'), 'tasks[0].pool: \\"../p\\" isn\'t a name'],
     [submit, task('"needs": ["b"]'), 'there is no task \\"b\\" in the submission or in its set: submit that one too'],
-    [submit, '{"tasks": []}', "tasks: there are none: at least 1 is needed"],
+    [submit, '{"tasks": []}', "tasks: there are none: at least one is needed"],
     [submit, '{"nope": 1}', 'unknown field "nope"'],
   ])("%s %s", async (method, json, expected) => {
     const { code, error } = await callByHand(berth, method, json);

@@ -18,7 +18,8 @@ const resources = ["pool", "limit", "task", "set"];
 
 /** The field by which a method names its resource, and the requests that leave it empty; undefined for methods that name none. */
 function nameField(request: object, path: string): { name: string; empty: object[] } | undefined {
-  if (!/\/(Get|Delete|Update|Create|Explain|Accept|Watch)/.test(path)) return undefined;
+  // ExplainTasks filters by set, and takes all without one.
+  if (!/\/(Get|Delete|Update|Create|Explain|Accept|Watch)/.test(path) || /\/ExplainTasks$/.test(path)) return undefined;
   const verbless = path.replace(/^.*\/[A-Z][a-z]+/, "").toLowerCase();
   for (const name of resources) {
     if (!(name in request)) continue;

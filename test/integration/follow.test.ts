@@ -76,7 +76,7 @@ describe("berth run, when Berth goes away", () => {
     await berth.kill();
     const { code, error } = await run.ended;
     expect(code).toBe(75);
-    expect(error).toContain("Berth was away for 0.5s, and how the tasks went isn't known");
+    expect(error).toContain("Berth has been away for 0.5s, and how the tasks went isn't known");
     // What it names can be called as it stands.
     expect(error).toContain(` watch gone --data ${berth.dataFolder}\n`);
     berth = await startBerth(scratch.path, config);

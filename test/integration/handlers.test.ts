@@ -1,6 +1,5 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { registry } from "@berth/contracts";
 import { createRunner, type Handler, type Runner } from "@berth/runner";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Berth, cli, root, scratchFolder, startBerth } from "./harness/berth.js";
@@ -60,7 +59,7 @@ describe("work for handlers, with two runners that have different ones", () => {
     await runner("one", { crop: () => "cropped" });
     await runner("two", { resize: () => "resized" });
     await submit("mixed", "crop", "resize", "crop", "resize", "crop", "resize");
-    expect((await berth.client.wait("mixed")).taskCounts).toEqual({ SUCCEEDED: 6n });
+    expect((await berth.client.wait("mixed")).taskCounts).toEqual({ SUCCEEDED: 6 });
     expect(await whereRun("mixed")).toEqual([
       "crop-0 one", "crop-2 one", "crop-4 one", "resize-1 two", "resize-3 two", "resize-5 two",
     ]); // biome-ignore format: a list of names
@@ -78,7 +77,7 @@ describe("work for handlers, with two runners that have different ones", () => {
     expect(shown).toContain(why);
     expect(await berthCommand("status")).toMatch(/^one +live .* images +crop$/m);
     runners[0]?.handle("encode", () => "encoded");
-    expect((await berth.client.wait("late")).taskCounts).toEqual({ SUCCEEDED: 1n });
+    expect((await berth.client.wait("late")).taskCounts).toEqual({ SUCCEEDED: 1 });
     expect(await whereRun("late")).toEqual(["encode-0 one"]);
   });
 
@@ -93,9 +92,9 @@ describe("work for handlers, with two runners that have different ones", () => {
       (await berth.client.scheduler.explainTask({ task: "gone/resize-0" })).summary.includes("has handler `resize`"),
     );
     const { attempts, state } = await berth.client.task("gone/resize-0");
-    expect([state, attempts.filter((attempt) => attempt.lease !== "")]).toEqual([registry.Task_State.READY, []]);
+    expect([state, attempts.filter((attempt) => attempt.lease !== "")]).toEqual(["READY", []]);
     runners[1]?.handle("resize", () => "resized");
-    expect((await berth.client.wait("gone")).taskCounts).toEqual({ SUCCEEDED: 1n });
+    expect((await berth.client.wait("gone")).taskCounts).toEqual({ SUCCEEDED: 1 });
   });
 });
 

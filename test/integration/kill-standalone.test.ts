@@ -50,7 +50,7 @@ describe("kill -9 of the standalone process in mid-run", () => {
 
     berth = await startBerth(folder.path, config);
     const done = await berth.client.wait(set);
-    expect(done.taskCounts).toEqual({ SUCCEEDED: 60n });
+    expect(done.taskCounts).toEqual({ SUCCEEDED: 60 });
 
     const runs = readRuns(file);
     for (let index = 0; index < 60; index++) {

@@ -28,7 +28,8 @@ const local = async () => {
 
 describe("a local-process pool that is made while Berth runs", () => {
   it("is served by the local runner, whose pools and capacity the status shows", async () => {
-    expect(await local()).toMatchObject({ pools: [], capacity: 256 });
+    // With nothing to serve there is nobody to tell of.
+    expect(await local()).toBeUndefined();
     await run("pool", "create", "images", "--max-concurrency", "2");
     await runsIn("images");
     await run("pool", "create", "many", "--max-concurrency", "300");
@@ -54,6 +55,6 @@ describe("a local-process pool that is made while Berth runs", () => {
   it("waits no longer than until the runner serves it, also for what was submitted before", async () => {
     await run("pool", "create", "later", "--max-concurrency", "1");
     const { set } = await berth.client.submit([{ id: "one", run: ["true"], pool: "later" }]);
-    expect((await berth.client.wait(set)).taskCounts).toEqual({ SUCCEEDED: 1n });
+    expect((await berth.client.wait(set)).taskCounts).toEqual({ SUCCEEDED: 1 });
   });
 });

@@ -70,7 +70,7 @@ describe("output is bytes", () => {
     const { code, out, error } = await shell(`berth run -- sh -c '${script}' | { ${reader}; }; exit \${PIPESTATUS[0]}`);
     expect(out.length).toBeLessThan(40_000_000);
     expect(code).toBe(1);
-    expect(error).toMatch(/the command succeeded, but \S+ MiB of what it wrote are missing here/);
+    expect(error).toMatch(/the command succeeded, but \S+ MiB of its output is missing here/);
   });
 });
 

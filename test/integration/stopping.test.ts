@@ -55,7 +55,7 @@ describe("a Berth that stops while something runs", () => {
     expect(await berth.stop()).toBe(0);
     expect(existsSync(join(berth.dataFolder, "endpoints.json"))).toBe(false);
     const again = await startBerth(folder.path);
-    expect((await again.client.wait(set)).taskCounts).toEqual({ SUCCEEDED: 1n });
+    expect((await again.client.wait(set)).taskCounts).toEqual({ SUCCEEDED: 1 });
     await again.stop();
   });
 });

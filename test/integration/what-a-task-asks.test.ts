@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ReasonError } from "@berth/chassis/grpc";
+import type { Task } from "@berth/client";
 import { registry } from "@berth/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Berth, scratchFolder, startBerth } from "./harness/berth.js";
@@ -40,7 +41,7 @@ afterAll(async () => {
   folder.remove();
 });
 
-const task = (id: string): Promise<registry.Task> => berth.client.task(`asks/${id}`);
+const task = (id: string): Promise<Task> => berth.client.task(`asks/${id}`);
 const kinds = async (id: string): Promise<string[]> => (await task(id)).events.map(({ kind }) => kind);
 async function output(id: string): Promise<string> {
   const pieces: Buffer[] = [];
@@ -51,7 +52,7 @@ async function output(id: string): Promise<string> {
 describe("a task's own wishes", () => {
   it.each(["overlong", "silent"])("a time-out ends the run as TIMED_OUT, and the history says so: %s", async (id) => {
     const { state, attempts, events } = await task(id);
-    expect(state).toBe(registry.Task_State.FAILED);
+    expect(state).toBe("FAILED");
     expect(attempts[0]?.outcome).toMatchObject({ result: "RESULT_TIMED_OUT" });
     const failed = events.find(({ kind }) => kind === "RunnerFailed");
     expect(failed).toMatchObject({ runner: "local", slot: expect.stringMatching(/^local\//) });
@@ -61,7 +62,7 @@ describe("a task's own wishes", () => {
   it("one that isn't begun in time fails without a run", async () => {
     const { state, attempts, stateReason } = await task("never");
     expect({ state, starts: attempts.filter(({ startTime }) => startTime).length }).toEqual({
-      state: registry.Task_State.FAILED,
+      state: "FAILED",
       starts: 0,
     });
     expect(stateReason).toMatch(/start/);

@@ -23,7 +23,7 @@ function number(name: string, fallback: number): number {
   if (text === undefined) return fallback;
   const value = Number(text);
   if (Number.isSafeInteger(value) && value > 0) return value;
-  process.stderr.write(`--${name} ${text}: is to be a whole number of 1 and more\n`);
+  process.stderr.write(`--${name} ${text}: must be a whole number of 1 or more\n`);
   process.exit(2);
 }
 

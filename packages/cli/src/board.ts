@@ -1,9 +1,9 @@
 // What a set looks like while it runs: a model that takes changes, and lines to show.
-import { finalStates } from "@berth/client";
 import { formatDuration } from "@berth/client/quantities";
 import { registry } from "@berth/contracts";
 import { bar, cut, type Io, paint, widthOf } from "./io.js";
 import { paintState, stateWord } from "./states.js";
+import { isFinal } from "./wire.js";
 
 const State = registry.Task_State;
 const runningShown = 8;
@@ -55,12 +55,12 @@ export class Board {
 
   /** Tasks that are final. */
   get done(): number {
-    return this.count(...finalStates);
+    return [...this.#tasks.values()].filter((task) => isFinal(task.state)).length;
   }
 
   /** Tasks that ended in any other way than well. */
   get unsuccessful(): registry.Task[] {
-    return [...this.#tasks.values()].filter((task) => finalStates.has(task.state) && task.state !== State.SUCCEEDED);
+    return [...this.#tasks.values()].filter((task) => isFinal(task.state) && task.state !== State.SUCCEEDED);
   }
 
   /** Tasks whose run has begun, or is about to, longest first. */

@@ -37,7 +37,7 @@ function tokenOf(file: string): string {
   const token = readFileSync(file, "utf8").trim();
   if (/^[\x21-\x7e]+$/.test(token)) return token;
   throw new UsageError(
-    `--token-file: ${file} ${token === "" ? "is empty" : "holds more than a token"}: it must hold the token alone, as the file \`token\` of the data folder does`,
+    `--token-file: ${file} ${token === "" ? "is empty" : "holds more than a token"}: it must hold the token and nothing else, as the file \`token\` of the data folder does`,
   );
 }
 

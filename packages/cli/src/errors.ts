@@ -38,7 +38,7 @@ function isNamed<E extends Error>(error: unknown, name: string): error is E {
 }
 
 const tokenHint =
-  "the token is missing or wrong, nothing was changed: name Berth's data folder with --data, or set BERTH_API_TOKEN (the token lies in the file `token` of the data folder)";
+  "the token is missing or wrong, nothing was changed: name Berth's data folder with --data, or set BERTH_API_TOKEN (the token is in the file `token` of the data folder)";
 
 function withHint(error: ReasonError, io: Io): string {
   // The server's message speaks of headers; at the command line there are better ways.
@@ -48,7 +48,7 @@ function withHint(error: ReasonError, io: Io): string {
     NOT_FOUND: `\`${hint(io, "sets")}\`, \`${hint(io, "tasks")}\` and \`${hint(io, "status")}\` show what there is`,
     NO_SPACE: `\`${hint(io, "tasks")}\` and everything else that only reads goes on as long as any space is left`,
     NOT_READY: "it is starting or stopping; try again in a moment",
-    QUEUE_FULL: "it has too much to do; try again in a moment",
+    QUEUE_FULL: "it is overloaded; try again in a moment",
   };
   const advice = hints[error.reason];
   // One line of somebody else's is one line here.

@@ -52,7 +52,7 @@ export async function setOf(client: BerthClient, name: string, io: Io): Promise<
     const last = lastSet(client, io.environment);
     if (last === undefined)
       throw new UsageError(
-        `@last: you submitted nothing to this Berth yet; \`${hint(io, "sets")}\` shows what there is`,
+        `@last: you haven't submitted anything to this Berth yet; \`${hint(io, "sets")}\` shows what there is`,
         1,
       );
     return last;
@@ -88,7 +88,7 @@ function only(found: readonly Named[], name: string, io: Io): Named {
   const [first] = found;
   if (first === undefined)
     throw new UsageError(
-      `there is no task or set "${name}", nor a set that begins so; nothing was changed. \`${hint(io, "sets")}\` and \`${hint(io, "tasks")}\` show what there is`,
+      `there is no task or set "${name}", nor a set whose id begins with it; nothing was changed. \`${hint(io, "sets")}\` and \`${hint(io, "tasks")}\` show what there is`,
       1,
     );
   if (found.length === 1) return first;

@@ -100,7 +100,7 @@ describe("wrong use", () => {
     [["pool", "set", "default", "--max-concurrency", "1e400"], '--max-concurrency: "1e400"'],
     [["limit", "set", "global", "--capacity", "NaN"], '--capacity: "NaN"'],
     [["with", "--limit", "a=0", "--", "true"], '--limit a: "0"'],
-    [["with", "--limit", "a"], "give the command behind --"],
+    [["with", "--limit", "a"], "give the command after --"],
     [["runner"], "--pool is missing"],
     [["status", "--registry", "nowhere"], "write host:port"],
     [["up", "--once"], "--demo"],

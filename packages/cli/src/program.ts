@@ -59,7 +59,7 @@ function submission(command: Command): Command {
 
 /** What `run` and `watch` have in common. */
 function following(command: Command): Command {
-  return command.option("--give-up <duration>", "leave with exit code 75 when Berth was away for so long", "5m");
+  return command.option("--give-up <duration>", "leave with exit code 75 once Berth has been away for so long", "5m");
 }
 
 function example(io: Io, command: Command, ...lines: string[]): Command {
@@ -230,9 +230,9 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
   add(
     program
       .command("logs")
-      .argument("<id>", "SET/TASK, TASK, SET or @last; of a set all tasks, with their names in front")
+      .argument("<id>", "SET/TASK, TASK, SET or @last; of a set, all its tasks with their names in front")
       .description("what a task wrote, or all tasks of a set")
-      .option("-f, --follow", "go on with what it writes, until it ends")
+      .option("-f, --follow", "go on showing what it writes, until it ends")
       .option("--attempt <number>", "of this attempt (default: the last)"),
     "berth logs nightly/build -f",
   ).action(act(async (id: string, options: never) => (await import("./commands/logs.js")).logs(id, options, io)));
@@ -254,7 +254,7 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
       .option("--pool <pool>", "only those of this pool")
       .option("--tenant <tenant>", "only those of this tenant")
       .addOption(several("--label <name=value>", "only those that ask for a runner with this label"))
-      .option("--yes", "don't ask where only flags choose and it is more than one task")
+      .option("--yes", "don't ask before several tasks that only flags choose are cancelled")
       .option("--reason <text>", "why, for the tasks' history", "cancelled by berth cancel"),
     "berth cancel nightly",
     "berth cancel nightly/build nightly/test",
@@ -283,8 +283,8 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
       .option("--max-concurrency <number>", "most tasks at once, 0 to 1000000")
       .option("--cpu <cores>", "cores to give out; 0: not counted")
       .option("--memory <size>", "memory to give out; 0: not counted")
-      .option("--skills <names>", "skills that it offers, with commas")
-      .option("--slots <names>", "named exclusive places, with commas")
+      .option("--skills <names>", "skills that it offers, separated by commas")
+      .option("--slots <names>", "named exclusive places, separated by commas")
       .option("--reason <text>", "why, for the record");
   const pool = program.command("pool").description("change pools at run time; survives restarts").exitOverride();
   add(
@@ -314,11 +314,11 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
       .command("set")
       .argument("<name>")
       .description("change a limit: global, pool:NAME, tenant:NAME, or one of yours")
-      .option("--capacity <number>", "units there are, 0 and more")
-      .option("--for <duration>", "only so long, then back to what was last set for good")
-      .option("--now", "end what was set for a time: what is set for good holds at once")
+      .option("--capacity <number>", "units in all, 0 or more")
+      .option("--for <duration>", "only for so long, then back to what was last set for good")
+      .option("--now", "end a temporary capacity: the lasting one holds again at once")
       .option("--reserve <number>", "units kept for high priorities")
-      .option("--reserve-priority <number>", "least priority that may use them")
+      .option("--reserve-priority <number>", "lowest priority that may use them")
       .option("--create", "create it if it isn't there")
       .option("--reason <text>", "why, for the record"),
     "berth limit set global --capacity 20",
@@ -337,7 +337,7 @@ function build(io: Io, behind: readonly string[], done: (code: number) => void):
     program
       .command("apply")
       .argument("<file>", "a berth.yaml")
-      .description("show how Berth differs from a berth.yaml, then make pools and limits as it says")
+      .description("show how Berth differs from a berth.yaml, then change pools and limits to match it")
       .option("--dry-run", "only show")
       .option("--reason <text>", "why, for the record"),
     "berth apply berth.yaml --dry-run",

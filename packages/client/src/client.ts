@@ -1,13 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { lostKeyAt, lostKeyMessage } from "@berth/chassis/config";
-import { describe } from "@berth/chassis/errors";
-import { createChannel, createClient as createTypedClient, metadataOf, ReasonError } from "@berth/chassis/grpc";
-import { noTelemetry, readTraceContext, type Telemetry, type TraceContext } from "@berth/chassis/telemetry";
 import { metrics, pool, registry, runner, scheduler } from "@berth/contracts";
+import { lostKeyAt, lostKeyMessage } from "@berth/wire/config";
+import { describe } from "@berth/wire/errors";
+import { createChannel, createClient as createTypedClient, metadataOf, ReasonError } from "@berth/wire/grpc";
+import { noTelemetry, readTraceContext, type Telemetry, type TraceContext } from "@berth/wire/telemetry";
 import { type EndpointOptions, type Endpoints, findEndpoints } from "./endpoints.js";
 import { partRequestId, placedInWhole, type SubmitOptions, type Submitted, splitTasks } from "./submit.js";
+import { filterOf, type Task, type TaskSelection, type TaskSet, told, toldSet } from "./task.js";
 import { type TaskInput, taskSchema, toSpec } from "./taskfile/index.js";
-import { Tally, type WatchOptions, watchTasks } from "./watch.js";
+import { type ResultOptions, type WaitOptions, waitForResult, waitForSet } from "./wait.js";
+import { type WatchOptions, watchTasks } from "./watch.js";
 
 /** How a client is made. */
 export interface BerthClientOptions extends EndpointOptions {
@@ -21,13 +23,22 @@ type Calls<Definition extends Parameters<typeof createTypedClient>[0]> = ReturnT
   typeof createTypedClient<Definition>
 >;
 
-/** Which tasks: a set, tasks by `{set}/{task}`, or a filter of the wire. */
-export type TaskSelection = string | readonly string[] | Partial<registry.TaskFilter>;
+/** How tasks are listed. */
+export interface TasksOptions {
+  /** Tasks asked for at a time, 1 to 1,000. Default 1,000. */
+  readonly pageSize?: number;
+  /** How much of a task to tell. Default basic: no run, attempts or events. */
+  readonly view?: registry.View;
+}
 
-/** How to wait for a set. */
-export interface WaitOptions extends Pick<WatchOptions, "signal" | "onConnection"> {
-  /** Called with every change that is seen on the way. */
-  readonly onTask?: (task: registry.Task) => void;
+/** Which output to read. */
+export interface LogsOptions {
+  /** Number of the attempt, from 1. Default 0: the last. */
+  readonly attempt?: number;
+  /** Tells also what arrives, until the task is final. Default false. */
+  readonly follow?: boolean;
+  /** Ends the reading. */
+  readonly signal?: AbortSignal;
 }
 
 /** A client of one Berth. Nothing is sent before the first call; close it when done. */
@@ -39,22 +50,26 @@ export interface BerthClient {
   /** As submit, for specifications of the wire, such as parseTaskFile gives. */
   submitSpecs(tasks: readonly registry.TaskSpec[], options?: SubmitOptions): Promise<Submitted>;
   /** Every change of every task of a set, or of what a filter matches. Reconnects and resumes by itself. */
-  watch(selection: TaskSelection, options?: WatchOptions): AsyncIterable<registry.Task>;
+  watch(selection: TaskSelection, options?: WatchOptions): AsyncIterable<Task>;
   /** Waits until every task of a set is final; returns the set with its counts. */
-  wait(set: string, options?: WaitOptions): Promise<registry.TaskSet>;
+  wait(set: string, options?: WaitOptions): Promise<TaskSet>;
+  /**
+   * The result of a task, `{set}/{task}`, parsed from its JSON; waits until the task is final. Undefined if it succeeded without one.
+   * What it is isn't checked: T is the caller's word.
+   *
+   * @throws TaskUnsuccessful if it ended otherwise: FAILED, CANCELLED or SKIPPED. ReasonError NOT_FOUND if there is no such task.
+   */
+  result<T = unknown>(task: string, options?: ResultOptions): Promise<T>;
   /** One task, `{set}/{task}`, with attempts and history. */
-  task(task: string): Promise<registry.Task>;
+  task(task: string): Promise<Task>;
   /** Tasks, newest first, page by page. */
-  tasks(selection?: TaskSelection, options?: { pageSize?: number; view?: registry.View }): AsyncIterable<registry.Task>;
+  tasks(selection?: TaskSelection, options?: TasksOptions): AsyncIterable<Task>;
   /** Cancels tasks. One that runs is CANCELLING until its run is known to be dead. */
   cancel(selection: TaskSelection, reason?: string): Promise<registry.CancelTasksResponse>;
   /** Retries tasks that ended FAILED, CANCELLED or SKIPPED, and what was skipped for them. */
   retry(selection: TaskSelection): Promise<registry.RetryTasksResponse>;
   /** Output of an attempt (0: the last). With `follow` also what arrives, until the task is final. */
-  logs(
-    task: string,
-    options?: { attempt?: number; follow?: boolean; signal?: AbortSignal },
-  ): AsyncIterable<registry.LogChunk>;
+  logs(task: string, options?: LogsOptions): AsyncIterable<registry.LogChunk>;
   /** Tasks, calls of the wire. */
   readonly registry: Calls<typeof registry.RegistryServiceDefinition>;
   /** Output, calls of the wire. */
@@ -173,33 +188,18 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
     const view = options.view ?? registry.View.BASIC;
     const open = (resumeRevision: bigint, signal: AbortSignal) =>
       tasks.watchTasks({ filter, resumeRevision, view }, { signal });
-    for await (const batch of watchTasks(open, options)) yield* batch;
+    for await (const batch of watchTasks(open, options)) yield* batch.map(told);
   }
 
+  const reading = { watch, readSet, readTask };
   return {
     endpoints,
     submit: (inputs, options) => submitSpecs(inputs.map(specOf), options),
     submitSpecs,
     watch,
-    async wait(set, options = {}) {
-      const { onTask, ...watching } = options;
-      let known = await taskSet(set, options.signal);
-      if (known.done && onTask === undefined) return known;
-      const tally = new Tally();
-      for await (const task of watch(set, watching)) {
-        tally.take(task);
-        onTask?.(task);
-        if (tally.final < tally.total || BigInt(tally.total) < known.taskCount) continue;
-        known = await taskSet(set, options.signal);
-        if (known.done) return known;
-      }
-      throw options.signal?.reason ?? new Error(`the watch of set ${set} ended`);
-    },
-    async task(task) {
-      const answer = await tasks.getTask({ task, view: registry.View.FULL });
-      if (answer.task === undefined) throw new ReasonError("NOT_FOUND", `there is no task ${task}`);
-      return answer.task;
-    },
+    wait: (set, options = {}) => waitForSet(reading, set, options),
+    result: async <T>(task: string, options = {}) => (await waitForResult(reading, task, options)) as T,
+    task: (task) => readTask(task, undefined),
     async *tasks(selection = {}, options = {}) {
       let pageToken = "";
       do {
@@ -210,7 +210,7 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
           view: options.view ?? registry.View.BASIC,
         };
         const page = await tasks.listTasks(request);
-        yield* page.tasks;
+        yield* page.tasks.map(told);
         pageToken = page.nextPageToken;
       } while (pageToken !== "");
     },
@@ -243,18 +243,17 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
     },
   };
 
-  async function taskSet(set: string, signal: AbortSignal | undefined): Promise<registry.TaskSet> {
+  async function readSet(set: string, signal: AbortSignal | undefined): Promise<TaskSet> {
     const answer = await tasks.getTaskSet({ set }, signal === undefined ? {} : { signal });
     if (answer.taskSet === undefined) throw new ReasonError("NOT_FOUND", `there is no set ${set}`);
-    return answer.taskSet;
+    return toldSet(answer.taskSet);
   }
-}
 
-function filterOf(selection: TaskSelection): registry.TaskFilter {
-  if (typeof selection === "string")
-    return registry.TaskFilter.fromPartial(selection.includes("/") ? { tasks: [selection] } : { set: selection });
-  if (Array.isArray(selection)) return registry.TaskFilter.fromPartial({ tasks: [...selection] });
-  return registry.TaskFilter.fromPartial(selection as Partial<registry.TaskFilter>);
+  async function readTask(task: string, signal: AbortSignal | undefined): Promise<Task> {
+    const answer = await tasks.getTask({ task, view: registry.View.FULL }, signal === undefined ? {} : { signal });
+    if (answer.task === undefined) throw new ReasonError("NOT_FOUND", `there is no task ${task}`);
+    return told(answer.task);
+  }
 }
 
 function specOf(input: TaskInput, index: number): registry.TaskSpec {

@@ -1,14 +1,18 @@
 // Where the four services are, and the token for mutations: from options, from a data folder, or the usual ports.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { parseYaml, readText } from "@berth/chassis/config";
+import { parseYaml, readText } from "@berth/wire/config";
 import { z } from "zod";
 
 /** gRPC addresses, `host:port`; those of a service with standbys all, with commas, in the order of trial. */
 export interface Addresses {
+  /** Tasks and their output. Usually port 50051. */
   readonly registry: string;
+  /** Pools, limits, leases. Usually port 50052. */
   readonly poolManager: string;
+  /** Queues. Usually port 50053. */
   readonly scheduler: string;
+  /** History of concurrency. Usually port 50054. */
   readonly metrics: string;
 }
 
@@ -26,6 +30,7 @@ export interface EndpointOptions {
 
 /** What was found. */
 export interface Endpoints {
+  /** gRPC addresses; each that was neither given nor found is the usual one. */
   readonly addresses: Addresses;
   /** Empty if there is none. */
   readonly token: string;

@@ -1,5 +1,5 @@
 // Quantities between people and the wire.
-import { duration as anyDuration } from "@berth/chassis/config";
+import { duration as anyDuration } from "@berth/wire/config";
 import { z } from "zod";
 
 const longestMs = 365 * 86_400_000;

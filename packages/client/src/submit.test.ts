@@ -1,5 +1,5 @@
-import { ReasonError } from "@berth/chassis/grpc";
 import { registry } from "@berth/contracts";
+import { ReasonError } from "@berth/wire/grpc";
 import { describe, expect, it } from "vitest";
 import { partRequestId, placedInWhole, requestBytesMax, splitTasks } from "./submit.js";
 

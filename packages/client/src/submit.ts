@@ -1,8 +1,8 @@
 // Submitting: what fits into one request goes as one, all or none; what doesn't is split.
 import { createHash } from "node:crypto";
-import { ReasonError } from "@berth/chassis/grpc";
-import type { TraceContext } from "@berth/chassis/telemetry";
 import { registry } from "@berth/contracts";
+import { ReasonError } from "@berth/wire/grpc";
+import type { TraceContext } from "@berth/wire/telemetry";
 import { findCycle, inOrder } from "./taskfile/index.js";
 
 /** Most tasks of one request. */

@@ -1,7 +1,8 @@
-import { ManualClock } from "@berth/chassis/clock";
-import { ReasonError } from "@berth/chassis/grpc";
 import { registry } from "@berth/contracts";
+import { ManualClock } from "@berth/wire/clock";
+import { ReasonError } from "@berth/wire/grpc";
 import { expect, it } from "vitest";
+import { told } from "./task.js";
 import { Tally, watchTasks } from "./watch.js";
 
 const task = (name: string, state: keyof typeof registry.Task_State, revision: bigint) =>
@@ -79,10 +80,10 @@ it("throws what a retry can't help", async () => {
 
 it("counts a task once, and takes one that is retried out of the final ones", () => {
   const tally = new Tally();
-  tally.take(task("a", "FAILED", 1n));
-  tally.take(task("b", "RUNNING", 2n));
-  tally.take(task("a", "READY", 3n));
+  tally.take(told(task("a", "FAILED", 1n)));
+  tally.take(told(task("b", "RUNNING", 2n)));
+  tally.take(told(task("a", "READY", 3n)));
   expect([tally.total, tally.final]).toEqual([2, 0]);
-  tally.take(task("a", "SUCCEEDED", 4n));
+  tally.take(told(task("a", "SUCCEEDED", 4n)));
   expect([tally.total, tally.final]).toEqual([2, 1]);
 });

@@ -1,7 +1,9 @@
 // Watching with resume: a broken connection costs a delay, never a change.
-import { type Clock, delay, systemClock } from "@berth/chassis/clock";
-import { type Reason, ReasonError } from "@berth/chassis/grpc";
-import { registry } from "@berth/contracts";
+
+import type { registry } from "@berth/contracts";
+import { type Clock, delay, systemClock } from "@berth/wire/clock";
+import { type Reason, ReasonError } from "@berth/wire/grpc";
+import { finalStates, type Task, type TaskState } from "./task.js";
 
 const firstDelayMs = 100;
 const longestDelayMs = 5_000;
@@ -15,14 +17,6 @@ const passing: ReadonlySet<Reason> = new Set<Reason>([
   "TOO_MANY_STREAMS",
   "QUEUE_FULL",
   "CANCELLED",
-]);
-
-/** States in which a task stays. */
-export const finalStates: ReadonlySet<registry.Task_State> = new Set<registry.Task_State>([
-  registry.Task_State.SUCCEEDED,
-  registry.Task_State.FAILED,
-  registry.Task_State.CANCELLED,
-  registry.Task_State.SKIPPED,
 ]);
 
 /** How a watch is made. */
@@ -79,11 +73,11 @@ export async function* watchTasks(open: Open, options: WatchOptions): AsyncGener
 
 /** Counts the tasks that a watch told of, and those of them that are final. */
 export class Tally {
-  readonly #states = new Map<string, registry.Task_State>();
+  readonly #states = new Map<string, TaskState>();
   #final = 0;
 
   /** Takes a change. */
-  take(task: registry.Task): void {
+  take(task: Pick<Task, "task" | "state">): void {
     const before = this.#states.get(task.task);
     if (before !== undefined && finalStates.has(before)) this.#final -= 1;
     if (finalStates.has(task.state)) this.#final += 1;

@@ -192,7 +192,7 @@ export class Runner implements Component {
     this.lock = lockFolder(this.options.dataFolder);
     const leftovers = this.groups.leftovers();
     const killed = await killLeftovers(leftovers, this.clock, (left) =>
-      this.logger.warn({ left }, "processes of an earlier runner don't die"),
+      this.logger.warn({ left }, "processes of an earlier runner are still alive"),
     );
     if (killed > 0) this.logger.warn({ killed }, "killed what an earlier process of this runner had left");
     for (const completion of await this.spool.open()) this.leases.end(completion);
@@ -376,7 +376,7 @@ export class Runner implements Component {
   }
 
   private diskChanged(problem: string | undefined): void {
-    if (problem === undefined) this.logger.info("the disk is well again; work is taken");
+    if (problem === undefined) this.logger.info("the disk has recovered; work is taken again");
     else this.logger.error({ problem }, "no new work is taken");
     this.session?.renewNow();
   }

@@ -71,6 +71,6 @@ it.each([
 it("names what is wrong in a configuration that a program gives", () => {
   const wrong = { pools: { a: { maxConcurrency: -1 } }, limit: {} };
   expect(() => parseConfig(wrong as never)).toThrow(
-    /configuration pools\.a\.maxConcurrency: -1 is below the least, 0\nconfiguration limit: is not known here; known are: .*limits/,
+    /configuration pools\.a\.maxConcurrency: -1 is below the minimum, 0\nconfiguration limit: is not known here; known are: .*limits/,
   );
 });

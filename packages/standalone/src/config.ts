@@ -50,7 +50,7 @@ const limitSchema = z.union(
         .min(-priorityMax)
         .max(priorityMax)
         .default(0)
-        .describe("Least priority that may use the reserve."),
+        .describe("Lowest priority that may use the reserve."),
       rate: z
         .strictObject({
           starts: z.int().min(1).max(rateMax),
@@ -62,7 +62,7 @@ const limitSchema = z.union(
   ],
   {
     error:
-      "isn't a limit: write a whole capacity of 0 and more, or an object with capacity, reserve, reservePriority and rate",
+      "isn't a limit: write a whole capacity of 0 or more, or an object with capacity, reserve, reservePriority and rate",
   },
 );
 

@@ -25,7 +25,7 @@ export async function declareOnce(
   for (const step of steps)
     if (before.has(keyOf(step)))
       logger.warn(
-        `Berth differs from the file, which doesn't count after the first start: ${describeStep(step)}. To apply it: berth apply FILE`,
+        `Berth differs from the file, which only counts at the first start: ${describeStep(step)}. To apply it: berth apply FILE`,
       );
   for (const words of impossible) logger.warn(words);
   // All that the file names, also what needed no step: from now on run-time changes of it win.

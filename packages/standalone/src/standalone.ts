@@ -258,7 +258,7 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
     throw error;
   }
   const { runner } = local;
-  if (!runner) throw new Error("all has started without the local runner");
+  if (!runner) throw new Error("everything has started but the local runner");
   const perService = (kind: "grpc" | "http"): PerService<string> => {
     const at = (name: ServiceName) => `${host}:${ports.get(name)?.[kind] ?? 0}`;
     return {
@@ -281,7 +281,7 @@ async function startLocked(config: BerthConfig, options: StandaloneOptions, lock
     try {
       writeEndpoints(dataFolder, { ...endpoints, stopsBy });
     } catch (error) {
-      logger.warn({ error }, "endpoints.json can't say that this stops");
+      logger.warn({ error }, "endpoints.json couldn't be changed to say that Berth is stopping");
     }
     const enough = new AbortController();
     const drained = runner.drain().catch((error: unknown) => logger.error({ error }, "draining the runner failed"));

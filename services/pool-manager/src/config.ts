@@ -17,7 +17,7 @@ const limitName = z
   .regex(/^[a-z0-9][a-z0-9._:-]{0,126}$/, "must be a name: [a-z0-9][a-z0-9._:-]{0,126}")
   .refine(
     (text) => !/^(global$|pool:|runner:)/.test(text),
-    "is made by itself: set globalCapacity, or the pool's maxConcurrency",
+    "exists automatically: set globalCapacity, or the pool's maxConcurrency",
   );
 const units = z.number().int().min(0).max(limitBounds.unitsMax);
 const ms = (least: number, most: number) => z.number().int().min(least).max(most);

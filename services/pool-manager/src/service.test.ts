@@ -304,7 +304,9 @@ describe("the pool-manager over gRPC", () => {
     await expect(pools().createLimit({ limit: { limit: "../x", capacity: -1n } })).rejects.toThrow(
       /limit\.limit: .*limit\.capacity: -1 is out of bounds/s,
     );
-    await expect(pools().createLimit({ limit: { limit: "pool:z", capacity: 1n } })).rejects.toThrow(/made by itself/);
+    await expect(pools().createLimit({ limit: { limit: "pool:z", capacity: 1n } })).rejects.toThrow(
+      /exists automatically/,
+    );
     await expect(pools().updateLimit({ limit: { limit: "x", capacity: 2n, etag: "0" } })).rejects.toThrow(/etag/);
     await expect(pools().listPools({ pageToken: "nonsense" })).rejects.toThrow(/page_token/);
   });

@@ -43,7 +43,7 @@ export class InProcessBus implements Bus {
     const delivery: Delivery<M> = ofSubject.get(durable) ?? new Delivery(subject, durable, this.options);
     ofSubject.set(durable, delivery);
     if (delivery.attached)
-      throw new Error(`${durable} hears ${subject.name} already; stop that subscription first or take another name`);
+      throw new Error(`${durable} hears ${subject.name} already; stop that subscription first or use another name`);
     delivery.attach(handler, options);
     return { stop: () => delivery.detach() };
   }

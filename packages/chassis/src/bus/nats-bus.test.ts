@@ -207,7 +207,7 @@ describe.skipIf(!serversAvailable().nats)("the bus on NATS (needs nats-server)",
     const bus = start({ servers: ["nats://127.0.0.1:1"], maxBuffered: 2, publishWithinMs: 1_000, joinWithinMs: 50 });
     await bus.subscribe(number, "one", async () => {});
     const buffered = [bus.publish(number, 1), bus.publish(number, 2)];
-    await expect(bus.publish(number, 3)).rejects.toThrow(/can't be reached and 2 messages wait already/);
+    await expect(bus.publish(number, 3)).rejects.toThrow(/can't be reached and 2 messages are waiting already/);
     expect(bus.connected).toBe(false);
     for (const each of buffered) await expect(each).rejects.toThrow(BusUnavailable);
   });

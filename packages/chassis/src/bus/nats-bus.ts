@@ -111,7 +111,7 @@ export class NatsBus implements Bus {
     this.refuseIfClosed();
     const consumer = this.names.consumer(durable, subject.name);
     if (this.inboxes.has(consumer))
-      throw new Error(`${durable} hears ${subject.name} already; stop that subscription first or take another name`);
+      throw new Error(`${durable} hears ${subject.name} already; stop that subscription first or use another name`);
     const inbox = new Inbox<M>({
       settings: this.settings,
       link: this.consuming,
@@ -165,7 +165,7 @@ export class NatsBus implements Bus {
         const { connection } = this.consuming;
         const looked = connection ? this.keeper.look(connection) : Promise.resolve();
         void looked
-          .catch((error: unknown) => this.settings.logger.debug({ error }, "the stream can't be looked at"))
+          .catch((error: unknown) => this.settings.logger.debug({ error }, "the state of the stream can't be read"))
           .then(() => {
             if (this.closing === undefined) this.checking = this.nextCheck();
           });

@@ -66,7 +66,7 @@ export class Link {
       } catch (error) {
         // Once per outage: an attempt every quarter of a second would fill the log.
         if (!complained)
-          logger.warn({ error, servers: this.settings.servers }, "the bus can't be reached; trying again and again");
+          logger.warn({ error, servers: this.settings.servers }, "the bus can't be reached; still trying");
         complained = true;
       }
       if (!this.closing.signal.aborted) await delay(clock, retryMs, this.closing.signal);
@@ -119,7 +119,7 @@ export class Link {
     if (!this.isUp) return;
     this.isUp = false;
     if (!this.closing.signal.aborted)
-      this.settings.logger.warn({ purpose: this.purpose }, "the connection to the bus is lost; dialling again");
+      this.settings.logger.warn({ purpose: this.purpose }, "the connection to the bus is lost; connecting again");
     for (const listener of this.listeners) listener.down();
   }
 }

@@ -86,7 +86,7 @@ export class Outbox {
       const state = this.connection ? "is slower than we publish" : "can't be reached";
       return Promise.reject(
         new BusUnavailable(
-          `the bus ${state} and ${full} wait already; this message is given up, readers find it by cursor`,
+          `the bus ${state} and ${full} are waiting already; this message is dropped, readers find it by cursor`,
         ),
       );
     }
@@ -229,7 +229,7 @@ export class Outbox {
         for (const pending of [...this.waiting, ...this.inFlight].filter(({ dueMs }) => dueMs <= nowMs))
           this.giveUp(
             pending,
-            `the bus didn't acknowledge a message within ${this.settings.publishWithinMs} ms; it may or may not be heard`,
+            `the bus didn't acknowledge a message within ${this.settings.publishWithinMs} ms; it may or may not arrive`,
           );
         this.sweeper = this.unacknowledged > 0 ? this.nextSweep() : undefined;
         this.pump();

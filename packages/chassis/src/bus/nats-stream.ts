@@ -91,7 +91,7 @@ export class StreamKeeper {
   private complain(error: unknown): never {
     const complaint = describe(error);
     if (complaint !== this.complaint) {
-      const text = "the stream of the bus can't be had; trying again and again";
+      const text = "the stream of the bus can't be opened; still trying";
       this.settings.logger.warn({ error, stream: this.names.stream }, text);
     }
     this.complaint = complaint;

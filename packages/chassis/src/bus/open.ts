@@ -1,5 +1,5 @@
+import { type Secret, secret } from "@berth/wire/config";
 import { z } from "zod";
-import { type Secret, secret } from "../config/secret.js";
 import { FaultyBus } from "./faulty.js";
 import type { Bus, BusOptions } from "./port.js";
 import { SilentBus } from "./silent.js";

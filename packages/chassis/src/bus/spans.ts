@@ -1,5 +1,5 @@
+import { parseTraceParent } from "@berth/wire/telemetry";
 import type { Telemetry, TraceSpan } from "../telemetry/index.js";
-import { parseTraceParent } from "../telemetry/traceparent.js";
 
 /** Links of one span; a batch of more is linked with the first ones, so that a span stays small enough to be exported. */
 export const linksMax = 100;

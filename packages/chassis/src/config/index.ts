@@ -1,11 +1,26 @@
-export { type Address, addresses, parseAddresses } from "./addresses.js";
-export { type Door, doorSettings, openDoor } from "./door.js";
-export { type LoadOptions, loadConfig } from "./load.js";
-export { describeConfig } from "./print.js";
-export { ConfigError, type Problem } from "./problem.js";
-export { bytes, cpu, duration, type QuantityBounds } from "./quantity.js";
-export { asWritten, lostKeyAt, lostKeyMessage } from "./scalars.js";
-export { Secret, secret } from "./secret.js";
-export { decodeText, readText } from "./text.js";
-export { checkValue } from "./value.js";
-export { parseYaml } from "./yaml.js";
+export {
+  type Address,
+  addresses,
+  asWritten,
+  bytes,
+  ConfigError,
+  checkValue,
+  cpu,
+  type Door,
+  decodeText,
+  describeConfig,
+  doorSettings,
+  duration,
+  type LoadOptions,
+  loadConfig,
+  lostKeyAt,
+  lostKeyMessage,
+  openDoor,
+  type Problem,
+  parseAddresses,
+  parseYaml,
+  type QuantityBounds,
+  readText,
+  Secret,
+  secret,
+} from "@berth/wire/config";

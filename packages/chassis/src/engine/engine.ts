@@ -209,7 +209,7 @@ export class Engine<Command, Outcome, Change, Row> {
     try {
       await store.resign(this.currentEpoch);
     } catch (error) {
-      logger.warn({ err: error }, `${name} couldn't give its leadership up; a standby will wait for it in vain`);
+      logger.warn({ err: error }, `${name} couldn't give up its leadership; a standby will take over later`);
     }
   }
 
@@ -382,7 +382,7 @@ export class Engine<Command, Outcome, Change, Row> {
     const { name, logger, onFailed } = this.options;
     logger.fatal(
       { err: error, epoch: this.currentEpoch, n: this.currentN },
-      `${name} has failed and must be started anew`,
+      `${name} has failed and must be started again`,
     );
     this.refuseWaiting();
     onFailed(error);

@@ -1,4 +1,4 @@
-import { ReasonError } from "../grpc/reasons.js";
+import { ReasonError } from "@berth/wire/grpc";
 import type { EngineState } from "./engine.js";
 
 /** What a refusal depends on. */
@@ -34,7 +34,7 @@ export function refusalOf(name: string, { state, queued, most, stall }: Situatio
 export function stalled(name: string, why: string): ReasonError {
   return new ReasonError(
     "STORE_STALLED",
-    `the ${name} can't commit at present: ${why}. What was asked may still take effect: repeat it with the same request id`,
+    `the ${name} can't commit at the moment: ${why}. The request may still take effect: repeat it with the same request id`,
     { retryAfterMs: 1_000 },
   );
 }

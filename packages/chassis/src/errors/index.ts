@@ -1,1 +1,1 @@
-export { type DescribeOptions, describe, describedBytesMax, isA } from "./describe.js";
+export { type DescribeOptions, describe, describedBytesMax, isA } from "@berth/wire/errors";

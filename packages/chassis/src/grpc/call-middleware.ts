@@ -1,12 +1,11 @@
 import { timingSafeEqual } from "node:crypto";
 import { beginsTrace, needs, redactorOf } from "@berth/contracts";
+import { givenContext, ReasonError } from "@berth/wire/grpc";
 import { type CallContext, ServerError, type ServerMiddleware, Status } from "nice-grpc-common";
 import { Counter, Histogram, type Registry } from "prom-client";
 import { describe } from "../errors/index.js";
 import type { Logger } from "../log/index.js";
 import type { Telemetry, TraceContext } from "../telemetry/index.js";
-import { ReasonError } from "./reasons.js";
-import { givenContext } from "./trace-context.js";
 import { readableOnly, UnreadableRequest } from "./unreadable.js";
 
 /** What the middleware of a server needs. */
@@ -31,12 +30,14 @@ export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware
     const [service = "", method = ""] = call.method.path.slice(1).split("/");
     const finish = meter(service, method, call.requestStream || call.responseStream);
     let status: Status = Status.OK;
+    // What a handler has refused rests on its service's truth as much as an answer does: both are told by a leader only.
+    let fence: CallMiddlewareOptions["fence"];
     try {
       const trusted = authorize(expected, service, method, context);
       const redact = trusted ? undefined : redactorOf(`${service}/${method}`);
       if (call.request instanceof UnreadableRequest) throw call.request.toError(method);
       const request = call.requestStream ? readableOnly(call.request, method) : call.request;
-      const fence = service.startsWith("grpc.") ? undefined : options.fence;
+      fence = service.startsWith("grpc.") ? undefined : options.fence;
       if (call.responseStream) {
         const stream = linkedSignal(context.signal, stopping);
         try {
@@ -63,7 +64,8 @@ export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware
         await fence?.();
         return (redact ? redact(step.value) : step.value) as never;
       });
-    } catch (error) {
+    } catch (thrown) {
+      const error = await fenced(thrown, fence);
       const told = asServerError(error, options, `${service}/${method}`);
       status = told.code;
       throw told;
@@ -71,6 +73,17 @@ export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware
       finish(status);
     }
   };
+}
+
+/** A refusal of a handler, or why it may not leave. What isn't an answer (an abort, a fault, that we stop) needs no leave. */
+async function fenced(thrown: unknown, fence: CallMiddlewareOptions["fence"]): Promise<unknown> {
+  if (!(thrown instanceof ReasonError) || serverFaults.has(thrown.status)) return thrown;
+  try {
+    await fence?.();
+    return thrown;
+  } catch (lost) {
+    return lost;
+  }
 }
 
 /** True if the caller brought the token, or none is asked. @throws ReasonError if the method needs it and the caller didn't. */
@@ -83,7 +96,7 @@ function authorize(expected: Buffer | undefined, service: string, method: string
   const what = given === undefined ? "needs a token" : "was called with a wrong token";
   throw new ReasonError(
     "UNAUTHENTICATED",
-    `${method} ${what}: send the header "authorization: Bearer <token>"; the token lies in the file "token" of the data folder`,
+    `${method} ${what}: send the header "authorization: Bearer <token>"; the token is in the file "token" of the data folder`,
   );
 }
 

@@ -1,4 +1,4 @@
-import { ReasonError } from "./reasons.js";
+import { ReasonError } from "@berth/wire/grpc";
 
 /** One field that is wrong. */
 export interface Violation {

@@ -18,7 +18,7 @@ afterEach(async () => {
   }
 });
 
-async function open(implementation: Partial<Service>, settings: { token?: string } = {}) {
+async function open(implementation: Partial<Service>, settings: { token?: string; fence?: () => Promise<void> } = {}) {
   const metrics = new Registry();
   const server = new GrpcServer({ logger: silentLogger, metrics, ...settings });
   const missing = async (): Promise<never> => {
@@ -33,6 +33,22 @@ async function open(implementation: Partial<Service>, settings: { token?: string
 }
 
 describe("a gRPC server and client", () => {
+  it("tell neither an answer nor a refusal of a service that may have lost its leadership", async () => {
+    const lost = new ReasonError("STORE_STALLED", "somebody else leads");
+    const { channel } = await open(
+      {
+        listSamples: async () => ListSamplesResponse.fromPartial({}),
+        getConcurrency: async () => {
+          throw new ReasonError("NOT_FOUND", "there is no such limit");
+        },
+      },
+      { fence: () => Promise.reject(lost) },
+    );
+    const client = createClient(MetricsServiceDefinition, channel);
+    await expect(client.listSamples({})).rejects.toMatchObject({ reason: "STORE_STALLED" });
+    await expect(client.getConcurrency({})).rejects.toMatchObject({ reason: "STORE_STALLED" });
+  });
+
   it("carry a reason, its fields and its delay to the caller", async () => {
     const { channel } = await open({
       listSamples: async () => {

@@ -1,7 +1,6 @@
 import { health } from "@berth/contracts";
+import { PushStream, ReasonError } from "@berth/wire/grpc";
 import type { CallContext } from "nice-grpc-common";
-import { PushStream } from "./push-stream.js";
-import { ReasonError } from "./reasons.js";
 
 const Status = health.HealthCheckResponse_ServingStatus;
 

@@ -1,11 +1,9 @@
 import { createServer } from "node:net";
 import { health } from "@berth/contracts";
-import { ChannelCredentials, Channel as GrpcChannel } from "@grpc/grpc-js";
 import { Registry } from "prom-client";
 import { afterEach, describe, expect, it } from "vitest";
 import { silentLogger } from "../log/index.js";
 import { type Channel, createChannel, createClient, GrpcServer } from "./index.js";
-import { registerScheme } from "./places.js";
 
 const open: { stop(): unknown }[] = [];
 afterEach(async () => {
@@ -58,18 +56,6 @@ describe("a channel with several addresses", () => {
     again.server.setServing(true);
     await other.server.stop(0);
     expect((await client.check({ service: "" })).status).toBe("SERVING");
-  });
-
-  it("goes to a name that resolves while another one's look-up hangs", async () => {
-    const { port } = await serverAt(0);
-    registerScheme("places-of-test", async (host) =>
-      host === "leader" ? ["127.0.0.1"] : new Promise<never>(() => {}),
-    );
-    const target = `places-of-test:standby:${port},leader:${port}`;
-    const channel = new GrpcChannel(target, ChannelCredentials.createInsecure(), {});
-    open.push({ stop: () => channel.close() });
-    const client = createClient(health.HealthDefinition, channel);
-    expect((await client.check({ service: "" })).status).toBe("NOT_SERVING");
   });
 
   it("says which name can't be resolved, once none of them can", async () => {

@@ -11,7 +11,7 @@ import { boundConnections } from "./connection-bound.js";
 import { Health } from "./health.js";
 import { serverChannelOptions, silentCallerMsMax } from "./options.js";
 import { Reflection } from "./reflection.js";
-import { cutSilentCallers } from "./silence.js";
+import { cutSilentCallers } from "./silent-callers.js";
 import { boundStreams } from "./stream-bound.js";
 import { bringsToken } from "./token.js";
 import { readable } from "./unreadable.js";

@@ -1,7 +1,7 @@
+import { ReasonError } from "@berth/wire/grpc";
 import type { CallContext, ServerMiddleware } from "nice-grpc-common";
 import { Gauge, type Registry } from "prom-client";
 import type { GrpcBounds } from "./bounds.js";
-import { ReasonError } from "./reasons.js";
 
 const retryAfterMs = 5_000;
 

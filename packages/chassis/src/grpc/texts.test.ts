@@ -11,6 +11,7 @@ import {
 } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
+import { unkeepable } from "./texts.js";
 import { readable, UnreadableRequest } from "./unreadable.js";
 
 const files = createFileRegistry(fromBinary(FileDescriptorSetSchema, Buffer.from(descriptorSetBase64, "base64")));
@@ -129,3 +130,12 @@ describe("a map's key __proto__", () => {
 function plain(_key: string, value: unknown): unknown {
   return typeof value === "bigint" ? String(value) : value;
 }
+
+describe("what a look at texts costs", () => {
+  it("is one pass over the bytes where no byte is 0: the fields of such a message aren't walked through", () => {
+    const untouchable = new Proxy({}, { ownKeys: () => expect.fail("it was walked through") });
+    const type = { encode: () => ({ finish: () => new Uint8Array() }) };
+    expect(unkeepable(untouchable, Uint8Array.of(10, 1, 97), type)).toBeUndefined();
+    expect(() => unkeepable(untouchable, Uint8Array.of(10, 1, 0), type)).toThrow("it was walked through");
+  });
+});

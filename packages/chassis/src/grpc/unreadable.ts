@@ -1,6 +1,6 @@
+import { ReasonError } from "@berth/wire/grpc";
 import type { CompatServiceDefinition } from "nice-grpc";
 import { describe } from "../errors/index.js";
-import { ReasonError } from "./reasons.js";
 import { unkeepable } from "./texts.js";
 
 /** Takes the place of a request whose bytes aren't the message that the method takes, or whose texts can't be kept. */

@@ -7,7 +7,7 @@ import { Gauge, type Registry } from "prom-client";
 export function exportDependencies(metrics: Registry, checks: () => Readonly<Record<string, string>>): void {
   new Gauge({
     name: "berth_dependency_up",
-    help: "1 if what this process depends on answers, 0 while it is away and the process works without.",
+    help: "1 if what this process depends on answers, 0 while it is away and the process works without it.",
     labelNames: ["dependency"],
     registers: [metrics],
     collect() {
@@ -23,10 +23,12 @@ export function drainingCheck(draining: boolean): { readonly draining?: string }
 
 /** The check of a bus. */
 export function busCheck(bus: { readonly connected?: boolean }): string {
-  return bus.connected === false ? "nats-server is away; what it would tell is read by streams and cursors" : "ok";
+  return bus.connected === false
+    ? "nats-server is away; its messages are read from streams and by cursor instead"
+    : "ok";
 }
 
 /** The check of a store behind an engine. */
 export function storeCheck(state: string): string {
-  return state === "stalled" ? "can't be committed to at present; everything waits" : "ok";
+  return state === "stalled" ? "can't be committed to at the moment; everything waits" : "ok";
 }

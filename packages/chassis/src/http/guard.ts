@@ -15,7 +15,7 @@ export function refusalOf(request: IncomingMessage, allowedHosts: readonly strin
     return `Host ${JSON.stringify(host ?? "")} isn't this server's. Ask for http://127.0.0.1:${port}, or add the name to the allowed hosts.`;
   }
   if (origin !== undefined && !sameOrigin(origin, host)) {
-    return `Origin ${JSON.stringify(origin)} isn't this server's. Pages of other places can't read from here.`;
+    return `Origin ${JSON.stringify(origin)} isn't this server's. Pages from other sites can't read from here.`;
   }
   return undefined;
 }

@@ -86,7 +86,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     answer(request, response, routes, options.allowedHosts ?? []).catch((error: unknown) => {
       logger.error({ error, path: request.url }, "a request failed");
       if (response.headersSent) response.destroy();
-      else send(response, 500, "text/plain; charset=utf-8", "Something is wrong inside; the log says what.\n");
+      else send(response, 500, "text/plain; charset=utf-8", "Internal error; the log says more.\n");
     });
   });
   server.maxHeadersCount = headersMax;

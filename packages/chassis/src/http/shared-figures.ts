@@ -32,7 +32,7 @@ export function exportEngine(registry: Registry, figures: () => EngineFigures): 
     commits: "Commits since the start.",
     commands: "Commands decided since the start.",
     changes: "Changes committed since the start.",
-    rows: "Rows of subjects written since the start; the row of the journal and the leader row come on top, once a commit.",
+    rows: "Rows of subjects written since the start; the journal's row and the leader row come on top, once per commit.",
   };
   for (const [name, help] of Object.entries(helps)) {
     new Counter({

@@ -90,7 +90,7 @@ async function drainAndStop(lifecycle: Lifecycle, logger: Logger): Promise<"stop
   try {
     await lifecycle.drain();
   } catch (error) {
-    logger.error({ error }, "draining failed; stopping all the same");
+    logger.error({ error }, "draining failed; stopping anyway");
   }
   try {
     await lifecycle.stop();

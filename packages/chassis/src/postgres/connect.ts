@@ -52,7 +52,8 @@ export function placeOf({ host, port, database, user }: pg.Client): Place {
 /** Numbers are numbers here; one that isn't exact any more is an error rather than another number. */
 function exactNumber(text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value)) throw new RangeError(`${text} is beyond ±2^53, what this program counts with`);
+  if (!Number.isSafeInteger(value))
+    throw new RangeError(`${text} is beyond ±2^53, the largest number that this program holds exactly`);
   return value;
 }
 

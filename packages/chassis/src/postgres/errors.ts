@@ -80,7 +80,7 @@ function adviceFor(code: string, message: string, { host, port, database, user }
       return `the socket ${host}, port ${port}, can't be opened (${code}). Start PostgreSQL, or correct the host in \`database\``;
     case "28P01":
     case "28000":
-      return `it doesn't let the user ${user} in (${message}). Correct user and password in \`database\`, or let the user in by pg_hba.conf`;
+      return `it refuses the user ${user} (${message}). Correct user and password in \`database\`, or admit the user in pg_hba.conf`;
     case "3D000":
       return `there is no database ${database}. Make it (CREATE DATABASE "${database}" OWNER "${user}"), or correct the name in \`database\``;
     case "42501":
@@ -93,7 +93,7 @@ function adviceFor(code: string, message: string, { host, port, database, user }
       return `another process has been migrating the schema ${schema} for a minute. Let it finish, or end it, and start again`;
   }
   if (/timeout/i.test(message))
-    return `${host}:${port} doesn't answer (${message}). Look whether PostgreSQL runs and a firewall lets this machine through`;
+    return `${host}:${port} doesn't answer (${message}). Check that PostgreSQL is running and that no firewall is in the way`;
   if (/password/i.test(message)) return `it asks for a password (${message}). Give one in \`database\``;
   if (/SSL|certificate|self.signed/i.test(message))
     return `the encrypted connection failed (${message}). Choose sslmode in \`database\`: disable, no-verify, or verify-full with sslrootcert`;

@@ -87,7 +87,7 @@ describe.skipIf(!serversAvailable().postgres)("opening PostgreSQL (needs its pro
       ["s", { port: String(unused) }, "", /nothing listens at 127.0.0.1:\d+\. Start PostgreSQL, or correct/],
       ["s", { hostname: "no-such-host.invalid" }, "", /the host no-such-host.invalid isn't known here/],
       ["s", { pathname: "/nowhere" }, "", /there is no database nowhere\. Make it \(CREATE DATABASE/],
-      ["s", { password: "wrong-hunter2" }, "", /doesn't let the user berth in .* Correct user and password/],
+      ["s", { password: "wrong-hunter2" }, "", /refuses the user berth .* Correct user and password/],
       ["s", { password: "" }, "", /asks for a password/],
       ["s", {}, "?sslmode=verify-full", /encrypted connection failed .* Choose sslmode/],
       ["s", weak, "", /the user weak lacks a right .*CREATE SCHEMA "s" AUTHORIZATION "weak"/],

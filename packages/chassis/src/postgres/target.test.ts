@@ -46,7 +46,7 @@ describe("the setting of a database", () => {
     ["a b", /small letters/],
     ["public", /choose another name/],
     ["pg_berth", /choose another name/],
-    ["x".repeat(49), /has 49 characters, above the most of 48/],
+    ["x".repeat(49), /has 49 characters, above the maximum of 48/],
   ])("refuses %s as a schema", (name, lesson) => {
     expect(problem({ BERTH_DATABASE_SCHEMA: name })).toMatch(lesson);
   });

@@ -1,5 +1,5 @@
+import { type Secret, secret } from "@berth/wire/config";
 import { z } from "zod";
-import { type Secret, secret } from "../config/secret.js";
 
 /** Parameters of a URL that say how to reach the server. What a session is like is Berth's to say, and a URL would win over it. */
 const parameters = ["host", "sslmode", "sslrootcert", "sslcert", "sslkey"];

@@ -1,5 +1,5 @@
+import { fields, kind } from "@berth/wire/config";
 import type { z } from "zod";
-import { fields, kind } from "../config/shape.js";
 
 /** A command line, read. */
 export interface CommandLine {
@@ -74,7 +74,7 @@ export function helpText(name: string, about: string, schema: z.ZodType): string
     `${name}: ${about}`,
     "",
     "Settings: flags win over the environment, the environment over the file. What each means is in docs/operations.md.",
-    `  ${"--config FILE".padEnd(widths[0] ?? 0)}  ${"BERTH_CONFIG".padEnd(widths[1] ?? 0)}  YAML with settings, as their names are there`,
+    `  ${"--config FILE".padEnd(widths[0] ?? 0)}  ${"BERTH_CONFIG".padEnd(widths[1] ?? 0)}  YAML file of settings, with the names that they have there`,
     ...lines,
     "",
   ].join("\n");

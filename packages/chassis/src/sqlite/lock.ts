@@ -35,7 +35,7 @@ export function lockFolder(folder: string): FolderLock {
     if (!(error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY")))
       throw storeTrouble(path, error);
     throw new FolderLocked(
-      `${folder} is in use by ${holderOf(holderFile)}: stop it first, or choose another data folder (one process at a time may have it)`,
+      `${folder} is in use by ${holderOf(holderFile)}: stop it first, or choose another data folder (only one process at a time may use it)`,
     );
   }
   writeFileSync(holderFile, `${process.pid}\n`);

@@ -3,7 +3,7 @@ export class StoreUnusable extends Error {
   override readonly name = "StoreUnusable";
 }
 
-const restore = "put back a copy of the whole data folder, or start with another one";
+const restore = "restore a copy of the whole data folder, or start with another one";
 
 /** What an error of SQLite means to whoever runs the program, by the beginning of its code. The first that fits. */
 const meanings: readonly (readonly [code: string, meaning: (path: string, message: string) => string])[] = [
@@ -11,7 +11,7 @@ const meanings: readonly (readonly [code: string, meaning: (path: string, messag
   ["SQLITE_CORRUPT", (path, message) => `${path} is damaged (${message}): ${restore}`],
   ["SQLITE_FULL", (path) => `${path} can't be written, because its disk is full: free some space`],
   ["SQLITE_IOERR", (path, message) => `${path} can't be read or written (${message}): is its disk full or failing?`],
-  ["SQLITE_READONLY", (path) => `${path} may not be written: change its rights and those of its folder`],
+  ["SQLITE_READONLY", (path) => `${path} may not be written: change its permissions and those of its folder`],
   ["SQLITE_CANTOPEN", (path) => `${path} can't be opened: it must be a file that you may read and write`],
 ];
 

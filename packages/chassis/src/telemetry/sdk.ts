@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { activeTraceParent, formatTraceParent, parseTraceParent } from "@berth/wire/telemetry";
 import {
   context,
   createTraceState,
@@ -31,7 +32,6 @@ import { installContext } from "./context.js";
 import { resourceAttributes, sampling } from "./environment.js";
 import type { SpanOptions, SpanRole, Telemetry, TelemetryOptions, TraceSpan } from "./index.js";
 import { Roots } from "./roots.js";
-import { activeTraceParent, formatTraceParent, parseTraceParent } from "./traceparent.js";
 
 /** Milliseconds that one export, and so the end of tracing, may take. */
 const exportTimeoutMs = 3_000;

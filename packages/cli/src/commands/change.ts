@@ -6,6 +6,7 @@ import { hint } from "../hints.js";
 import { type Io, printJson, say } from "../io.js";
 import type { GlobalOptions } from "../places.js";
 import { choosesBy, type FilterOptions, filterFrom, named } from "../selection.js";
+import { selectionOf } from "../wire.js";
 import { confirmed } from "./confirm.js";
 
 const State = registry.Task_State;
@@ -42,7 +43,7 @@ export function cancel(
       total.finalCount += answer.finalCount;
     };
     if (names) {
-      add(await client.cancel(filter, options.reason));
+      add(await client.cancel(selectionOf(filter), options.reason));
       if (total.cancelledCount + total.finalCount === 0 && !choosesBy(filter)) throw nothingThere(filter, io);
     } else {
       const tasks = await chosen(client, filter, live);
@@ -52,7 +53,8 @@ export function cancel(
         return 1;
       }
       // Exactly what was asked about, and only while it is as it was asked for.
-      for (const part of parts(tasks)) add(await client.cancel({ ...filter, tasks: part }, options.reason));
+      for (const part of parts(tasks))
+        add(await client.cancel({ ...selectionOf(filter), tasks: part }, options.reason));
     }
     if (options.json === true) printJson(io, total);
     else say(io, `${total.cancelledCount} cancelled or being cancelled, ${total.finalCount} were final before`);
@@ -82,13 +84,13 @@ export function retry(
       total.ignoredCount += answer.ignoredCount;
     };
     if (names) {
-      add(await client.retry(filter));
+      add(await client.retry(selectionOf(filter)));
       if (!choosesBy(filter) && total.retriedCount + total.ignoredCount === 0) throw nothingThere(filter, io);
     } else {
       // Set by set, oldest first: a task may only begin anew together with those that it needs.
       const tasks = (await chosen(client, filter, retriable)).reverse();
       for (const some of bySet(tasks))
-        for (const part of parts(some)) add(await client.retry({ ...filter, tasks: part }));
+        for (const part of parts(some)) add(await client.retry({ ...selectionOf(filter), tasks: part }));
     }
     if (options.json === true) printJson(io, total);
     else say(io, retriedLine(total));
@@ -111,7 +113,7 @@ async function chosen(
   const states = filter.states.length === 0 ? [...possible] : filter.states.filter((each) => possible.includes(each));
   if (states.length === 0) return [];
   const found: string[] = [];
-  for await (const { task } of client.tasks({ ...filter, states }, { pageSize: 1_000 })) found.push(task);
+  for await (const { task } of client.tasks(selectionOf({ ...filter, states }), { pageSize: 1_000 })) found.push(task);
   return found;
 }
 

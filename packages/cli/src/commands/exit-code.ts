@@ -37,7 +37,7 @@ export async function codeOfTask(
   if (missing <= 0 || io.outputEnded.aborted) return 0;
   sayError(
     io,
-    `berth: the command succeeded, but ${formatBytes(missing)} of what it wrote are missing here: at most 16 MiB of a run are kept, and the middle of more is cut. Let it write to a file`,
+    `berth: the command succeeded, but ${formatBytes(missing)} of its output is missing here: at most 16 MiB of a run is kept, and the middle of anything longer is cut. Let it write to a file instead`,
   );
   return 1;
 }

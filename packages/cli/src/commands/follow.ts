@@ -8,6 +8,7 @@ import { hint } from "../hints.js";
 import { cut, type Io, paint, printJson, say, sayError } from "../io.js";
 import { Screen } from "../screen.js";
 import { stateWord } from "../states.js";
+import { wireTask } from "../wire.js";
 import { conclude } from "./conclude.js";
 import { Failures } from "./failures.js";
 import { watchHolds } from "./holds.js";
@@ -104,7 +105,8 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
   try {
     await client.wait(set, {
       signal,
-      onTask(task) {
+      onTask(told) {
+        const task = wireTask(told);
         const before = board.take(task);
         if (json) printJson(io, changeOf(task), { oneLine: true });
         else if (!drawn || failures.toName(task, before)) {
@@ -128,7 +130,7 @@ export async function follow(client: BerthClient, set: string, io: Io, options: 
     if (drawn) screen.clear();
     if (!away.tooLong) return "detached";
     line(
-      `Berth was away for ${formatDuration(options.giveUpMs ?? 0)}, and how the tasks went isn't known. They go on when it is back; see then: ${hint(io, `watch ${set}`)}`,
+      `Berth has been away for ${formatDuration(options.giveUpMs ?? 0)}, and how the tasks went isn't known. They go on when it is back; then see: ${hint(io, `watch ${set}`)}`,
     );
     return "gaveUp";
   } finally {

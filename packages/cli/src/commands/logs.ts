@@ -17,7 +17,7 @@ export function logs(
   const attempt = options.attempt === undefined ? 0 : wholeNumber("--attempt", options.attempt, 1);
   return withClient(options, io, async (client) => {
     const found = await resolve(client, task, io);
-    if ("set" in found && attempt > 0) throw new UsageError("--attempt is one task's: name the task, SET/TASK");
+    if ("set" in found && attempt > 0) throw new UsageError("--attempt belongs to one task: name it, SET/TASK");
     const stop = new AbortController();
     const onInterrupt = () => stop.abort();
     process.once("SIGINT", onInterrupt);
@@ -43,7 +43,7 @@ export function logs(
     if (!any && options.json !== true && options.follow !== true)
       sayError(
         io,
-        `no output is kept of it; see how it ended: ${hint(io, "set" in found ? `tasks --set ${found.set}` : `task ${found.task}`)}`,
+        `none of its output is kept; see how it ended: ${hint(io, "set" in found ? `tasks --set ${found.set}` : `task ${found.task}`)}`,
       );
     return 0;
   });

@@ -63,7 +63,7 @@ export async function submit(
     rememberLastSet(client, io.environment, submitted.set);
     if (options.json === true) printJson(io, submitted);
     else {
-      const words = submitted.repeated ? "had been submitted before as" : "submitted as";
+      const words = submitted.repeated ? "had already been submitted as" : "submitted as";
       say(io, `${tasksOf(submitted.taskCount)} ${words} set ${submitted.set}`);
       say(io, `follow: ${hint(io, `watch ${submitted.set}`)}   list: ${hint(io, `tasks --set ${submitted.set}`)}`);
     }

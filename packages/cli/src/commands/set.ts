@@ -116,7 +116,7 @@ function tellPool(pool: wire.Pool | undefined, options: GlobalOptions, io: Io, n
     if (pool.runningCount > pool.maxConcurrency)
       say(
         io,
-        `${pool.runningCount - pool.maxConcurrency} more run than allowed now; they go on, and nothing starts until they have ended`,
+        `${pool.runningCount - pool.maxConcurrency} more are running than are allowed now; they go on, and nothing starts until they have ended`,
       );
   }
   return 0;
@@ -150,7 +150,7 @@ function limitUpdate(name: string, options: LimitOptions): Parameters<BerthClien
   if (options.capacity === undefined && options.for !== undefined)
     throw new UsageError("--for needs --capacity: only a capacity can be set for a time");
   if (options.now === true && options.for !== undefined)
-    throw new UsageError("give --for or --now, not both: --now ends what was set for a time");
+    throw new UsageError("give --for or --now, not both: --now ends a temporary capacity");
   if (options.capacity === undefined && options.reserve === undefined && options.now !== true)
     throw new UsageError("say what to set: --capacity (and --for), --reserve, or --now");
   const priority = options.reservePriority;
@@ -188,7 +188,7 @@ function tellLimit(limit: wire.Limit, io: Io): void {
   if (limit.overCommitted > 0n)
     say(
       io,
-      `${limit.overCommitted} more in use than allowed now; what runs goes on, and nothing starts until it has ended`,
+      `${limit.overCommitted} more in use than is allowed now; what runs goes on, and nothing starts until it has ended`,
     );
 }
 

@@ -49,7 +49,7 @@ export function readSubmission(
   io: Io,
 ): Submission {
   if (file === undefined && command.length === 0)
-    throw new UsageError(`give a task file, or a command behind --, such as: ${hint(io, "submit -- echo hello")}`);
+    throw new UsageError(`give a task file, or a command after --, such as: ${hint(io, "submit -- echo hello")}`);
   if (file !== undefined && command.length > 0)
     throw new UsageError(`give either a file or a command, not both ("${file}" and "${command.join(" ")}")`);
   return file === undefined ? fromCommand(command, options) : fromFile(file, options);

@@ -4,6 +4,7 @@ import { formatDuration } from "@berth/client/quantities";
 import { type pool, registry } from "@berth/contracts";
 import { hint } from "../hints.js";
 import { type Io, paint, say, table } from "../io.js";
+import { wireTask } from "../wire.js";
 
 /** When a lease held how much of a limit. */
 export interface Holding {
@@ -32,7 +33,7 @@ export function peakOf(holdings: readonly Holding[]): number {
 /** Prints, for every limit that the set touched, the peak against the capacity; and waits and retries for each pool. */
 export async function showSummary(client: BerthClient, set: string, io: Io): Promise<void> {
   const tasks: registry.Task[] = [];
-  for await (const task of client.tasks(set, { view: registry.View.FULL, pageSize: 200 })) tasks.push(task);
+  for await (const task of client.tasks(set, { view: registry.View.FULL, pageSize: 200 })) tasks.push(wireTask(task));
   const fromTime = tasks
     .map((task) => task.createTime?.getTime() ?? 0)
     .reduce((least, time) => Math.min(least, time), Number.MAX_SAFE_INTEGER);

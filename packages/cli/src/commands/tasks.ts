@@ -1,5 +1,5 @@
 import { systemClock } from "@berth/chassis/clock";
-import { type BerthClient, finalStates, ReasonError } from "@berth/client";
+import { type BerthClient, ReasonError } from "@berth/client";
 import { formatDuration, wireMs } from "@berth/client/quantities";
 import { type pool, registry } from "@berth/contracts";
 import { wholeNumber } from "../arguments.js";
@@ -10,6 +10,7 @@ import { resolveTask } from "../naming.js";
 import type { GlobalOptions } from "../places.js";
 import { type FilterOptions, filterFrom, named } from "../selection.js";
 import { countWords, paintState } from "../states.js";
+import { isFinal, selectionOf, wireTask } from "../wire.js";
 import { taskTable, waitsOf } from "./task-table.js";
 
 /** `berth tasks`. */
@@ -20,10 +21,10 @@ export function listTasks(options: GlobalOptions & FilterOptions & { limit: stri
     const filter = await named(client, [], options, io);
     const found: registry.Task[] = [];
     let more = false;
-    for await (const task of client.tasks(filter, { pageSize: Math.min(most + 1, 1_000) })) {
+    for await (const task of client.tasks(selectionOf(filter), { pageSize: Math.min(most + 1, 1_000) })) {
       more = found.length === most;
       if (more) break;
-      found.push(task);
+      found.push(wireTask(task));
     }
     if (options.json === true) printJson(io, found);
     else if (found.length === 0) say(io, "no such tasks");
@@ -42,7 +43,10 @@ export function listSets(options: GlobalOptions & { limit: string }, io: Io): Pr
     const { taskSets } = await client.registry.listTaskSets({ pageSize });
     if (options.json === true) printJson(io, taskSets);
     else if (taskSets.length === 0)
-      say(io, `nothing was submitted yet; begin with \`${hint(io, "run FILE")}\` or \`${hint(io, "run -- COMMAND")}\``);
+      say(
+        io,
+        `nothing has been submitted yet; begin with \`${hint(io, "run FILE")}\` or \`${hint(io, "run -- COMMAND")}\``,
+      );
     else {
       const now = systemClock.wallMs();
       table(
@@ -70,8 +74,8 @@ export function listSets(options: GlobalOptions & { limit: string }, io: Io): Pr
 /** `berth task ID`. */
 export function showTask(id: string, options: GlobalOptions, io: Io): Promise<number> {
   return withClient(options, io, async (client) => {
-    const task = await client.task(await resolveTask(client, id, io));
-    const why = finalStates.has(task.state) ? undefined : await explain(client, task.task);
+    const task = wireTask(await client.task(await resolveTask(client, id, io)));
+    const why = isFinal(task.state) ? undefined : await explain(client, task.task);
     if (options.json === true) printJson(io, { ...task, explanation: why });
     else print(task, why, io);
     return 0;

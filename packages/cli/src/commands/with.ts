@@ -34,7 +34,7 @@ export interface WithOptions extends GlobalOptions {
 /** `berth with --limit NAME -- COMMAND`: exits with the command's code. */
 export function withLease(command: readonly string[], options: WithOptions, io: Io): Promise<number> {
   if (command.length === 0)
-    throw new UsageError(`give the command behind --, such as: ${hint(io, "with --limit repo:web -- git pull")}`);
+    throw new UsageError(`give the command after --, such as: ${hint(io, "with --limit repo:web -- git pull")}`);
   const weights = Object.entries(weightFlags("--limit", options.limit)).map(([limit, weight]) => ({
     limit,
     weight: BigInt(weight),
@@ -89,7 +89,7 @@ export function withLease(command: readonly string[], options: WithOptions, io: 
       await runner.stop();
       if (runner.figures.held > 0)
         io.writeError(
-          `Berth couldn't be told that this has ended: what it held stays taken until the heartbeat timeout has passed\n`,
+          `Berth couldn't be told that this has ended: what it held stays occupied until the heartbeat timeout has passed\n`,
         );
       if (options.json === true) printJson(io, { lease: lease.lease, outcome }, { oneLine: true });
       return exitCode(outcome, stop.signal.aborted, io);

@@ -1,10 +1,21 @@
-import { parseYaml } from "@berth/chassis/config";
 import type { registry } from "@berth/contracts";
+import { parseYaml } from "@berth/wire/config";
 import { taskFileSchema } from "./schema.js";
 import { toSpec, withDefaults } from "./translate.js";
 
+export type {
+  CommandTask,
+  HandlerTask,
+  JsonValue,
+  NeedInput,
+  ResourcesInput,
+  RetryInput,
+  SharedTaskInput,
+  TaskInput,
+  TimeoutInput,
+} from "./input.js";
 export { findCycle, inOrder } from "./order.js";
-export { type TaskInput, taskFileSchema, taskSchema } from "./schema.js";
+export { taskFileSchema, taskSchema } from "./schema.js";
 export { toSpec } from "./translate.js";
 
 /** A task file, ready to be submitted. */

@@ -1,5 +1,5 @@
 // The task file: what people write. Strict everywhere, so that a misspelt key is an error and not silence.
-import { asWritten, bytes, cpu } from "@berth/chassis/config";
+import { asWritten, bytes, cpu } from "@berth/wire/config";
 import { z } from "zod";
 import { duration } from "../quantities.js";
 import { findCycle } from "./order.js";
@@ -84,7 +84,7 @@ const shared = {
   limits: z
     .union([z.record(limitName, weight), z.array(limitName).max(16)], {
       error:
-        "isn't a set of limits: write them with whole weights of 1 and more, such as { api:llm: 2 }, or a list of names (weight 1 each)",
+        "isn't a set of limits: write them with whole weights of 1 or more, such as { api:llm: 2 }, or a list of names (weight 1 each)",
     })
     .optional()
     .describe("Named limits that the task occupies, with weights; a list of names means weight 1 each. At most 16."),
@@ -151,14 +151,12 @@ export const taskSchema = z
     if (task.stdin !== undefined && task.run === undefined) problem("stdin", "only a run takes standard input");
   });
 
-/** One task as people write it. */
-export type TaskInput = z.input<typeof taskSchema>;
 /** One task, checked, quantities as numbers. */
 export type CheckedTask = z.output<typeof taskSchema>;
 
-/** Ids of the tasks that a task needs. */
+/** Ids of the tasks that a task needs. Where a need is no need at all, what was written stands there still: it isn't looked at. */
 export function needIds({ needs = [] }: Pick<CheckedTask, "needs">): string[] {
-  return needs.map(({ task }) => task);
+  return needs.flatMap(({ task }) => (typeof task === "string" ? [task] : []));
 }
 
 /** What a task file may give for all its tasks; see `withDefaults` for how it is merged. */
@@ -190,7 +188,7 @@ export function taskFileSchema(options: { openSet?: boolean } = {}) {
       }
       for (const [index, task] of file.tasks.entries()) {
         for (const [at, { task: need }] of (task.needs ?? []).entries()) {
-          if (first.has(need) || options.openSet === true) continue;
+          if (typeof need !== "string" || first.has(need) || options.openSet === true) continue;
           context.addIssue({
             code: "custom",
             path: ["tasks", index, "needs", at],
@@ -203,7 +201,7 @@ export function taskFileSchema(options: { openSet?: boolean } = {}) {
         context.addIssue({
           code: "custom",
           path: ["tasks", first.get(cycle[0] ?? "") ?? 0, "needs"],
-          message: `the tasks wait for each other in a circle: ${cycle.join(" needs ")}. Take one of these needs away`,
+          message: `the tasks wait for each other in a circle: ${cycle.join(" needs ")}. Remove one of these needs`,
         });
     });
 }

@@ -106,6 +106,16 @@ tasks:
       "tasks:\n  - { id: a, run: x }\n  - { id: b, run: x, needs: [{ task: a, when: maybe }] }\n",
       [":3:", "when"],
     ],
+    [
+      "a need that isn't a task id",
+      "tasks:\n  - { id: a, run: x }\n  - { id: b, run: x, needs: [../n] }\n",
+      [":3:", "needs[0]", "isn't a task id"],
+    ],
+    [
+      "a need whose task isn't a task id",
+      "tasks:\n  - { id: b, run: x, needs: [{ task: ../n, when: ended }] }\n",
+      [":2:", "needs[0].task", "isn't a task id"],
+    ],
     ["an unknown key", "tasks:\n  - id: a\n    run: x\n    prioritty: 3\n", [":4:", "prioritty"]],
     ["a bad priority", "tasks:\n  - id: a\n    run: x\n    priority: 1001\n", [":4:", "priority", "1000"]],
     ["a name with ..", "tasks:\n  - id: ../a\n    run: x\n", [":2:", "task id"]],

@@ -226,7 +226,7 @@ function neverStarted({ lease, token, reason }: runner.Revocation): runner.Compl
     token,
     outcome: {
       result: runner.Outcome_Result.NOT_STARTED,
-      message: `revoked before its work had come${reason === "" ? "" : `: ${reason}`}`,
+      message: `revoked before its work arrived${reason === "" ? "" : `: ${reason}`}`,
     },
   });
 }

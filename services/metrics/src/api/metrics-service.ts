@@ -17,7 +17,7 @@ export function metricsService(store: SampleStore, clock: Clock): metrics.Metric
       if (!last)
         throw new ReasonError(
           "NOT_READY",
-          "no sample was taken yet: the pool-manager hasn't answered since the data began; try again in some seconds",
+          "no sample has been taken yet: the pool-manager hasn't answered since the data began; try again in a few seconds",
           { retryAfterMs: 1_000 },
         );
       const sampleTime = new Date(last.wallMs);
@@ -45,7 +45,7 @@ export function metricsService(store: SampleStore, clock: Clock): metrics.Metric
         .that(
           pageToken === "" || /^\d{1,16}$/.test(pageToken),
           "page_token",
-          "isn't one of this method: pass on next_page_token as it came",
+          "isn't one of this method: pass on next_page_token unchanged",
         );
       check.throwIfAny();
       const fromMs = pageToken === "" ? (fromTime?.getTime() ?? clock.wallMs() - hourMs) : Number(pageToken);

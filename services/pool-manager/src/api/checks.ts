@@ -40,7 +40,7 @@ export function checkBid(check: FieldCheck, at: string, bid: pool.Bid, named = t
       .name(`${at}.weights[${i}].limit`, limit, limitPattern)
       .range(`${at}.weights[${i}].weight`, weight, 1, unitsMax);
     const byItself = limit === "global" || /^(pool|runner|tenant):/.test(limit);
-    check.that(!byItself, `${at}.weights[${i}].limit`, `${limit} is added by itself: leave it out`);
+    check.that(!byItself, `${at}.weights[${i}].limit`, `${limit} is added automatically: leave it out`);
   });
   if (bid.tenant !== "") check.name(`${at}.tenant`, bid.tenant);
   if (bid.runner !== "") check.name(`${at}.runner`, bid.runner);
@@ -83,7 +83,7 @@ export function readPageToken(token: string): string {
   if (token === "") return "";
   const text = Buffer.from(token, "base64url").toString("utf8");
   if (!text.startsWith("p1 "))
-    throw new ReasonError("INVALID_FIELD", "page_token: isn't one that this service gave: begin without", {
+    throw new ReasonError("INVALID_FIELD", "page_token: isn't one that this service gave: start without one", {
       fields: [{ field: "page_token", description: "isn't one that this service gave" }],
     });
   return text.slice(3);

@@ -79,7 +79,7 @@ function placeOne(
   const reason = state.recent.ofAttempt(key)?.reason ?? finished.get(key)?.reason;
   if (reason) return { verdict: "LOST", key, message: `the attempt had a lease, which was released: ${reason}` };
   if (bid.readyMs > 0 && bid.readyMs < state.meta.horizonMs)
-    return { verdict: "LOST", key, message: "the attempt is from before the pruned past" };
+    return { verdict: "LOST", key, message: "the attempt is older than what is still remembered" };
   if (state.recent.forgottenThrough > mark) return { verdict: "REREAD", key };
   // S4: one lease a task. The registry makes an attempt only after the one before was released, so this is a caller's fault.
   const other = state.ledger.byTask.get(bid.task)?.lease.attempt ?? state.standing.ofTask(bid.task)?.bid.attempt;
@@ -87,12 +87,12 @@ function placeOne(
     return {
       verdict: "INVALID",
       key,
-      message: `attempt ${other} of the task holds a lease or stands: one attempt at a time`,
+      message: `attempt ${other} of the task holds a lease or has a standing bid: one attempt at a time`,
     };
   }
   const { standingMax } = state.settings;
   if (!(state.standing.size < standingMax || state.standing.get(key)))
-    return { verdict: "INVALID", key, message: `${standingMax} bids stand, the bound: withdraw some` };
+    return { verdict: "INVALID", key, message: `${standingMax} bids are standing, which is the bound: withdraw some` };
   // What stands for a stream goes on standing, as it was placed there: its owner hears of a grant, and wouldn't hear of a removal.
   if (session !== "" || !state.standing.get(key)?.session) state.standing.place(bid, session);
   return { verdict: "STANDING", key };

@@ -228,7 +228,7 @@ describe("limits", () => {
     ["global can't be deleted", "WRONG_STATE", (bench: Bench) => bench.do("deleteLimit", { name: "global" })],
     ["an occupied pool can't be deleted", "WRONG_STATE", (bench: Bench) => bench.do("deletePool", { name: "a" })],
     [
-      "a name that is made by itself can't be created",
+      "a name that exists automatically can't be created",
       "INVALID_FIELD",
       (bench: Bench) => bench.do("createLimit", { spec: plainLimit("pool:z", 1), requestId: "" }),
     ],

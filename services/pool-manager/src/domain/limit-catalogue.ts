@@ -92,7 +92,7 @@ export function createLimit(
     return {
       refused: "INVALID_FIELD",
       field: "limit.limit",
-      message: `limit ${spec.name} is made by itself and can't be created: names that begin with "pool:" or "runner:", and "global", are taken`,
+      message: `limit ${spec.name} exists automatically and can't be created: names that begin with "pool:" or "runner:", and "global", are reserved`,
     };
   }
   const { requestId, requestDigest } = request;
@@ -152,7 +152,7 @@ export function deleteLimit(state: State, turn: Turn, name: string): CatalogueRe
   if (madeByItself(name))
     return {
       refused: "WRONG_STATE",
-      message: `limit ${name} is made by itself and can't be deleted: set its capacity instead`,
+      message: `limit ${name} exists automatically and can't be deleted: set its capacity instead`,
     };
   const occupied = occupants(state, name);
   if (occupied !== "")

@@ -71,7 +71,7 @@ export class PoolBus {
       { traceParents: ({ completions }) => completions.map(({ traceParent }) => traceParent) },
     );
     this.subscribing = heard.catch((error: unknown) => {
-      this.logger.warn({ err: error }, "completions aren't heard on the bus");
+      this.logger.warn({ err: error }, "completions can't be received from the bus");
       return undefined;
     });
   }

@@ -26,7 +26,7 @@ export function pagePlace(token: string): readonly (string | number)[] | undefin
   }
   throw new ReasonError(
     "INVALID_FIELD",
-    "page_token: isn't one of ours; pass on next_page_token as it came, or leave it empty",
+    "page_token: isn't one of ours; pass on next_page_token unchanged, or leave it empty",
     {
       fields: [{ field: "page_token", description: "isn't one of ours" }],
     },

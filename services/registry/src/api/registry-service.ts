@@ -237,7 +237,7 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
 export function tooSlow(next: string): ReasonError {
   return new ReasonError(
     "READER_TOO_SLOW",
-    `the reader of this watch is too slow: ${waitingMax} changed tasks may wait for one watch and ${waitingTotalMax} for all, and of all this one held most: ${next}`,
+    `the reader of this watch is too slow: ${waitingMax} changed tasks may wait for one watch and ${waitingTotalMax} for all, and this one held the most: ${next}`,
     { retryAfterMs: 1_000 },
   );
 }

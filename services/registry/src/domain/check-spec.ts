@@ -133,7 +133,7 @@ function checkLimits(found: Violations, at: string, task: TaskInput, catalogue: 
     const field = `${at}.limits[${quote(limit)}]`;
     if (!found.name(field, limit, "limit")) continue;
     if (limit === "global" || /^(pool|runner|tenant):/.test(limit)) {
-      found.add(field, "is counted by itself and can't be named by a task: remove it");
+      found.add(field, "is counted automatically and can't be named by a task: remove it");
       continue;
     }
     if (!found.whole(field, weight, 1, Number.MAX_SAFE_INTEGER)) continue;

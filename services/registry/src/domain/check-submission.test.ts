@@ -35,9 +35,9 @@ describe("a submission is refused as a whole, naming field, value and bound", ()
     ],
     ["a weight of 0", [exampleTask("a", [], { limits: { "api:llm": 0 } })], "0 is out of bounds"],
     [
-      "a limit that is counted by itself",
+      "a limit that is counted automatically",
       [exampleTask("a", [], { limits: { "pool:default": 1 } })],
-      "is counted by itself",
+      "is counted automatically",
     ],
     ["NaN", [exampleTask("a", [], { priority: Number.NaN })], "tasks[0].priority: NaN is out of bounds"],
     [

@@ -21,7 +21,7 @@ export function checkSubmission(
 ): Violations {
   const found = new Violations();
   const { tasks, set } = submission;
-  if (tasks.length === 0) found.add("tasks", "there are none: at least 1 is needed");
+  if (tasks.length === 0) found.add("tasks", "there are none: at least one is needed");
   if (tasks.length > submitTasksMax) {
     found.add(
       "tasks",
@@ -66,7 +66,7 @@ function checkNames(found: Violations, { tasks, set }: Submission, exists: Exist
       else if (exists && !places.has(need) && !exists(need)) {
         found.add(
           field,
-          `there is no task ${quote(need)} in the submission or in its set: submit that one too, or take the need away`,
+          `there is no task ${quote(need)} in the submission or in its set: submit that one too, or remove the need`,
         );
       }
     });

@@ -1,4 +1,4 @@
-/** Void entries that are borne whatever the size. */
+/** Void entries that are allowed whatever the size. */
 const voidMin = 1_024;
 
 interface Due {

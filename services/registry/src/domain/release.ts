@@ -103,7 +103,7 @@ function lose(transition: Transition, task: LiveTask, text: string): void {
   const { runnerLossLimit } = transition.settings;
   if (lossCount > runnerLossLimit) {
     transition.update(task, { lossCount }, null, []);
-    const bound = `lost with its runner ${lossCount} times, at most ${runnerLossLimit} are borne`;
+    const bound = `lost with its runner ${lossCount} times, at most ${runnerLossLimit} are allowed`;
     return transition.finish(task, "FAILED", `${text} (${bound})`);
   }
   back(transition, task, lossWaitMs(lossCount), text, { lossCount });
@@ -114,7 +114,7 @@ function again(transition: Transition, task: LiveTask, text: string): void {
   const { noResultLimit } = transition.settings;
   if (idleCount > noResultLimit) {
     transition.update(task, { idleCount }, null, []);
-    const bound = `ended ${idleCount} times without a result, at most ${noResultLimit} are borne`;
+    const bound = `ended ${idleCount} times without a result, at most ${noResultLimit} are allowed`;
     return transition.finish(task, "FAILED", `${text} (${bound})`);
   }
   back(transition, task, idleWaitMs(idleCount), text, { idleCount });

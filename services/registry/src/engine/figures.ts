@@ -81,7 +81,7 @@ export function exportFigures(
   gauge("berth_registry_watchers", "Watches that are open.", () => registry.feed.size);
   gauge(
     "berth_registry_forbids_waiting",
-    "Attempts that are to be forbidden and aren't yet.",
+    "Attempts that wait to be forbidden.",
     () => registry.core.memory.forbids.size,
   );
   gauge("berth_registry_commands_queued", "Commands that wait to be decided.", () => registry.figures.queued);
@@ -99,7 +99,7 @@ export function exportFigures(
   exportEngine(metrics, () => registry.figures);
   counter(
     "berth_registry_stale_output_total",
-    "Pieces of output that came under a stale token or for no task.",
+    "Pieces of output that arrived with a stale token or for no task.",
     () => logs.staleCount,
   );
 }

@@ -155,7 +155,7 @@ export class Ticker {
         if (outcome.kind !== "counted" || outcome.changed < tickTasksMax) break;
       }
     } catch (error) {
-      logger.debug({ err: error }, "what is due has to wait");
+      logger.debug({ err: error }, "what is due couldn't be done and waits");
       if (!this.stopped) this.timer = clock.setTimer(lookMsMax, () => this.arm());
       return;
     }

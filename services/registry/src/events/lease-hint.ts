@@ -13,7 +13,7 @@ const leaseHint: Subject<true> = { name: subjects.lease.name, encode: () => new 
 export function subscribeLeaseHints(bus: Bus, follower: LeaseFollower, logger: Logger): { stop(): Promise<void> } {
   const ended = bus.onGap?.(() => follower.hint());
   const subscribing = bus.subscribe(leaseHint, "registry", async () => follower.hint());
-  subscribing.catch((error: unknown) => logger.warn({ err: error }, "lease events aren't heard on the bus"));
+  subscribing.catch((error: unknown) => logger.warn({ err: error }, "lease events can't be received from the bus"));
   return {
     stop: async () => {
       ended?.();

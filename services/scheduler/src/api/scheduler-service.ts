@@ -132,7 +132,7 @@ function afterToken(token: string): Ranked {
     .that(
       /^\d+$/.test(rank) && name !== "",
       "page_token",
-      "isn't one of this method: pass on next_page_token as it came",
+      "isn't one of this method: pass on next_page_token unchanged",
     )
     .throwIfAny();
   return { rank: Number(rank), name };

@@ -42,7 +42,7 @@ export function explain({ phase, ahead, refusals, runner, message }: ExplainFact
   if (phase === "granted") return `has a lease on runner \`${runner}\`, which is to start it`;
   if (phase === "recovering") return "has a lease; the scheduler is asking the pool-manager for it";
   if (phase === "aside")
-    return `the pool-manager refused its bid for good (${message || "without a reason"}); it is tried again in a while`;
+    return `the pool-manager refused its bid for good (${message || "without a reason"}); it will be tried again in a while`;
   const causes = refusals.map(cause);
   const why =
     causes.length > 0
@@ -67,7 +67,7 @@ function cause(refusal: RefusalFacts): string {
     case "RESERVED":
       return `${what}: what is free is reserved for higher priorities`;
     case "RATE_SPENT":
-      return `${what}: its starts of this period are spent`;
+      return `${what}: its starts for this period are spent`;
     case "NO_RUNNER":
       return `a runner${pool ? ` of pool \`${pool}\`` : ""} with its labels: none is attached`;
     case "NO_HANDLER":

@@ -53,7 +53,7 @@ export function waitingOf(core: SchedulerCore, set: string): Waiting {
 
 /** Words for what no refusal names. */
 export const otherCauses = {
-  aside: "bid refused, tried again in a while",
+  aside: "bid refused, will be tried again",
   unasked: "other reasons",
   unanswered: "the pool-manager doesn't answer",
   turn: "next in turn",

@@ -58,7 +58,7 @@ export function schedulerFigures(registry: Registry, core: SchedulerCore, stream
   counter("berth_scheduler_grants_total", "Grants handed out since the process started.", () => core.assignmentsTotal);
   counter(
     "berth_scheduler_grants_unclaimed_total",
-    "Leases that came for tasks that are gone.",
+    "Leases that arrived for tasks that are gone.",
     () => core.unclaimedTotal,
   );
   const refused = new Counter({

@@ -82,7 +82,7 @@ export interface Limit {
   revertCapacity?:
     | bigint
     | undefined;
-  /** Why it is as it is, in the words of whoever changed it last. At most 1 KiB. */
+  /** Why it is set like this, in the words of whoever changed it last. At most 1 KiB. */
   reason: string;
   /**
    * Part of the capacity that only bids of at least `reserve_priority` may use. Default 0; at most `capacity`, and at most
@@ -126,7 +126,7 @@ export interface Pool {
   etag: string;
   /** True stops grants in the pool; what runs goes on. */
   paused: boolean;
-  /** Why it is as it is, in the words of whoever changed it last. At most 1 KiB. */
+  /** Why it is set like this, in the words of whoever changed it last. At most 1 KiB. */
   reason: string;
 }
 
@@ -140,7 +140,7 @@ export const Pool_Type = {
   DOCKER: "TYPE_DOCKER",
   /** KUBERNETES - Kubernetes Jobs: `kubernetes`. Not built yet: CreatePool refuses it with INVALID_ARGUMENT. */
   KUBERNETES: "TYPE_KUBERNETES",
-  /** REMOTE - Runners that attach by themselves: `remote`. */
+  /** REMOTE - Runners that are started elsewhere and attach: `remote`. */
   REMOTE: "TYPE_REMOTE",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
@@ -555,7 +555,7 @@ export interface Bid {
   /** Labels that the runner must have. At most 16. */
   labels: { [key: string]: string };
   /**
-   * Named limits to occupy, beside global, pool, runner and tenant, which are added by themselves. At most 16; weights 1
+   * Named limits to occupy, beside global, pool, runner and tenant, which are added automatically. At most 16; weights 1
    * and more.
    */
   weights: Weight[];

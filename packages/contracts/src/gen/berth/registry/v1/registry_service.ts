@@ -226,7 +226,7 @@ export interface RetryTasksRequest {
 
 /** What retrying did. */
 export interface RetryTasksResponse {
-  /** Tasks that begin anew. */
+  /** Tasks that begin again. */
   retriedCount: number;
   /** Tasks left as they are: not FAILED, CANCELLED or SKIPPED. */
   ignoredCount: number;
@@ -4626,7 +4626,7 @@ export const RegistryServiceDefinition = {
     },
     /**
      * Retries tasks that ended FAILED, CANCELLED or SKIPPED with a fresh retry budget, and what was skipped for them. A repeat
-     * leaves alone what has begun anew. NOT_FOUND, changing nothing, if the set or one of the tasks named isn't there.
+     * leaves alone what has begun again. NOT_FOUND, changing nothing, if the set or one of the tasks named isn't there.
      */
     retryTasks: {
       name: "RetryTasks",
@@ -4701,7 +4701,7 @@ export interface RegistryServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<CancelTasksResponse>>;
   /**
    * Retries tasks that ended FAILED, CANCELLED or SKIPPED with a fresh retry budget, and what was skipped for them. A repeat
-   * leaves alone what has begun anew. NOT_FOUND, changing nothing, if the set or one of the tasks named isn't there.
+   * leaves alone what has begun again. NOT_FOUND, changing nothing, if the set or one of the tasks named isn't there.
    */
   retryTasks(
     request: RetryTasksRequest,
@@ -4759,7 +4759,7 @@ export interface RegistryServiceClient<CallOptionsExt = {}> {
   ): Promise<CancelTasksResponse>;
   /**
    * Retries tasks that ended FAILED, CANCELLED or SKIPPED with a fresh retry budget, and what was skipped for them. A repeat
-   * leaves alone what has begun anew. NOT_FOUND, changing nothing, if the set or one of the tasks named isn't there.
+   * leaves alone what has begun again. NOT_FOUND, changing nothing, if the set or one of the tasks named isn't there.
    */
   retryTasks(
     request: DeepPartial<RetryTasksRequest>,

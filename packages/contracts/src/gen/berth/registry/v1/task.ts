@@ -52,7 +52,7 @@ export interface Task {
   events: TaskEvent[];
   /** Revision of its last change: grows over all tasks. */
   revision: bigint;
-  /** What the last attempt's handler returned, JSON. */
+  /** What the last attempt's handler returned, JSON; only with VIEW_FULL. */
   resultJson: Buffer;
   /** Last progress that its handler reported, 0 to 1. */
   progress: number;
@@ -89,7 +89,7 @@ export const Task_State = {
   CANCELLING: "STATE_CANCELLING",
   /** SUCCEEDED - Done. Final. */
   SUCCEEDED: "STATE_SUCCEEDED",
-  /** FAILED - Failed for good. Final but for RetryTasks, which begins anew. */
+  /** FAILED - Failed for good. Final but for RetryTasks, which begins again. */
   FAILED: "STATE_FAILED",
   /** CANCELLED - Cancelled before it succeeded. Final but for RetryTasks. */
   CANCELLED: "STATE_CANCELLED",

@@ -86,7 +86,7 @@ export interface AttachRunnerRequest {
   startNumber: bigint;
   /**
    * Handlers that its program has registered: work for a handler goes only to runners that have it. At most 256, each once, of 1 to
-   * 128 characters. Another attachment of the same incarnation says anew what the runner has; on a stream it may be sent at any time.
+   * 128 characters. Another attachment of the same incarnation says again what the runner has; on a stream it may be sent at any time.
    */
   handlers: string[];
 }
@@ -2625,7 +2625,7 @@ export const LeaseServiceDefinition = {
   methods: {
     /**
      * Carries the five calls below on one stream: each request is answered by the response of the same kind, in order, and
-     * the server adds revocations by itself. The first request must be an attachment; a later one says anew what the runner has.
+     * the server adds revocations of its own. The first request must be an attachment; a later one says again what the runner has.
      */
     streamLeases: {
       name: "StreamLeases",
@@ -2692,7 +2692,7 @@ export const LeaseServiceDefinition = {
 export interface LeaseServiceImplementation<CallContextExt = {}> {
   /**
    * Carries the five calls below on one stream: each request is answered by the response of the same kind, in order, and
-   * the server adds revocations by itself. The first request must be an attachment; a later one says anew what the runner has.
+   * the server adds revocations of its own. The first request must be an attachment; a later one says again what the runner has.
    */
   streamLeases(
     request: AsyncIterable<StreamLeasesRequest>,
@@ -2734,7 +2734,7 @@ export interface LeaseServiceImplementation<CallContextExt = {}> {
 export interface LeaseServiceClient<CallOptionsExt = {}> {
   /**
    * Carries the five calls below on one stream: each request is answered by the response of the same kind, in order, and
-   * the server adds revocations by itself. The first request must be an attachment; a later one says anew what the runner has.
+   * the server adds revocations of its own. The first request must be an attachment; a later one says again what the runner has.
    */
   streamLeases(
     request: AsyncIterable<DeepPartial<StreamLeasesRequest>>,

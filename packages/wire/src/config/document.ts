@@ -53,13 +53,13 @@ export function readYaml(text: string, source: string, schema?: z.ZodType): Yaml
 }
 
 function sentence(error: { code: string; message: string }): string {
-  if (error.code === "DUPLICATE_KEY") return "this key is here twice; keep one";
+  if (error.code === "DUPLICATE_KEY") return "this key appears twice; keep one of them";
   if (error.code === "MULTIPLE_DOCS") return "there is more than one document; keep one (remove what follows ---)";
   if (isOverflow(error.message)) return tooDeep;
   return `broken YAML: ${error.message}`;
 }
 
-const tooDeep = "is nested too deeply: lists and mappings may stand some hundred deep in one another; write it flatter";
+const tooDeep = "is nested too deeply: lists and mappings may be nested some hundred levels deep; flatten it";
 
 /** The parser calls itself for each level, and reports the end of the stack as an error of the text. */
 function isOverflow(message: string): boolean {
@@ -68,7 +68,7 @@ function isOverflow(message: string): boolean {
 
 function overload(error: unknown): string {
   if (error instanceof ReferenceError)
-    return `aliases (*name) repeat more than ${aliasCountMax} times what they stand for, or for nothing; write it out`;
+    return `aliases (*name) repeat more than ${aliasCountMax} times what they stand for, or stand for nothing; write it out in full`;
   if (error instanceof RangeError) return tooDeep;
   return `broken YAML: ${describe(error)}`;
 }

@@ -13,6 +13,7 @@ export interface LoadOptions<S extends z.ZodObject> {
   readonly schema: S;
   /** A YAML file that must be there. Absent: no file is read. */
   readonly file?: string;
+  /** Where the variables are read. */
   readonly environment: NodeJS.ProcessEnv;
   /** Default: `BERTH_`. */
   readonly prefix?: string;

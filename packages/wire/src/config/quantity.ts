@@ -3,7 +3,9 @@ import { show } from "./problem.js";
 
 /** The least and the most that a quantity may be, in its own unit. */
 export interface QuantityBounds {
+  /** Least that is taken, included. */
   readonly min?: number;
+  /** Most that is taken, included. */
   readonly max?: number;
 }
 
@@ -90,8 +92,8 @@ function quantity({ hint, read, scale = 1, write, min, max }: QuantityRule): Qua
     };
     if (value === undefined || !Number.isFinite(value)) return refuse(hint);
     const whole = Math.round(value);
-    if (whole < min) return refuse(`${show(given)} is below the least, ${write(min)}`);
-    if (whole > max) return refuse(`${show(given)} is above the most, ${write(max)}`);
+    if (whole < min) return refuse(`${show(given)} is below the minimum, ${write(min)}`);
+    if (whole > max) return refuse(`${show(given)} is above the maximum, ${write(max)}`);
     return whole;
   });
 }

@@ -59,19 +59,19 @@ describe("parseYaml", () => {
 
   it.each([
     [
-      "a value below the least",
+      "a value below the minimum",
       "name: a\npools:\n  a: {maxConcurrency: -1}",
-      "berth.yaml:3:23 pools.a.maxConcurrency: -1 is below the least, 0",
+      "berth.yaml:3:23 pools.a.maxConcurrency: -1 is below the minimum, 0",
     ],
     [
-      "a value above the most",
+      "a value above the maximum",
       "name: a\npools:\n  a: {maxConcurrency: 101}",
-      "berth.yaml:3:23 pools.a.maxConcurrency: 101 is above the most, 100",
+      "berth.yaml:3:23 pools.a.maxConcurrency: 101 is above the maximum, 100",
     ],
     [
       "a huge number",
       "name: a\npools: {a: {maxConcurrency: 1e300}}",
-      "berth.yaml:2:29 pools.a.maxConcurrency: 1e+300 is above the most, 100",
+      "berth.yaml:2:29 pools.a.maxConcurrency: 1e+300 is above the maximum, 100",
     ],
     [
       "a fraction",
@@ -116,12 +116,12 @@ describe("parseYaml", () => {
     [
       "a text that is too long",
       "name: a\ntasks: [{id: abcdef}]",
-      "berth.yaml:2:14 tasks[0].id: has 6 characters, above the most of 5",
+      "berth.yaml:2:14 tasks[0].id: has 6 characters, above the maximum of 5",
     ],
     [
       "a list that is too long",
       "name: a\ntasks: [{id: a}, {id: b}, {id: c}, {id: d}]",
-      "berth.yaml:2:8 tasks: has 4 items, above the most of 3",
+      "berth.yaml:2:8 tasks: has 4 items, above the maximum of 3",
     ],
     [
       "none of two kinds",
@@ -131,7 +131,7 @@ describe("parseYaml", () => {
     [
       "the kind that was meant",
       'name: a\ntasks: [{id: a, run: [x, ""]}]',
-      "berth.yaml:2:26 tasks[0].run[1]: has 0 characters, below the least of 1",
+      "berth.yaml:2:26 tasks[0].run[1]: has 0 characters, below the minimum of 1",
     ],
     [
       "a variant that there isn't",
@@ -169,7 +169,7 @@ describe("parseYaml", () => {
 
   it.each([
     ["broken YAML", "name: [a", 1, /^broken YAML: /],
-    ["a key twice", "name: a\nname: b", 2, /^this key is here twice/],
+    ["a key twice", "name: a\nname: b", 2, /^this key appears twice/],
     ["two documents", "name: a\n---\nname: b", 2, /^there is more than one document/],
     ["an alias of nothing", "name: *gone", 1, /alias/i],
     ["an unknown tag", "name: !!js/function 'x'", 1, /^broken YAML: Unresolved tag/],
@@ -189,8 +189,8 @@ describe("parseYaml", () => {
 
   it("follows an alias to the place of what is wrong", () => {
     expect(lines("name: a\npools:\n  a: &one {maxConcurrency: -1}\n  b: *one")).toEqual([
-      "berth.yaml:3:28 pools.a.maxConcurrency: -1 is below the least, 0",
-      "berth.yaml:3:28 pools.b.maxConcurrency: -1 is below the least, 0",
+      "berth.yaml:3:28 pools.a.maxConcurrency: -1 is below the minimum, 0",
+      "berth.yaml:3:28 pools.b.maxConcurrency: -1 is below the minimum, 0",
     ]);
   });
 

@@ -91,9 +91,9 @@ function describe(issue: Issue): string {
       return input === undefined ? `is missing; it must be ${wanted}` : `${show(input)} is not ${wanted}`;
     }
     case "too_small":
-      return bound(issue.origin, input, issue.minimum, issue.inclusive ?? true, "below", "least");
+      return bound(issue.origin, input, issue.minimum, issue.inclusive ?? true, "below", "minimum");
     case "too_big":
-      return bound(issue.origin, input, issue.maximum, issue.inclusive ?? true, "above", "most");
+      return bound(issue.origin, input, issue.maximum, issue.inclusive ?? true, "above", "maximum");
     case "invalid_value":
       return `${show(input)} is not one of: ${issue.values.map(String).join(", ")}`;
     case "invalid_format":

@@ -30,10 +30,10 @@ describe("duration", () => {
   );
 
   it("names value and bound", () => {
-    expect(refusal(duration({ min: 1_000 }), "10ms")).toBe('"10ms" is below the least, 1000 ms');
-    expect(refusal(duration({ max: 60_000 }), "2m")).toBe('"2m" is above the most, 60000 ms');
-    expect(refusal(duration(), -1)).toBe("-1 is below the least, 0 ms");
-    expect(refusal(duration(), `${"9".repeat(40)}d`)).toMatch(/is above the most/);
+    expect(refusal(duration({ min: 1_000 }), "10ms")).toBe('"10ms" is below the minimum, 1000 ms');
+    expect(refusal(duration({ max: 60_000 }), "2m")).toBe('"2m" is above the maximum, 60000 ms');
+    expect(refusal(duration(), -1)).toBe("-1 is below the minimum, 0 ms");
+    expect(refusal(duration(), `${"9".repeat(40)}d`)).toMatch(/is above the maximum/);
   });
 });
 
@@ -55,8 +55,8 @@ describe("bytes", () => {
   });
 
   it("names value and bound", () => {
-    expect(refusal(bytes({ max: 1_024 }), "1MiB")).toBe('"1MiB" is above the most, 1024 bytes');
-    expect(refusal(bytes(), "99999999TiB")).toMatch(/is above the most, 9007199254740991 bytes/);
+    expect(refusal(bytes({ max: 1_024 }), "1MiB")).toBe('"1MiB" is above the maximum, 1024 bytes');
+    expect(refusal(bytes(), "99999999TiB")).toMatch(/is above the maximum, 9007199254740991 bytes/);
   });
 });
 
@@ -74,5 +74,6 @@ describe("cpu", () => {
     expect(refusal(cpu(), given)).toMatch(/isn't a number of cores/);
   });
 
-  it("names value and bound", () => expect(refusal(cpu({ max: 64_000 }), 65)).toBe("65 is above the most, 64 cores"));
+  it("names value and bound", () =>
+    expect(refusal(cpu({ max: 64_000 }), 65)).toBe("65 is above the maximum, 64 cores"));
 });

@@ -17,14 +17,17 @@ export class ManualClock implements Clock {
     this.nowWallMs = startWallMs;
   }
 
+  /** Interval clock: moves only with `advance`. */
   monoMs(): number {
     return this.nowMonoMs;
   }
 
+  /** Wall clock, moved along with the interval clock. */
   wallMs(): number {
     return this.nowWallMs;
   }
 
+  /** Calls back once the clock was moved so far. */
   setTimer(delayMs: number, callback: () => void): Timer {
     const timer: Waiting = { dueMs: this.nowMonoMs + Math.max(0, delayMs), order: this.nextOrder++, callback };
     this.waiting.add(timer);

@@ -13,6 +13,7 @@ export interface Door {
   readonly host?: string;
   /** Asked of whoever changes something. */
   readonly token?: unknown;
+  /** It may stand open to everybody all the same. Default false. */
   readonly insecure?: boolean;
 }
 
@@ -20,7 +21,7 @@ export interface Door {
 export function openDoor({ host = "127.0.0.1", token, insecure = false }: Door): string | undefined {
   if (insecure || token !== undefined || isLoopback(host)) return undefined;
   return [
-    `host: ${JSON.stringify(host)} is reached by other machines, and there is no token: whoever reaches it could change everything`,
+    `host: ${JSON.stringify(host)} can be reached from other machines, and there is no token: anyone who reaches it could change everything`,
     "set BERTH_TOKEN to a long random text, the same for all services (or `token` in the file that --config names)",
     "or listen on 127.0.0.1, or say --insecure (BERTH_INSECURE=true) where the network itself keeps everybody else out",
   ].join(";\n  ");

@@ -85,9 +85,9 @@ describe("loadConfig", () => {
 
   it("blames whoever gave the value", () => {
     const path = file("poolManager:\n  port: 70000\n");
-    expect(refusal({ file: path })).toBe("/berth.yaml:2:9 poolManager.port: 70000 is above the most, 65535");
+    expect(refusal({ file: path })).toBe("/berth.yaml:2:9 poolManager.port: 70000 is above the maximum, 65535");
     expect(refusal({ file: path, environment: { BERTH_POOL_MANAGER__PORT: "-1" } })).toBe(
-      "environment BERTH_POOL_MANAGER__PORT poolManager.port: -1 is below the least, 0",
+      "environment BERTH_POOL_MANAGER__PORT poolManager.port: -1 is below the minimum, 0",
     );
     expect(refusal({ file: path, flags: { "poolManager.port": "many" } })).toBe(
       'flag poolManager.port poolManager.port: "many" is not a number',

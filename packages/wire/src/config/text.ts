@@ -4,7 +4,7 @@ import { ConfigError } from "./problem.js";
 const why: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file; write it or name another",
   EISDIR: "this is a folder, not a file; name a file in it",
-  EACCES: "you may not read this file; change its rights or name another",
+  EACCES: "you may not read this file; change its permissions or name another",
 };
 
 /**

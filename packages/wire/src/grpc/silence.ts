@@ -1,6 +1,5 @@
 import type { Socket } from "node:net";
 import { CallCredentials, ChannelCredentials } from "@grpc/grpc-js";
-import { onAccepted } from "./accepted.js";
 
 /** How often a connection is looked at, and the most that one look counts for. */
 const lookMs = 500;
@@ -33,7 +32,7 @@ export class Silence {
 }
 
 /** Cuts a connection whose peer is silent for `mostMs`. Pings keep one from being silent: both ends send them. */
-function cutWhenSilent(socket: Socket, mostMs: number): void {
+export function cutWhenSilent(socket: Socket, mostMs: number): void {
   const silence = new Silence(mostMs, performance.now());
   const looking = setInterval(() => {
     // What has arrived meanwhile is read between the timers of a turn and its immediates.
@@ -74,9 +73,4 @@ export class SilenceCredentials extends ChannelCredentials {
       destroy: () => undefined,
     };
   }
-}
-
-/** From now on cuts the connections that come in on this port of ours and whose peer is silent for `mostMs`. Returns how to end that. */
-export function cutSilentCallers(port: number, mostMs: number): () => void {
-  return onAccepted(port, (socket) => cutWhenSilent(socket, mostMs));
 }

@@ -16,14 +16,17 @@ export class Secret {
     return this.#value;
   }
 
+  /** Three stars, as everywhere where it would be shown. */
   toString(): "***" {
     return mask;
   }
 
+  /** As toString. */
   toJSON(): "***" {
     return mask;
   }
 
+  /** As toString. */
   [inspect.custom](): "***" {
     return mask;
   }

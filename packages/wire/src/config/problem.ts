@@ -20,6 +20,7 @@ const listedMax = 50;
 /** Everything that is wrong, together. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
+  /** All that is wrong, in the order of the file. */
   readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[]) {

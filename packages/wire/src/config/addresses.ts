@@ -4,6 +4,7 @@ import { z } from "zod";
 export interface Address {
   /** Name, IPv4 or IPv6 address (without brackets). */
   readonly host: string;
+  /** 1 to 65535. */
   readonly port: number;
 }
 
@@ -17,7 +18,7 @@ export function parseAddresses(text: string): Address[] {
     if (address) return address;
     const wrong = part === text ? "" : `, of which ${JSON.stringify(part)} is wrong`;
     throw new Error(
-      `${JSON.stringify(text)} isn't an address${wrong}: write host:port, such as 127.0.0.1:50051, or several with commas`,
+      `${JSON.stringify(text)} isn't an address${wrong}: write host:port, such as 127.0.0.1:50051, or several separated by commas`,
     );
   });
 }
@@ -36,7 +37,9 @@ export function addresses(): z.ZodString {
     try {
       parseAddresses(text);
     } catch {
-      context.addIssue("isn't an address: write host:port, or several with commas, in the order of trial");
+      context.addIssue(
+        "isn't an address: write host:port, or several separated by commas, in the order in which they are tried",
+      );
     }
   });
 }

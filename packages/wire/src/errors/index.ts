@@ -1,0 +1,1 @@
+export { type DescribeOptions, describe, describedBytesMax, isA } from "./describe.js";
