@@ -90,7 +90,7 @@ describe("a client's trace context, while tracing is off", () => {
     await runner.whenAttached();
     const trace = { traceParent: parent, traceState: given.tracestate, baggage: given.baggage };
     const { set } = await berth.client.submit([{ id: "a", handler: "hear", pool: "images" }], { trace });
-    expect((await berth.client.wait(set)).taskCounts).toEqual({ SUCCEEDED: 1n });
+    expect((await berth.client.wait(set)).taskCounts).toEqual({ SUCCEEDED: 1 });
     expect(heard).toEqual([trace]);
   });
 
