@@ -3,7 +3,15 @@ import { createClient } from "@berth/client";
 import { type Cluster, serversAvailable, startCluster } from "@berth/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { root, scratchFolder } from "../integration/harness/berth.js";
-import { startTraceReceiver, type TraceReceiver, wholeWay, wholeWayOf } from "../integration/harness/trace-receiver.js";
+import {
+  type ReceivedSpan,
+  startTraceReceiver,
+  submissionWay,
+  submissionWayOf,
+  type TraceReceiver,
+  wholeWay,
+  wholeWayOf,
+} from "../integration/harness/trace-receiver.js";
 import { until } from "../integration/harness/until.js";
 
 const { nats, postgres } = serversAvailable();
@@ -26,7 +34,7 @@ describe.skipIf(!nats || !postgres)("tracing through processes (needs nats-serve
     folder.remove();
   });
 
-  it("makes one trace of a task's way through client, registry, scheduler, pool-manager and runner, and of its messages on NATS", async () => {
+  it("makes one trace of a task's way through registry, scheduler, pool-manager and runner and of its messages on NATS, linked with its submission's", async () => {
     const telemetry = await startTelemetry({ service: "berth-client", environment: { ...process.env, ...tracing } });
     const client = createClient({ addresses: cluster.addresses, token: cluster.token, telemetry });
     const { set } = await client.submit([{ id: "a", run: [process.execPath, "-e", "1"] }]);
@@ -38,6 +46,8 @@ describe.skipIf(!nats || !postgres)("tracing through processes (needs nats-serve
     const way = await wholeWayOf(receiver, task);
     expect(way.map(({ service, name }) => [service, name])).toEqual(wholeWay);
     expect(new Set(way.map(({ traceId }) => traceId)).size).toBe(1);
+    const submission = await submissionWayOf(receiver, way[0] as ReceivedSpan);
+    expect(submission.map(({ service, name }) => [service, name])).toEqual(submissionWay);
 
     // On NATS: the publication is a part of the task's trace, and the delivery goes on with it.
     const span = (name: string) => way.find((each) => each.name === name)?.spanId ?? "";

@@ -53,7 +53,8 @@ function submission(command: Command): Command {
     .option("--memory <size>", "memory, such as 512MiB")
     .option("--timeout <duration>", "longest time from start to end, such as 10m")
     .option("--retry <attempts>", "attempts that may fail, 1 to 100 (default: 1, a command is run once)")
-    .option("--cwd <folder>", "working directory (default: the runner's)");
+    .option("--cwd <folder>", "working directory (default: the runner's)")
+    .addHelpText("after", "\nTRACEPARENT, TRACESTATE and BAGGAGE of the environment go on to what the tasks run.");
 }
 
 /** What `run` and `watch` have in common. */

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { metrics, pool, registry, runner, scheduler } from "@berth/contracts";
 import { lostKeyAt, lostKeyMessage } from "@berth/wire/config";
 import { describe } from "@berth/wire/errors";
-import { createChannel, createClient as createTypedClient, ReasonError } from "@berth/wire/grpc";
-import { noTelemetry, type Telemetry } from "@berth/wire/telemetry";
+import { createChannel, createClient as createTypedClient, metadataOf, ReasonError } from "@berth/wire/grpc";
+import { noTelemetry, readTraceContext, type Telemetry, type TraceContext } from "@berth/wire/telemetry";
 import { type EndpointOptions, type Endpoints, findEndpoints } from "./endpoints.js";
 import {
   declarations,
@@ -22,7 +22,7 @@ import { type WatchOptions, watchTasks } from "./watch.js";
 export interface BerthClientOptions extends EndpointOptions {
   /** Longest wait for the answer to one call, milliseconds. Default 10,000, and 60,000 for a submission, which may be large. Streams have no bound. */
   readonly timeoutMs?: number;
-  /** Tracing: each submission becomes a span, which the whole way of its tasks belongs to. Default: the active span, if any, goes on. */
+  /** Tracing: each submission becomes a span, which the traces of its tasks are linked with. Default: the active span, if any, goes on. */
   readonly telemetry?: Telemetry;
 }
 
@@ -97,6 +97,12 @@ export interface BerthClient {
 
 const submitTimeoutMs = 60_000;
 
+/** What a submission carries on. Where it has a span of its own, that is what goes on, in the given one's stead. */
+function carried(trace: Partial<TraceContext>, telemetry: Telemetry): { metadata: ReturnType<typeof metadataOf> } {
+  const given = readTraceContext(trace);
+  return { metadata: metadataOf(telemetry.enabled ? { ...given, traceParent: "" } : given) };
+}
+
 /** Makes a client. Reads a data folder or berth.yaml where one is given; throws if that can't be read. */
 export function createClient(options: BerthClientOptions = {}): BerthClient {
   const endpoints = findEndpoints(options);
@@ -125,7 +131,10 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
 
   const submitSpecs = async (specs: readonly registry.TaskSpec[], options: SubmitOptions = {}): Promise<Submitted> => {
     if (!telemetry.enabled) return submitParts(specs, options);
-    const span = telemetry.startSpan("submit", { kind: "producer", attributes: { "berth.task_count": specs.length } });
+    const attributes = { "berth.task_count": specs.length };
+    const { traceParent: parent = "", traceState: parentState = "" } = options.trace ?? {};
+    const given = parent === "" ? {} : { parent, parentState };
+    const span = telemetry.startSpan("submit", { kind: "producer", attributes, ...given });
     try {
       const submitted = await span.run(() => submitParts(specs, options));
       span.setAttribute("berth.set", submitted.set);
@@ -143,7 +152,10 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
     const parts = splitTasks(specs);
     // Every part is taken by itself, so every part says what its tasks mean.
     const declared = declarations(options);
-    const signal = options.signal === undefined ? {} : { signal: options.signal };
+    const settings = {
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      ...(options.trace === undefined ? {} : carried(options.trace, telemetry)),
+    };
     // All of it is checked before any of it is taken.
     if (parts.length > 1)
       for (const part of parts) {
@@ -155,7 +167,7 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
             ...declared,
             validateOnly: true,
           },
-          signal,
+          settings,
         );
         await check.catch((thrown: unknown) => {
           throw placedInWhole(ReasonError.from(thrown), part, specs);
@@ -173,7 +185,7 @@ export function createClient(options: BerthClientOptions = {}): BerthClient {
         ...declared,
         requestId: partRequestId(requestId, index),
       };
-      const answer = await submissions.submitTasks(request, signal).catch((thrown: unknown) => {
+      const answer = await submissions.submitTasks(request, settings).catch((thrown: unknown) => {
         const error = placedInWhole(ReasonError.from(thrown), part, specs);
         if (index === 0) throw error;
         const state = `${taskCount} of ${specs.length} tasks were taken into set ${set} before`;

@@ -1,5 +1,6 @@
 /** The client SDK of Berth: submit, watch, and the task file. */
 export { ReasonError } from "@berth/wire/grpc";
+export type { TraceContext } from "@berth/wire/telemetry";
 export {
   type BerthClient,
   type BerthClientOptions,

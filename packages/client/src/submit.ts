@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { registry } from "@berth/contracts";
 import { checkValue } from "@berth/wire/config";
 import { ReasonError } from "@berth/wire/grpc";
+import type { TraceContext } from "@berth/wire/telemetry";
 import {
   findCycle,
   inOrder,
@@ -37,6 +38,11 @@ export interface SubmitOptions {
   readonly requestId?: string;
   /** Aborts the call; parts already taken stay. */
   readonly signal?: AbortSignal;
+  /**
+   * W3C trace context that the tasks go on with; reaches their runs. Default: what is active in this program by OpenTelemetry's API. What breaks
+   * W3C's rules is left out.
+   */
+  readonly trace?: Partial<TraceContext>;
 }
 
 /** What was submitted. */

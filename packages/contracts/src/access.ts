@@ -69,3 +69,14 @@ export const needs: Readonly<Record<string, Need>> = {
   "grpc.reflection.v1.ServerReflection/ServerReflectionInfo": "open",
   "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": "open",
 };
+
+/** Services that people and their programs ask to change something; all else of the installation is asked by its own processes, over and over. */
+const asked = ["berth.pool.v1.PoolService/", "berth.registry.v1.RegistryService/"];
+
+/**
+ * Whether a call that belongs to no trace begins one: only where somebody asks to change something. Reads, health checks and what services and
+ * runners tell each other are polls for the most part, thousands in an hour, and each would be a trace of one span.
+ */
+export function beginsTrace(method: string): boolean {
+  return needs[method] === "token" && asked.some((service) => method.startsWith(service));
+}

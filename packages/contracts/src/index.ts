@@ -1,6 +1,6 @@
 // The public surface: one namespace per proto package, health and reflection, and the typed subjects of the bus.
 
-export { type Need, needs } from "./access.js";
+export { beginsTrace, type Need, needs } from "./access.js";
 export { descriptorSetBase64 } from "./gen/descriptors.js";
 export * as health from "./gen/grpc/health/v1/health.js";
 export * as reflection from "./gen/grpc/reflection/v1/reflection.js";

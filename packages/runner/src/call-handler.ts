@@ -2,6 +2,7 @@
 import { describe } from "@berth/chassis/errors";
 import { runner } from "@berth/contracts";
 import { outcomeOf, type Stop } from "./domain/outcome.js";
+import { traceContextOf } from "./domain/trace-context.js";
 import { HandlerCall } from "./executors/handler-call.js";
 import { resultBytesMax } from "./executors/result.js";
 import type { Handler, HandlerTask } from "./handlers.js";
@@ -45,7 +46,8 @@ export async function callHandler<Payload = unknown>(
     if (signal?.aborted) (context as HandlerCall).stop(reasonOf(signal));
     return handler(its as HandlerTask<Payload>, context);
   };
-  const call = new HandlerCall(workOf(task, payload), called, {
+  const work = workOf(task, payload);
+  const call = new HandlerCall(work, traceContextOf(work), called, {
     heartbeat: () => {},
     progress: (fraction, message) => void progress.push({ fraction, message }),
     output: (data) => void output.push(data),

@@ -24,6 +24,12 @@ export interface HandlerContext {
   readonly lease: string;
   /** Fencing token: larger than that of every lease granted before. */
   readonly token: bigint;
+  /** W3C traceparent of this run, for what it calls: of its span, or without tracing what the client gave with the submission. Empty for none. */
+  readonly traceParent: string;
+  /** W3C tracestate that goes with it; empty for none. */
+  readonly traceState: string;
+  /** W3C baggage that the client gave with the submission; empty for none. */
+  readonly baggage: string;
   /** Says how far it is: 0 to 1, and at most 256 characters. Counts as a heartbeat. */
   progress(fraction: number, message?: string): void;
   /** Says that it is alive, for tasks with a heartbeat time-out. */

@@ -5,6 +5,7 @@ import type { runner } from "@berth/contracts";
 import { completionOf } from "./domain/completion.js";
 import { milliseconds } from "./domain/milliseconds.js";
 import { type Ending, outcomeOf, type Stop } from "./domain/outcome.js";
+import { type RunTrace, traceContextOf } from "./domain/trace-context.js";
 import type { Executors } from "./executors/all.js";
 import { type Execution, type Hooks, NotStarted } from "./executors/executor.js";
 import type { LogSender, RunOutput } from "./output/sender.js";
@@ -153,11 +154,11 @@ export class Supervisor {
   }
 
   private hooksOf(run: Run): Hooks {
-    const { task, attempt, traceParent } = run.work;
+    const { task, attempt } = run.work;
     return {
       inherit: run.inherit,
-      get traceParent() {
-        return run.span?.traceParent ?? traceParent;
+      get trace(): RunTrace {
+        return traceContextOf(run.work, run.span?.traceParent);
       },
       begin: () => this.begin(run),
       neverBegan: () => {

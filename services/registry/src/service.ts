@@ -22,7 +22,7 @@ import { Logs } from "./engine/logs.js";
 import { Pruner } from "./engine/pruner.js";
 import { Registry } from "./engine/registry.js";
 import { Forbidder, Ticker } from "./engine/todo.js";
-import { FinishTracer } from "./engine/tracing.js";
+import { FinishTracer, traceTasks } from "./engine/tracing.js";
 import { leaseHints } from "./events/lease-hint.js";
 import { openStores, type RegistryStores } from "./store/open.js";
 import { spaceCheck } from "./store/space.js";
@@ -64,6 +64,7 @@ function compose(
       bus: busCheck(bus),
     }),
     serve: () => {
+      traceTasks(registry, telemetry);
       const logs = new Logs(registry, logStore, config.logLimit);
       exportFigures(metrics, registry, lease, logs, clock);
       const checkSpace = spaceCheck(config);

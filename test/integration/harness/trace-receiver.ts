@@ -7,6 +7,8 @@ import { until } from "./until.js";
 /** A span as a collector gets it. */
 export interface ReceivedSpan {
   readonly service: string;
+  /** What is said of who sent it. */
+  readonly resource: Readonly<Record<string, string | number | boolean>>;
   readonly name: string;
   readonly traceId: string;
   readonly spanId: string;
@@ -57,9 +59,7 @@ export const submitMethod = "berth.registry.v1.RegistryService/SubmitTasks";
 
 /** Service and name of each span of a task that succeeds at once, as wayOf gives them. */
 export const wholeWay = [
-  ["berth-client", "submit"],
-  ["berth-client", submitMethod],
-  ["berth-registry", submitMethod],
+  ["berth-registry", "task"],
   ["berth-scheduler", "assign"],
   ["berth-pool-manager", "grant"],
   ["berth-runner", "run"],
@@ -67,10 +67,24 @@ export const wholeWay = [
   ["berth-registry", "finish"],
 ];
 
+/** Service and name of each span of a submission, as submissionWayOf gives them. */
+export const submissionWay = [
+  ["berth-client", "submit"],
+  ["berth-client", submitMethod],
+  ["berth-registry", submitMethod],
+];
+
 /** Spans from the root down to a `finish` of the task, each the parent of the next. */
 export function wayOf({ spans }: Pick<TraceReceiver, "spans">, task: string): ReceivedSpan[] {
+  return upFrom(
+    spans,
+    spans.find(({ name, attributes }) => name === "finish" && attributes["berth.task"] === task),
+  );
+}
+
+function upFrom(spans: readonly ReceivedSpan[], last: ReceivedSpan | undefined): ReceivedSpan[] {
   const way: ReceivedSpan[] = [];
-  let span = spans.find(({ name, attributes }) => name === "finish" && attributes["berth.task"] === task);
+  let span = last;
   while (span) {
     const { traceId, parentSpanId } = span;
     way.unshift(span);
@@ -79,10 +93,24 @@ export function wayOf({ spans }: Pick<TraceReceiver, "spans">, task: string): Re
   return way;
 }
 
-/** As wayOf, once it reaches up to the submission. */
+/** As wayOf, once it reaches up to the task's root. */
 export async function wholeWayOf(receiver: Pick<TraceReceiver, "spans">, task: string): Promise<ReceivedSpan[]> {
-  await until(`the whole trace of ${task}`, () => wayOf(receiver, task)[0]?.name === "submit", 15_000);
+  await until(`the whole trace of ${task}`, () => wayOf(receiver, task)[0]?.name === "task", 15_000);
   return wayOf(receiver, task);
+}
+
+/** Spans of a submission, from its root down to the one that the root of a task is linked with. */
+export async function submissionWayOf(
+  { spans }: Pick<TraceReceiver, "spans">,
+  { links }: ReceivedSpan,
+): Promise<ReceivedSpan[]> {
+  const way = () =>
+    upFrom(
+      spans,
+      spans.find(({ spanId }) => spanId === links[0]),
+    );
+  await until("the whole trace of the submission", () => way()[0]?.name === "submit", 15_000);
+  return way();
 }
 
 /** A message by field number; nested ones as bytes, numbers as they are. Enough of protobuf for the few fields that are looked at. */
@@ -129,16 +157,17 @@ function decodeSpans(body: Uint8Array): ReceivedSpan[] {
     .map(fieldsOf)
     .flatMap((group) => {
       const resource = fieldsOf(bytesOf(group, 1)[0] ?? new Uint8Array());
-      const service = String(attributesOf(bytesOf(resource, 1))["service.name"] ?? "");
+      const said = attributesOf(bytesOf(resource, 1));
       const scopes = bytesOf(group, 2).map(fieldsOf);
-      return scopes.flatMap((scope) => bytesOf(scope, 2).map((span) => spanOf(service, fieldsOf(span))));
+      return scopes.flatMap((scope) => bytesOf(scope, 2).map((span) => spanOf(said, fieldsOf(span))));
     });
 }
 
-function spanOf(service: string, span: Fields): ReceivedSpan {
+function spanOf(resource: ReceivedSpan["resource"], span: Fields): ReceivedSpan {
   const status = fieldsOf(bytesOf(span, 15)[0] ?? new Uint8Array());
   return {
-    service,
+    service: String(resource["service.name"] ?? ""),
+    resource,
     name: textOf(span, 5),
     traceId: hexOf(span, 1),
     spanId: hexOf(span, 2),

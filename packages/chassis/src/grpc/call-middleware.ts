@@ -1,11 +1,11 @@
 import { timingSafeEqual } from "node:crypto";
-import { needs, redactorOf } from "@berth/contracts";
-import { ReasonError } from "@berth/wire/grpc";
+import { beginsTrace, needs, redactorOf } from "@berth/contracts";
+import { givenContext, ReasonError } from "@berth/wire/grpc";
 import { type CallContext, ServerError, type ServerMiddleware, Status } from "nice-grpc-common";
 import { Counter, Histogram, type Registry } from "prom-client";
 import { describe } from "../errors/index.js";
 import type { Logger } from "../log/index.js";
-import type { Telemetry } from "../telemetry/index.js";
+import type { Telemetry, TraceContext } from "../telemetry/index.js";
 import { readableOnly, UnreadableRequest } from "./unreadable.js";
 
 /** What the middleware of a server needs. */
@@ -53,12 +53,13 @@ export function callMiddleware(options: CallMiddlewareOptions): ServerMiddleware
           stream.release();
         }
       }
-      if (call.requestStream || !telemetry.enabled) {
+      const given = telemetry.enabled && !call.requestStream ? givenContext(context.metadata) : undefined;
+      if (!given || (given.traceParent === "" && !beginsTrace(`${service}/${method}`))) {
         const answer = yield* call.next(request, context);
         await fence?.();
         return redact && answer ? redact(answer) : answer;
       }
-      return await traced(telemetry, service, method, context, async () => {
+      return await traced(telemetry, `${service}/${method}`, given, async () => {
         const step = await call.next(call.request, context).next();
         await fence?.();
         return (redact ? redact(step.value) : step.value) as never;
@@ -101,15 +102,13 @@ function authorize(expected: Buffer | undefined, service: string, method: string
 
 async function traced<Result>(
   telemetry: Telemetry,
-  service: string,
-  method: string,
-  context: CallContext,
+  name: string,
+  given: TraceContext,
   handle: () => Promise<Result>,
 ): Promise<Result> {
-  const name = `${service}/${method}`;
-  const parent = context.metadata.get("traceparent");
   const attributes = { "rpc.system.name": "grpc", "rpc.method": name };
-  const span = telemetry.startSpan(name, { kind: "server", attributes, ...(parent === undefined ? {} : { parent }) });
+  const { traceParent: parent, traceState: parentState } = given;
+  const span = telemetry.startSpan(name, { kind: "server", attributes, parent, parentState });
   try {
     const result = await span.run(handle);
     span.setAttribute("rpc.status_code", "OK");

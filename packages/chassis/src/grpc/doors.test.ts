@@ -1,4 +1,5 @@
 import { pool } from "@berth/contracts";
+import { Metadata } from "nice-grpc-common";
 import { Registry } from "prom-client";
 import { expect, it } from "vitest";
 import { silentLogger } from "../log/index.js";
@@ -16,6 +17,8 @@ const answer = { events: [{ position: 1n, kind: pool.LeaseEvent_Kind.GRANTED, le
 const told = { lease: "d-1", token: 7n, incarnation: "i", runner: "r", secret: Buffer.from("s") };
 const untold = { lease: "d-1", token: 0n, incarnation: "", runner: "r", secret: Buffer.alloc(0) };
 const traced: Telemetry = { ...noTelemetry, enabled: true };
+/** A read is traced only as a part of a trace. */
+const inTrace = { metadata: Metadata({ traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01` }) };
 
 it.each([
   ["with the token", "right", noTelemetry, told],
@@ -37,7 +40,7 @@ it.each([
     const channel = createChannel(`127.0.0.1:${await server.listen("127.0.0.1", 0)}`);
     try {
       const client = createClient(pool.LeaseLedgerServiceDefinition, channel, token === undefined ? {} : { token });
-      expect((await client.listLeaseEvents({})).events[0]?.lease).toMatchObject(expected);
+      expect((await client.listLeaseEvents({}, inTrace)).events[0]?.lease).toMatchObject(expected);
       for await (const { events } of client.watchLeaseEvents({})) expect(events[0]?.lease).toMatchObject(expected);
       expect(lease).toMatchObject(told);
     } finally {

@@ -3,6 +3,8 @@ export {
   type ClientOptions,
   createChannel,
   createClient,
+  givenContext,
+  metadataOf,
   PushStream,
   type PushStreamOptions,
   type Reason,

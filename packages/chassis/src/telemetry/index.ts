@@ -4,18 +4,23 @@ import type { Logger } from "../log/index.js";
 import { traceEndpoint } from "./environment.js";
 
 export {
+  annotateActive,
   isTraceParent,
   noTelemetry,
+  readTraceContext,
   type SpanOptions,
   type SpanRole,
   type Telemetry,
+  type TraceContext,
   type TraceSpan,
+  traceIdOf,
 } from "@berth/wire/telemetry";
 
 /** What tracing needs to begin. */
 export interface TelemetryOptions {
   /** Name of the service in traces; `OTEL_SERVICE_NAME` wins. */
   readonly service: string;
+  /** Version of the service in traces. Default: Berth's own. */
   readonly version?: string;
   /** Where the `OTEL_*` variables are read. */
   readonly environment: NodeJS.ProcessEnv;

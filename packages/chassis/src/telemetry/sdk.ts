@@ -1,12 +1,17 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { activeTraceParent, formatTraceParent, parseTraceParent } from "@berth/wire/telemetry";
 import {
   context,
+  createTraceState,
   DiagLogLevel,
   diag,
   ROOT_CONTEXT,
   type Span,
   SpanKind,
   SpanStatusCode,
+  TraceFlags,
   type Tracer,
   trace,
 } from "@opentelemetry/api";
@@ -26,6 +31,7 @@ import type { Logger } from "../log/index.js";
 import { installContext } from "./context.js";
 import { resourceAttributes, sampling } from "./environment.js";
 import type { SpanOptions, SpanRole, Telemetry, TelemetryOptions, TraceSpan } from "./index.js";
+import { Roots } from "./roots.js";
 
 /** Milliseconds that one export, and so the end of tracing, may take. */
 const exportTimeoutMs = 3_000;
@@ -40,11 +46,16 @@ const kinds: Readonly<Record<SpanRole, SpanKind>> = {
   internal: SpanKind.INTERNAL,
 };
 
+/** Who sends: one process of one version on one machine. Its parts have the same instance and differ by their names. */
+const instance = { "service.instance.id": randomUUID(), "host.name": hostname() };
+const packageFile = new URL("../../package.json", import.meta.url);
+
 /** Tracing by the OpenTelemetry SDK. This module is loaded only when tracing is on. */
 export class SdkTelemetry implements Telemetry {
   readonly enabled = true;
   private readonly provider: BasicTracerProvider;
   private readonly tracer: Tracer;
+  private readonly roots: Roots;
   private stopped: Promise<void> | undefined;
 
   constructor(options: TelemetryOptions, endpoint: string | undefined) {
@@ -52,30 +63,39 @@ export class SdkTelemetry implements Telemetry {
     installContext();
     if (logger) reportTo(logger);
     const name = environment["OTEL_SERVICE_NAME"] || options.service;
-    const version = options.version === undefined ? {} : { [ATTR_SERVICE_VERSION]: options.version };
-    const attributes = { ...version, ...resourceAttributes(environment), [ATTR_SERVICE_NAME]: name };
+    const version: string = options.version ?? JSON.parse(readFileSync(packageFile, "utf8")).version;
+    const own = { [ATTR_SERVICE_VERSION]: version, ...instance };
+    const attributes = { ...own, ...resourceAttributes(environment), [ATTR_SERVICE_NAME]: name };
+    this.roots = new Roots(sampler(environment));
     this.provider = new BasicTracerProvider({
       resource: defaultResource().merge(resourceFromAttributes(attributes)),
-      sampler: sampler(environment),
+      sampler: this.roots,
+      idGenerator: this.roots,
       spanProcessors: [processor(options, endpoint)],
     });
-    this.tracer = this.provider.getTracer("berth", options.version);
+    this.tracer = this.provider.getTracer("berth", version);
   }
 
   startSpan(name: string, options: SpanOptions = {}): TraceSpan {
     const links = (options.links ?? []).map(parseTraceParent).filter((span) => span !== undefined);
-    const span = this.tracer.startSpan(
-      name,
-      {
-        kind: kinds[options.kind ?? "internal"],
-        ...(options.attributes ? { attributes: { ...options.attributes } } : {}),
-        ...(links.length > 0 ? { links: links.map((each) => ({ context: each })) } : {}),
-        // A Date, since the SDK takes small numbers for another clock.
-        ...(options.startWallMs === undefined ? {} : { startTime: new Date(options.startWallMs) }),
-      },
-      options.parent === undefined ? context.active() : remote(options.parent),
-    );
-    return new SdkSpan(span);
+    const settings = {
+      kind: kinds[options.kind ?? "internal"],
+      ...(options.attributes ? { attributes: { ...options.attributes } } : {}),
+      ...(links.length > 0 ? { links: links.map((each) => ({ context: each })) } : {}),
+      // A Date, since the SDK takes small numbers for another clock.
+      ...(options.startWallMs === undefined ? {} : { startTime: new Date(options.startWallMs) }),
+    };
+    const root = parseTraceParent(options.root ?? "");
+    if (root) {
+      if (root.traceFlags === TraceFlags.NONE) return new SdkSpan(trace.wrapSpanContext(root));
+      return new SdkSpan(this.roots.as(root, () => this.tracer.startSpan(name, settings, ROOT_CONTEXT)));
+    }
+    const parent = options.parent === undefined ? context.active() : remote(options.parent, options.parentState);
+    return new SdkSpan(this.tracer.startSpan(name, settings, parent));
+  }
+
+  newTrace(name: string): string {
+    return formatTraceParent(this.roots.choose(name));
   }
 
   activeTraceParent(): string {
@@ -118,9 +138,11 @@ class SdkSpan implements TraceSpan {
   }
 }
 
-function remote(traceParent: string): ReturnType<typeof context.active> {
+function remote(traceParent: string, traceState = ""): ReturnType<typeof context.active> {
   const span = parseTraceParent(traceParent);
-  return span ? trace.setSpanContext(ROOT_CONTEXT, span) : ROOT_CONTEXT;
+  if (!span) return ROOT_CONTEXT;
+  const state = traceState === "" ? {} : { traceState: createTraceState(traceState) };
+  return trace.setSpanContext(ROOT_CONTEXT, { ...span, ...state });
 }
 
 function sampler(environment: NodeJS.ProcessEnv): Sampler {

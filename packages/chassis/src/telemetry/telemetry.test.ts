@@ -1,10 +1,12 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { hostname } from "node:os";
 import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { InMemorySpanExporter } from "@opentelemetry/sdk-trace-base";
+import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { createLogger } from "../log/index.js";
-import { isTraceParent, noTelemetry, startTelemetry, type Telemetry } from "./index.js";
+import { isTraceParent, noTelemetry, startTelemetry, type Telemetry, traceIdOf } from "./index.js";
 
 const opened: { stop(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -123,6 +125,75 @@ describe("spans", () => {
     telemetry.startSpan("own root").end();
     telemetry.startSpan("sampled parent", { parent }).end();
     expect(exporter.getFinishedSpans().map((span) => span.name)).toEqual(["sampled parent"]);
+  });
+});
+
+describe("a root that is written later", () => {
+  it("has the ids that its children were given, and no parent, whichever process writes it", async () => {
+    const first = await inMemory();
+    const other = await inMemory();
+    const root = first.telemetry.newTrace("task");
+    first.telemetry.startSpan("child", { parent: root }).end();
+    const active = other.telemetry.startSpan("active");
+    active.run(() => other.telemetry.startSpan("task", { root, links: [parent], startWallMs: 5_000 }).end(9_000));
+    const [child] = first.exporter.getFinishedSpans();
+    const [seen] = other.exporter.getFinishedSpans();
+    expect(seen?.parentSpanContext).toBeUndefined();
+    expect(child?.parentSpanContext?.spanId).toBe(seen?.spanContext().spanId);
+    expect(child?.spanContext().traceId).toBe(seen?.spanContext().traceId);
+    expect(seen?.links.map(({ context }) => context.traceId)).toEqual(["a".repeat(32)]);
+    expect(seen?.duration).toEqual([4, 0]);
+  });
+
+  it("is sampled, and all under it, as was decided when its ids were chosen, though the share changes meanwhile", () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        async (before, after) => {
+          const sampler = { OTEL_TRACES_SAMPLER: "parentbased_traceidratio" };
+          const first = await inMemory({ ...sampler, OTEL_TRACES_SAMPLER_ARG: String(before) });
+          const later = await inMemory({ ...sampler, OTEL_TRACES_SAMPLER_ARG: String(after) });
+          const roots = Array.from({ length: 20 }, () => first.telemetry.newTrace("task"));
+          for (const root of roots) {
+            const child = first.telemetry.startSpan("child", { parent: root });
+            later.telemetry.startSpan("grandchild", { parent: child.traceParent }).end();
+            child.end();
+            later.telemetry.startSpan("task", { root }).end();
+          }
+          const sampled = roots.filter((root) => root.endsWith("-01")).map((root) => root.split("-")[1]);
+          const traces = (from: InMemorySpanExporter, name: string) =>
+            from
+              .getFinishedSpans()
+              .filter((span) => span.name === name)
+              .map((span) => span.spanContext().traceId);
+          expect(traces(first.exporter, "child")).toEqual(sampled);
+          expect(traces(later.exporter, "grandchild")).toEqual(sampled);
+          expect(traces(later.exporter, "task")).toEqual(sampled);
+        },
+      ),
+      { numRuns: 20 },
+    ));
+
+  it("has ids of its own each time", async () => {
+    const { telemetry } = await inMemory();
+    const roots = Array.from({ length: 100 }, () => telemetry.newTrace("task"));
+    expect(new Set(roots.map(traceIdOf)).size).toBe(100);
+    expect(noTelemetry.newTrace("task")).toBe("");
+  });
+});
+
+describe("the resource", () => {
+  it("says version, process and machine, which the environment may say otherwise", async () => {
+    const [first, second] = [await inMemory(), await inMemory({ OTEL_RESOURCE_ATTRIBUTES: "host.name=box" })];
+    for (const { telemetry } of [first, second]) telemetry.startSpan("x").end();
+    const [one, two] = [first, second].map(({ exporter }) => exporter.getFinishedSpans()[0]?.resource.attributes);
+    expect(one).toMatchObject({
+      "service.version": expect.stringMatching(/^\d+[.]\d+[.]\d+/),
+      "service.instance.id": expect.stringMatching(/^[0-9a-f-]{36}$/),
+      "host.name": hostname(),
+    });
+    expect(two).toMatchObject({ "host.name": "box", "service.instance.id": one?.["service.instance.id"] });
   });
 });
 

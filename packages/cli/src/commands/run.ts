@@ -22,7 +22,7 @@ export async function run(
   const submission = readSubmission(file, command, options, io);
   const giveUpMs = durationFlag("--give-up", options.giveUp);
   return withClient(options, io, async (client) => {
-    const submitted = await submitTasks(client, submission, options);
+    const submitted = await submitTasks(client, submission, options, io);
     rememberLastSet(client, io.environment, submitted.set);
     const told = `${tasksOf(submitted.taskCount)} submitted as set ${submitted.set}`;
     if (file === undefined && options.json !== true) sayError(io, told);
@@ -59,7 +59,7 @@ export async function submit(
 ): Promise<number> {
   const submission = readSubmission(file, command, options, io);
   return withClient(options, io, async (client) => {
-    const submitted = await submitTasks(client, submission, options);
+    const submitted = await submitTasks(client, submission, options, io);
     rememberLastSet(client, io.environment, submitted.set);
     if (options.json === true) printJson(io, submitted);
     else {

@@ -62,12 +62,16 @@ export function submitTasks(
   client: BerthClient,
   { name, tasks, limits = [], maxConcurrency = 0 }: Submission,
   options: SubmissionOptions,
+  { environment }: Pick<Io, "environment">,
 ): Promise<Submitted> {
+  const { TRACEPARENT: traceParent = "", TRACESTATE: traceState = "", BAGGAGE: baggage = "" } = environment;
   return client.submitSpecs(tasks, {
     requestId: options.requestId ?? randomUUID(),
     displayName: options.name ?? name,
     limits,
     ...(maxConcurrency === 0 ? {} : { maxConcurrency }),
+    // What a pipeline, or a task that submits tasks, tells its commands.
+    trace: { traceParent, traceState, baggage },
     ...(options.set === undefined ? {} : { set: options.set }),
   });
 }

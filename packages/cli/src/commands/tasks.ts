@@ -109,6 +109,7 @@ function print(task: registry.Task, why: Awaited<ReturnType<typeof explain>> | u
   field("tenant", spec?.tenant);
   field("priority", spec?.priority === 0 ? "" : String(spec?.priority));
   field("progress", task.progress > 0 ? `${Math.round(task.progress * 100)} % ${task.progressMessage}` : "");
+  field("trace", task.traceId);
   field("result", Buffer.from(task.resultJson).toString("utf8"));
   if (why !== undefined) waits(task, why, io);
   if (task.attempts.length > 0) attempts(task.attempts, io);

@@ -130,7 +130,7 @@ async function showDemo(
   const stop = new AbortController();
   void interrupted.then(() => stop.abort());
   try {
-    const submitted = await submitTasks(client, demo, { limit: [], env: [], secret: [] });
+    const submitted = await submitTasks(client, demo, { limit: [], env: [], secret: [] }, io);
     if (options.json !== true)
       say(io, `${submitted.taskCount} tasks of ${options.demo} submitted as set ${submitted.set}`);
     const end = await follow(client, submitted.set, io, {

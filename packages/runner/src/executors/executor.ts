@@ -1,5 +1,6 @@
 import type { runner } from "@berth/contracts";
 import type { Ending } from "../domain/outcome.js";
+import type { RunTrace } from "../domain/trace-context.js";
 
 /** What a run can be, as the wire says it. */
 export type RunKind = NonNullable<runner.Run["kind"]>["$case"];
@@ -8,8 +9,8 @@ export type RunKind = NonNullable<runner.Run["kind"]>["$case"];
 export interface Hooks {
   /** True gives a process the runner's own standard streams. */
   readonly inherit: boolean;
-  /** What continues the task's trace within the run; empty without one. Asked after `begin`. */
-  readonly traceParent: string;
+  /** What continues the task's trace within the run. Asked after `begin`. */
+  readonly trace: RunTrace;
   /** The last look before anything starts: from here on the run has begun. @throws NotStarted if it mustn't any more. */
   begin(): void;
   /** Takes `begin` back: nothing has come to be. */

@@ -1,6 +1,7 @@
 import { describe, isA } from "@berth/chassis/errors";
 import type { runner } from "@berth/contracts";
 import type { Ending } from "../domain/outcome.js";
+import type { RunTrace } from "../domain/trace-context.js";
 import { type Handler, type HandlerContext, PermanentError } from "../handlers.js";
 import { returnedResult } from "./result.js";
 
@@ -16,14 +17,16 @@ const messageCharactersMax = 256;
 /** One call of a handler. The context is this object itself: a thousand calls a second and more make one object each. */
 export class HandlerCall implements HandlerContext {
   private readonly work: runner.Work;
+  private readonly trace: RunTrace;
   private readonly actions: ContextActions;
   private controller: AbortController | undefined;
   private abortReason: Error | undefined;
   /** How it ended; never rejects. */
   readonly ended: Promise<Ending>;
 
-  constructor(work: runner.Work, handler: Handler, actions: ContextActions) {
+  constructor(work: runner.Work, trace: RunTrace, handler: Handler, actions: ContextActions) {
     this.work = work;
+    this.trace = trace;
     this.actions = actions;
     this.ended = this.call(handler);
   }
@@ -38,6 +41,18 @@ export class HandlerCall implements HandlerContext {
 
   get token(): bigint {
     return this.work.token;
+  }
+
+  get traceParent(): string {
+    return this.trace.traceParent;
+  }
+
+  get traceState(): string {
+    return this.trace.traceState;
+  }
+
+  get baggage(): string {
+    return this.trace.baggage;
   }
 
   get signal(): AbortSignal {

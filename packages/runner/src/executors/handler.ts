@@ -57,7 +57,7 @@ export class HandlerExecutor implements Executor {
     hooks.begin();
     try {
       keeper.handlerBegan();
-      const call = hooks.within(() => new HandlerCall(work, handler, hooks));
+      const call = hooks.within(() => new HandlerCall(work, hooks.trace, handler, hooks));
       onCall(call);
       return await call.ended;
     } finally {

@@ -3,6 +3,7 @@ import type { Clock } from "@berth/chassis/clock";
 import type { runner } from "@berth/contracts";
 import { type RunnerIdentity, runEnvironment } from "../domain/environment.js";
 import type { Ending } from "../domain/outcome.js";
+import { addTraceContext } from "../domain/trace-context.js";
 import { GroupFile } from "../guard/group-file.js";
 import type { GuardKeeper } from "../guard/keeper.js";
 import { killLeftovers } from "../guard/leftovers.js";
@@ -88,7 +89,7 @@ export class ProcessExecutor implements Executor {
     env.BERTH_RESULT = file.path;
     try {
       hooks.begin();
-      if (hooks.traceParent !== "") env.TRACEPARENT = hooks.traceParent;
+      addTraceContext(env, hooks.trace);
       const process = await this.launch({ work, environment: env, folder, inherit: hooks.inherit }, hooks, leaderEnded);
       own.isRunning(process);
       const ending = await process.ended;

@@ -1,3 +1,4 @@
+import { beginsTrace } from "@berth/contracts";
 import { Channel } from "@grpc/grpc-js";
 import { type Client, type CompatServiceDefinition, createClientFactory } from "nice-grpc";
 import { type DeadlineOptions, deadlineMiddleware } from "nice-grpc-client-middleware-deadline";
@@ -5,11 +6,12 @@ import { type ClientMiddleware, Metadata, Status } from "nice-grpc-common";
 import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
 import { BackOff, delay, systemClock } from "../clock/index.js";
 import { parseAddresses } from "../config/addresses.js";
-import { noTelemetry, type Telemetry } from "../telemetry/index.js";
+import { activeTraceContext, noTelemetry, type Telemetry } from "../telemetry/index.js";
 import { clientChannelOptions, silentServiceMsMax } from "./options.js";
 import { placesScheme, registerPlaces } from "./places.js";
 import { ReasonError } from "./reasons.js";
 import { SilenceCredentials } from "./silence.js";
+import { giveContext } from "./trace-context.js";
 
 export type { Channel } from "@grpc/grpc-js";
 
@@ -68,8 +70,11 @@ function callMiddleware(
     // A stream has no span: it may last as long as the process, and its items carry trace parents of their own.
     const name = call.method.path.slice(1);
     const attributes = { "rpc.system.name": "grpc", "rpc.method": name };
-    const span = !isStream && telemetry.enabled ? telemetry.startSpan(name, { kind: "client", attributes }) : undefined;
-    const metadata = callMetadata(options.metadata, token, span?.traceParent ?? telemetry.activeTraceParent());
+    const active = activeTraceContext();
+    const isTraced = telemetry.enabled && !isStream && (active.traceParent !== "" || beginsTrace(name));
+    const span = isTraced ? telemetry.startSpan(name, { kind: "client", attributes }) : undefined;
+    const metadata = callMetadata(options.metadata, token);
+    giveContext(metadata, { ...active, ...(span && { traceParent: span.traceParent }) });
     const endMs = endOf(options.deadline);
     const repeatForMs = retry && !isStream ? (retryForMs ?? usualRetryMs) : 0;
     let untilMs: number | undefined;
@@ -121,9 +126,8 @@ function endOf(deadline: DeadlineOptions["deadline"]): number {
   return systemClock.monoMs() + leftMs;
 }
 
-function callMetadata(given: Metadata | undefined, token: string | undefined, parent: string): Metadata {
+function callMetadata(given: Metadata | undefined, token: string | undefined): Metadata {
   const metadata = new Metadata(given);
   if (token !== undefined) metadata.set("authorization", `Bearer ${token}`);
-  if (parent !== "" && !metadata.has("traceparent")) metadata.set("traceparent", parent);
   return metadata;
 }

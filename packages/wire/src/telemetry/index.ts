@@ -1,6 +1,14 @@
 import { activeTraceParent } from "./traceparent.js";
 
-export { activeTraceParent, formatTraceParent, isTraceParent, parseTraceParent } from "./traceparent.js";
+export { activeTraceContext, noTraceContext, readTraceContext, type TraceContext } from "./carried.js";
+export {
+  activeTraceParent,
+  annotateActive,
+  formatTraceParent,
+  isTraceParent,
+  parseTraceParent,
+  traceIdOf,
+} from "./traceparent.js";
 
 /** What a span is about, seen from this process. */
 export type SpanRole = "server" | "client" | "producer" | "consumer" | "internal";
@@ -9,6 +17,10 @@ export type SpanRole = "server" | "client" | "producer" | "consumer" | "internal
 export interface SpanOptions {
   /** W3C traceparent of the parent. Absent: the active span. Empty or malformed: a new trace. */
   readonly parent?: string;
+  /** W3C tracestate of the parent; default none. */
+  readonly parentState?: string;
+  /** Makes it the root that {@link Telemetry.newTrace} promised, with no parent. Nothing is recorded of one that isn't sampled. */
+  readonly root?: string;
   /** Default: internal. */
   readonly kind?: SpanRole;
   /** What is known of it from the beginning. Default: nothing. */
@@ -39,6 +51,11 @@ export interface Telemetry {
   readonly enabled: boolean;
   /** Begins a span; whoever does so ends it. */
   startSpan(name: string, options?: SpanOptions): TraceSpan;
+  /**
+   * Traceparent for a trace whose root span will be begun and ended later, maybe by another process: by {@link SpanOptions.root}. Whether the trace is
+   * sampled is decided here, once. Empty while tracing is off.
+   */
+  newTrace(name: string): string;
   /** Traceparent of the active span; empty without one. */
   activeTraceParent(): string;
   /** Sends what is left (for at most some seconds) and ends tracing. Safe to call twice. */
@@ -51,6 +68,7 @@ const noSpan: TraceSpan = { traceParent: "", setAttribute() {}, fail() {}, end()
 export const noTelemetry: Telemetry = {
   enabled: false,
   startSpan: () => noSpan,
+  newTrace: () => "",
   activeTraceParent,
   stop: async () => {},
 };

@@ -18,6 +18,11 @@ export function isTraceParent(text: string): boolean {
   return parseTraceParent(text) !== undefined;
 }
 
+/** The trace that a traceparent names: 32 hexadecimal digits, or empty if it is none. */
+export function traceIdOf(text: string): string {
+  return parseTraceParent(text)?.traceId ?? "";
+}
+
 /** The traceparent that names a span. */
 export function formatTraceParent(span: SpanContext): string {
   return isSpanContextValid(span)
@@ -29,4 +34,9 @@ export function formatTraceParent(span: SpanContext): string {
 export function activeTraceParent(): string {
   const span = trace.getActiveSpan();
   return span ? formatTraceParent(span.spanContext()) : "";
+}
+
+/** Says more about the active span; nothing where none is. */
+export function annotateActive(attributes: Readonly<Record<string, string | number>>): void {
+  trace.getActiveSpan()?.setAttributes(attributes);
 }

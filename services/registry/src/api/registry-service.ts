@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
-import { FieldCheck, pageAsked, pageOf, ReasonError, taskIdPattern } from "@berth/chassis/grpc";
+import { FieldCheck, givenContext, pageAsked, pageOf, ReasonError, taskIdPattern } from "@berth/chassis/grpc";
 import type { NoteMessage } from "@berth/chassis/http";
 import type { Logger } from "@berth/chassis/log";
-import type { Telemetry } from "@berth/chassis/telemetry";
+import { annotateActive, type Telemetry } from "@berth/chassis/telemetry";
 import { registry as wire } from "@berth/contracts";
 import type { CallContext } from "nice-grpc-common";
 import type { Filter } from "../domain/commands.js";
@@ -54,23 +54,29 @@ export class RegistryApi implements wire.RegistryServiceImplementation {
     );
   }
 
-  async submitTasks(request: wire.SubmitTasksRequest): Promise<wire.SubmitTasksResponse> {
+  async submitTasks(request: wire.SubmitTasksRequest, context: CallContext): Promise<wire.SubmitTasksResponse> {
     await this.options.checkSpace();
+    const { telemetry } = this.options;
     if (!request.validateOnly) this.options.note("submit", request.tasks.length);
+    const given = givenContext(context.metadata);
+    // The state belongs to the client's trace; a task with a trace of its own isn't in it.
+    const carried = telemetry.enabled ? { ...given, traceState: "" } : given;
     const submission = {
       set: request.set,
       madeUpSet: `s-${randomUUID().replaceAll("-", "").slice(0, 16)}`,
       displayName: request.displayName,
       // Beyond the bound only the count matters; the domain refuses by it.
-      tasks: request.tasks.map(taskInput),
+      tasks: request.tasks.map((spec) => taskInput(spec, carried)),
       limits: request.limits.map(setLimitInput),
       maxConcurrency: Number(request.maxConcurrency),
       requestId: request.requestId,
       validateOnly: request.validateOnly,
       digest: createHash("sha256").update(wire.SubmitTasksRequest.encode(request).finish()).digest("hex"),
-      traceParent: this.options.telemetry.activeTraceParent(),
+      traceParent: telemetry.enabled ? telemetry.activeTraceParent() : given.traceParent,
+      traces: telemetry.enabled && !request.validateOnly ? request.tasks.map(() => telemetry.newTrace("task")) : [],
     };
     const done = await this.options.registry.submit(submission);
+    annotateActive({ "berth.set": done.set, "berth.task_count": done.taskCount });
     this.options.logger.debug({ set: done.set, tasks: done.taskCount }, "tasks were taken");
     return {
       set: done.set,

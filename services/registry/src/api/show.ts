@@ -1,3 +1,4 @@
+import { traceIdOf } from "@berth/chassis/telemetry";
 import { registry, runner } from "@berth/contracts";
 import type { NeedCondition, NeedConditions } from "../domain/needs.js";
 import type { SetRecord } from "../domain/submission.js";
@@ -41,6 +42,7 @@ export function showTask(
     runner: status.runner,
     pool: status.pool,
     slot: status.runner === "" ? "" : (last?.slot ?? ""),
+    traceId: traceIdOf(header.traceParent),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { TraceContext } from "@berth/chassis/telemetry";
 import { pool, registry, runner } from "@berth/contracts";
 import type { Catalogue } from "../domain/catalogue.js";
 import type { Filter } from "../domain/commands.js";
@@ -64,8 +65,11 @@ export function setLimit(set: string, limit: SetLimit): pool.Limit {
   });
 }
 
-/** A specification as the domain checks it. */
-export function taskInput(spec: registry.TaskSpec): TaskInput {
+/** A specification as the domain checks it. What the client's trace carries is kept with what it runs, and is never taken from the specification itself. */
+export function taskInput(
+  spec: registry.TaskSpec,
+  { traceState, baggage }: Pick<TraceContext, "traceState" | "baggage">,
+): TaskInput {
   const { retry } = spec;
   return {
     id: spec.id,
@@ -87,7 +91,7 @@ export function taskInput(spec: registry.TaskSpec): TaskInput {
     },
     startTimeoutMs: durationMs(spec.scheduleToStartTimeout),
     run: spec.run && runInput(spec.run),
-    spec: registry.TaskSpec.encode(spec).finish(),
+    spec: registry.TaskSpec.encode({ ...spec, run: spec.run && { ...spec.run, traceState, baggage } }).finish(),
   };
 }
 

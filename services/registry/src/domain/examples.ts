@@ -73,6 +73,7 @@ export function exampleSubmission(tasks: readonly TaskInput[], more: Partial<Sub
     validateOnly: false,
     digest: "d",
     traceParent: "",
+    traces: [],
     ...more,
   };
 }

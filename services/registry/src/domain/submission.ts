@@ -77,7 +77,13 @@ export interface Submission {
   readonly validateOnly: boolean;
   /** Digest of the whole request. */
   readonly digest: string;
+  /**
+   * W3C traceparent; empty for none. While tracing is on that of the submission's span, which each task's trace is linked with; else what the client
+   * gave, which the tasks go on with.
+   */
   readonly traceParent: string;
+  /** While tracing is on a traceparent for each task, in their order: the root of its trace. Otherwise none. */
+  readonly traces: readonly string[];
 }
 
 /** An earlier submission under the same request id. */

@@ -47,7 +47,9 @@ export function submit(
 
   const revision = memory.revision;
   const limits = takeSet(transition, set, submission, facts);
-  const taken = submission.tasks.map((input) => enter(transition, set, input, submission, limits));
+  const taken = submission.tasks.map((input, index) =>
+    enter(transition, set, input, { ...traceOf(submission, index), declared: submission.limits, limits }),
+  );
   // Only when all are in memory does each know which of its needs are unfinished.
   for (const task of taken) memory.add(task);
   for (const task of taken) begin(transition, task, stateOf);
@@ -124,12 +126,27 @@ function repeat(submission: Submission, earlier: RequestRecord): Submitted | Ref
   };
 }
 
+type Trace = Pick<TaskHeader, "traceParent" | "submission">;
+
+/** A trace of its own, linked with the submission's, so that neither grows with the number of tasks; without tracing the client's goes on. */
+function traceOf({ traceParent, traces }: Submission, index: number): Trace {
+  const own = traces[index];
+  return own === undefined ? { traceParent } : { traceParent: own, submission: traceParent };
+}
+
+/** What all tasks of a submission have in common with the set, and the trace of one. */
+interface Surroundings extends Trace {
+  /** Limits that the submission declares. */
+  readonly declared: Submission["limits"];
+  /** All that the set has. */
+  readonly limits: readonly SetLimit[];
+}
+
 function enter(
   transition: Transition,
   set: string,
   input: TaskInput,
-  { traceParent, limits: declared }: Submission,
-  limits: readonly SetLimit[],
+  { declared, limits, ...trace }: Surroundings,
 ): LiveTask {
   const { memory, now, settings } = transition;
   const key = taskKey(set, input.id);
@@ -155,7 +172,7 @@ function enter(
     retry: resolveRetry(input.retry, settings.retry),
     startTimeoutMs: input.startTimeoutMs ?? 0,
     logLimitBytes: input.run?.logLimitBytes ?? 0,
-    traceParent,
+    ...trace,
     ...(input.run?.kind === "handler" && { handler: input.run.handler }),
   };
   const status: TaskStatus = {

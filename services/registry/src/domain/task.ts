@@ -82,7 +82,10 @@ export interface TaskHeader {
   readonly startTimeoutMs: number;
   /** Bytes of output to keep; 0 for the default. */
   readonly logLimitBytes: number;
+  /** W3C traceparent that its spans and its runs go on with: the root of its own trace, or what the client gave. Empty for none. */
   readonly traceParent: string;
+  /** Traceparent of the submission's span, where the task has a trace of its own: the two are linked. */
+  readonly submission?: string;
   /** Handler that it is for; none for a command, and in rows of older versions. */
   readonly handler?: string;
 }

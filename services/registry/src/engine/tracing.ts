@@ -1,5 +1,7 @@
 import type { Telemetry } from "@berth/chassis/telemetry";
+import type { TaskChange } from "../domain/commands.js";
 import type { LeaseEvent } from "../domain/lease-event.js";
+import { isFinal } from "../domain/task.js";
 import type { Registry } from "./registry.js";
 
 /**
@@ -50,4 +52,33 @@ function spanOf({ key, attempt, lease, pool, runner, slot, reason, traceParent =
     "berth.reason": reason,
   };
   return { parent: traceParent, kind: "consumer", attributes } as const;
+}
+
+/**
+ * The root of each task's trace: "task", from its creation to its end, linked with its submission. Its ids were chosen when the task was taken, so that all
+ * that is done for the task can be under it; it is written after the commit that ends the task, by whichever process leads then. What
+ * RetryTasks lets begin anew goes on in the same trace, with a "task" for each further end, under the first.
+ */
+export function traceTasks(registry: Pick<Registry, "onCommit">, telemetry: Telemetry): void {
+  if (!telemetry.enabled) return;
+  registry.onCommit(({ changes }) => {
+    for (const change of changes) if (change.kind === "task") traceEnd(change, telemetry);
+  });
+}
+
+function traceEnd({ key, status, subject, from }: TaskChange, telemetry: Telemetry): void {
+  if (subject?.header.submission === undefined || !isFinal(status.state) || (from && isFinal(from))) return;
+  const { traceParent, submission, set, tenant, createMs } = subject.header;
+  const retried = subject.events.findLast(({ kind }) => kind === "TaskRetried");
+  const begin = retried
+    ? { parent: traceParent, startWallMs: retried.timeMs }
+    : { root: traceParent, startWallMs: createMs };
+  const span = telemetry.startSpan("task", { ...begin, links: [submission] });
+  span.setAttribute("berth.task", key);
+  span.setAttribute("berth.set", set);
+  if (tenant !== "") span.setAttribute("berth.tenant", tenant);
+  span.setAttribute("berth.attempt", status.attempt);
+  span.setAttribute("berth.state", status.state);
+  if (status.state === "FAILED") span.fail(status.reason);
+  span.end(status.endMs);
 }

@@ -445,7 +445,7 @@ export interface ReadyTask {
   cpuMillis: bigint;
   /** Memory in bytes. */
   memoryBytes: bigint;
-  /** W3C traceparent of the submission; empty without tracing. */
+  /** W3C traceparent: while tracing is on that of the task's root span, else the one that the client gave. Empty for none. */
   traceParent: string;
   /** True if it already has a lease. */
   assigned: boolean;
@@ -4808,7 +4808,11 @@ export const RegistryServiceDefinition = {
   name: "RegistryService",
   fullName: "berth.registry.v1.RegistryService",
   methods: {
-    /** Submits tasks into a set, all or none: fields, names, cycles, pools, limits and weights are checked first. */
+    /**
+     * Submits tasks into a set, all or none: fields, names, cycles, pools, limits and weights are checked first. The W3C metadata
+     * `traceparent`, `tracestate` and `baggage`, if given, go on to what the tasks run; what breaks W3C's rules is left out, and never
+     * an error.
+     */
     submitTasks: {
       name: "SubmitTasks",
       requestType: SubmitTasksRequest as typeof SubmitTasksRequest,
@@ -4905,7 +4909,11 @@ export const RegistryServiceDefinition = {
 } as const;
 
 export interface RegistryServiceImplementation<CallContextExt = {}> {
-  /** Submits tasks into a set, all or none: fields, names, cycles, pools, limits and weights are checked first. */
+  /**
+   * Submits tasks into a set, all or none: fields, names, cycles, pools, limits and weights are checked first. The W3C metadata
+   * `traceparent`, `tracestate` and `baggage`, if given, go on to what the tasks run; what breaks W3C's rules is left out, and never
+   * an error.
+   */
   submitTasks(
     request: SubmitTasksRequest,
     context: CallContext & CallContextExt,
@@ -4959,7 +4967,11 @@ export interface RegistryServiceImplementation<CallContextExt = {}> {
 }
 
 export interface RegistryServiceClient<CallOptionsExt = {}> {
-  /** Submits tasks into a set, all or none: fields, names, cycles, pools, limits and weights are checked first. */
+  /**
+   * Submits tasks into a set, all or none: fields, names, cycles, pools, limits and weights are checked first. The W3C metadata
+   * `traceparent`, `tracestate` and `baggage`, if given, go on to what the tasks run; what breaks W3C's rules is left out, and never
+   * an error.
+   */
   submitTasks(
     request: DeepPartial<SubmitTasksRequest>,
     options?: CallOptions & CallOptionsExt,

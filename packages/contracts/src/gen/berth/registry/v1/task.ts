@@ -64,6 +64,11 @@ export interface Task {
   pool: string;
   /** Slot of the current or last attempt; empty before the first. */
   slot: string;
+  /**
+   * Trace that its spans are in, 32 hexadecimal digits: while tracing is on one of its own, which is linked with that of its
+   * submission; else the one that the client submitted it in. Empty for none. Output only.
+   */
+  traceId: string;
 }
 
 /** Where a task stands. Expect new values. */
@@ -467,6 +472,7 @@ function createBaseTask(): Task {
     runner: "",
     pool: "",
     slot: "",
+    traceId: "",
   };
 }
 
@@ -531,6 +537,9 @@ export const Task: MessageFns<Task> = {
     }
     if (message.slot !== "") {
       writer.uint32(162).string(message.slot);
+    }
+    if (message.traceId !== "") {
+      writer.uint32(402).string(message.traceId);
     }
     return writer;
   },
@@ -700,6 +709,14 @@ export const Task: MessageFns<Task> = {
             message.slot = reader.string();
             continue;
           }
+          case 50: {
+            if (tag !== 402) {
+              break;
+            }
+
+            message.traceId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -769,6 +786,11 @@ export const Task: MessageFns<Task> = {
       runner: isSet(object.runner) ? globalThis.String(object.runner) : "",
       pool: isSet(object.pool) ? globalThis.String(object.pool) : "",
       slot: isSet(object.slot) ? globalThis.String(object.slot) : "",
+      traceId: isSet(object.traceId)
+        ? globalThis.String(object.traceId)
+        : isSet(object.trace_id)
+        ? globalThis.String(object.trace_id)
+        : "",
     };
   },
 
@@ -831,6 +853,9 @@ export const Task: MessageFns<Task> = {
     if (message.slot !== "") {
       obj.slot = message.slot;
     }
+    if (message.traceId !== "") {
+      obj.traceId = message.traceId;
+    }
     return obj;
   },
 
@@ -858,6 +883,7 @@ export const Task: MessageFns<Task> = {
     message.runner = object.runner ?? "";
     message.pool = object.pool ?? "";
     message.slot = object.slot ?? "";
+    message.traceId = object.traceId ?? "";
     return message;
   },
 };

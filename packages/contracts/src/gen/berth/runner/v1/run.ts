@@ -59,6 +59,16 @@ export interface Run {
     | undefined;
   /** Bytes of output kept, half from its beginning and half from its end. Default 1 MiB, 0 means the default, at most 16 MiB. */
   logLimitBytes: bigint;
+  /**
+   * W3C tracestate that belongs to the trace which the client submitted it in. Output only: the registry takes it from the metadata
+   * of SubmitTasks. Empty while the registry traces, since the task has a trace of its own then. At most 512 characters.
+   */
+  traceState: string;
+  /**
+   * W3C baggage that the client gave, for the workload. Output only: the registry takes it from the metadata of SubmitTasks. At most
+   * 8,192 bytes.
+   */
+  baggage: string;
 }
 
 export interface Run_EnvEntry {
@@ -223,6 +233,8 @@ function createBaseRun(): Run {
     heartbeatTimeout: undefined,
     killGrace: undefined,
     logLimitBytes: 0n,
+    traceState: "",
+    baggage: "",
   };
 }
 
@@ -262,6 +274,12 @@ export const Run: MessageFns<Run> = {
         throw new globalThis.Error("value provided for field message.logLimitBytes of type int64 too large");
       }
       writer.uint32(80).int64(message.logLimitBytes);
+    }
+    if (message.traceState !== "") {
+      writer.uint32(98).string(message.traceState);
+    }
+    if (message.baggage !== "") {
+      writer.uint32(106).string(message.baggage);
     }
     return writer;
   },
@@ -362,6 +380,22 @@ export const Run: MessageFns<Run> = {
             message.logLimitBytes = reader.int64() as bigint;
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.traceState = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.baggage = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -418,6 +452,12 @@ export const Run: MessageFns<Run> = {
         : isSet(object.log_limit_bytes)
         ? BigInt(object.log_limit_bytes)
         : 0n,
+      traceState: isSet(object.traceState)
+        ? globalThis.String(object.traceState)
+        : isSet(object.trace_state)
+        ? globalThis.String(object.trace_state)
+        : "",
+      baggage: isSet(object.baggage) ? globalThis.String(object.baggage) : "",
     };
   },
 
@@ -457,6 +497,12 @@ export const Run: MessageFns<Run> = {
     }
     if (message.logLimitBytes !== 0n) {
       obj.logLimitBytes = message.logLimitBytes.toString();
+    }
+    if (message.traceState !== "") {
+      obj.traceState = message.traceState;
+    }
+    if (message.baggage !== "") {
+      obj.baggage = message.baggage;
     }
     return obj;
   },
@@ -504,6 +550,8 @@ export const Run: MessageFns<Run> = {
     message.logLimitBytes = (object.logLimitBytes !== undefined && object.logLimitBytes !== null)
       ? BigInt(object.logLimitBytes)
       : 0n;
+    message.traceState = object.traceState ?? "";
+    message.baggage = object.baggage ?? "";
     return message;
   },
 };

@@ -66,7 +66,10 @@ export interface Work {
     | undefined;
   /** Tenant of the task; empty if none. */
   tenant: string;
-  /** W3C traceparent of the assignment's span; empty without tracing. */
+  /**
+   * W3C traceparent that the run's span goes on from: while tracing is on that of the grant's span, else the one that the client
+   * gave. Empty for none.
+   */
   traceParent: string;
   /** Secret of the lease: the runner proves the completion with it, and tells it to nobody. */
   secret: Buffer;
