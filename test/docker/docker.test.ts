@@ -13,7 +13,11 @@ import { startEngine } from "./engine.js";
 import { build, provide } from "./images.js";
 
 const secret = () => randomBytes(24).toString("hex");
-const secrets = { BERTH_API_TOKEN: secret(), POSTGRES_PASSWORD: secret(), GRAFANA_PASSWORD: secret() };
+/** As somebody fills in a copy of .env.example. */
+const secrets = Object.fromEntries(
+  [...readFileSync(join(root, ".env.example"), "utf8").matchAll(/^(\w+)=/gm)].map(([, name = ""]) => [name, secret()]),
+);
+const token = secrets["BERTH_API_TOKEN"] ?? "";
 const containers = readCompose(secrets).services;
 const leaders = ["pool-manager", "pool-manager-standby"];
 /** Either process of a service may lead. */
@@ -81,7 +85,7 @@ describe.skipIf(typeof engine === "string")("docker-compose.yml on a Docker engi
 
   it("goes on when the leading pool-manager's container is killed", async () => {
     const addresses = { registry: both(50051), poolManager: both(50052) };
-    const client = createClient({ addresses, token: secrets.BERTH_API_TOKEN });
+    const client = createClient({ addresses, token });
     const leading = async () => {
       const found: string[] = [];
       for (const name of leaders) {

@@ -68,7 +68,7 @@ describe("a task file is refused, with file, line, field, value and bound, and n
       "an unknown limit",
       `${task("limits: [nope]")}- {id: b, run: x, limits: [nope]}`,
       'tasks[0].limits["nope"]: there is no limit nope, which 2 tasks name: create it first\n  to make it: `',
-      "limit set nope --capacity N --create`",
+      /limit set nope --capacity N --create --data \S+`/,
     ],
     [
       "a weight above the capacity",

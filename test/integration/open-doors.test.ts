@@ -12,6 +12,6 @@ it.each(["registry", "pool-manager", "scheduler", "metrics"])(
       environment: { PATH },
     }).ended;
     expect({ code, out }).toEqual({ code: 2, out: "" });
-    expect(error).toMatch(/"0\.0\.0\.0" is reached by other machines.*BERTH_TOKEN.*--insecure/s);
+    expect(error).toMatch(/"0\.0\.0\.0" can be reached from other machines.*BERTH_TOKEN.*--insecure/s);
   },
 );

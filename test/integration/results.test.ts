@@ -55,7 +55,7 @@ describe("the slot in a working directory", () => {
     const cwd = join(trees, `\${slot}`);
     const both = ["x", "y"].map((id) => ({ id, pool: "trees", cwd, run: meet, env: { BERTH_TASK_ID: id } }));
     await berth.client.submit(both, { set: "both" });
-    expect((await berth.client.wait("both")).taskCounts).toEqual({ SUCCEEDED: 2n });
+    expect((await berth.client.wait("both")).taskCounts).toEqual({ SUCCEEDED: 2 });
     const left: string[] = [];
     for (const { id } of both) left.push(Buffer.from((await berth.client.task(`both/${id}`)).resultJson).toString());
     expect(left.sort()).toEqual(['"tree-a"', '"tree-b"']);
@@ -63,7 +63,7 @@ describe("the slot in a working directory", () => {
     await berth.client.submit([{ id: "lost", pool: "trees", cwd: join(trees, `of-\${slot}`), run: ["true"] }], {
       set: "lost",
     });
-    expect((await berth.client.wait("lost")).taskCounts).toEqual({ FAILED: 1n });
+    expect((await berth.client.wait("lost")).taskCounts).toEqual({ FAILED: 1 });
     const { attempts } = await berth.client.task("lost/lost");
     expect(attempts.at(-1)?.outcome?.message).toMatch(
       /^working directory .*\/trees\/of-tree-[ab] isn't there \(\$\{slot\} is "tree-[ab]" in pool trees\)$/,

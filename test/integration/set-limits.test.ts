@@ -58,7 +58,7 @@ describe("limits that a task file declares for its own set", () => {
     expect(await run("limits")).toMatch(/set:own:gpu +\d +4 .*of set own, as long as it lives/);
     await killAndStart();
     const restartNs = nowNs();
-    expect((await berth.client.wait("own")).taskCounts).toEqual({ SUCCEEDED: 12n });
+    expect((await berth.client.wait("own")).taskCounts).toEqual({ SUCCEEDED: 12 });
     await killAndStart();
     await until("the limits to be gone", async () => Object.keys(await ofSets()).length === 0, 30_000);
     // Two at once by `gpu`; three would fit into the set. The operator's `gpu` would have let none of them run.
@@ -77,7 +77,7 @@ describe("limits that a task file declares for its own set", () => {
     await until("its limit to be there", async () => "set:right:gpu" in (await ofSets()), 30_000);
     writeFileSync(mark, "");
     await berth.client.retry({ set: "left" });
-    expect((await berth.client.wait("left")).taskCounts).toEqual({ SUCCEEDED: 1n });
+    expect((await berth.client.wait("left")).taskCounts).toEqual({ SUCCEEDED: 1 });
     await berth.client.wait("right");
     await until("both to be gone", async () => Object.keys(await ofSets()).length === 0, 30_000);
   });
