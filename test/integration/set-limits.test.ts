@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Berth, cli, scratchFolder, startBerth } from "./harness/berth.js";
 import { start, succeed } from "./harness/command.js";
+import { processesWith } from "./harness/processes.js";
 import { mostOverlapping, nowNs, readRuns } from "./harness/records.js";
 import { until } from "./harness/until.js";
 
@@ -25,9 +26,15 @@ afterAll(async () => {
   folder.remove();
 });
 
-async function killAndStart(): Promise<void> {
+/** Kills Berth in mid-run and starts it again. Returns when everything that ran was dead, which is before anything runs anew. */
+async function killAndStart(): Promise<bigint> {
+  const { runners } = await berth.client.pools.getStatus({});
   await berth.kill();
+  const alive = () => runners.flatMap((each) => processesWith("BERTH_RUNNER_INCARNATION", each.incarnation));
+  await until("the workloads to be dead", () => alive().length === 0);
+  const deadNs = nowNs();
   berth = await startBerth(folder.path, config);
+  return deadNs;
 }
 
 async function ofSets(): Promise<Record<string, bigint>> {
@@ -52,17 +59,16 @@ describe("limits that a task file declares for its own set", () => {
   it("hold, are made and deleted through kill -9 at submission, in mid-run and at the end, and touch no other", async () => {
     const { file, tasks } = records("own", 12);
     await run("submit", tasks, "--set", "own");
-    await killAndStart();
+    const firstDeadNs = await killAndStart();
     await until("a run to have ended", () => readRuns(file).some((each) => each.endNs !== undefined), 30_000);
     expect(await ofSets()).toEqual({ "set:own": 3n, "set:own:gpu": 4n });
     expect(await run("limits")).toMatch(/set:own:gpu +\d +4 .*of set own, as long as it lives/);
-    await killAndStart();
-    const restartNs = nowNs();
+    const deadNs = await killAndStart();
     expect((await berth.client.wait("own")).taskCounts).toEqual({ SUCCEEDED: 12 });
     await killAndStart();
     await until("the limits to be gone", async () => Object.keys(await ofSets()).length === 0, 30_000);
     // Two at once by `gpu`; three would fit into the set. The operator's `gpu` would have let none of them run.
-    expect(mostOverlapping(readRuns(file), restartNs)).toBe(2);
+    expect(mostOverlapping(readRuns(file), (run) => (run.startNs < firstDeadNs ? firstDeadNs : deadNs))).toBe(2);
     expect(await run("limits")).toMatch(/^gpu +0 +1 /m);
   });
 

@@ -36,10 +36,10 @@ export function readRuns(file: string): Run[] {
   return [...runs.values()];
 }
 
-/** Most runs that overlapped at any moment. A run without an end is taken to end at `killedNs`. */
-export function mostOverlapping(runs: readonly Run[], killedNs?: bigint): number {
+/** Most runs that overlapped at any moment. A run without an end is taken to end at `killedNs`, or when that says. */
+export function mostOverlapping(runs: readonly Run[], killedNs?: bigint | ((run: Run) => bigint)): number {
   const edges = runs.flatMap((run) => {
-    const endNs = run.endNs ?? killedNs;
+    const endNs = run.endNs ?? (typeof killedNs === "function" ? killedNs(run) : killedNs);
     if (endNs === undefined) throw new Error(`${run.task} attempt ${run.attempt} has no end`);
     return [
       { atNs: run.startNs, step: 1 },
