@@ -1,6 +1,6 @@
 // Values of flags, checked: every problem names the flag, the value and the bound.
 import { bytes, cpu } from "@berth/chassis/config";
-import { limitPattern } from "@berth/chassis/grpc";
+import { isName, limitPattern } from "@berth/chassis/grpc";
 import { duration } from "@berth/client/quantities";
 import type { z } from "zod";
 import { UsageError } from "./errors.js";
@@ -40,7 +40,7 @@ export function weightFlags(flag: string, texts: readonly string[]): Record<stri
   return Object.fromEntries(
     texts.map((text) => {
       const [name = "", weight] = text.split("=", 2);
-      if (!limitPattern.test(name) || name.includes(".."))
+      if (!isName(name, limitPattern))
         throw new UsageError(
           `${flag}: "${name}" isn't a limit's name: write 1 to 127 lower-case letters, digits, '.', '_', ':' or '-', without '..'`,
         );

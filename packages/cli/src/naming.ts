@@ -1,4 +1,6 @@
 // What people call tasks and sets: SET/TASK, SET, the beginning of a set's id, the id of a task alone, @last.
+
+import { isName, taskIdPattern } from "@berth/chassis/grpc";
 import type { BerthClient } from "@berth/client";
 import { UsageError } from "./errors.js";
 import { hint } from "./hints.js";
@@ -7,9 +9,6 @@ import { lastSet } from "./last-set.js";
 
 /** A set, or a task by `{set}/{task}`. */
 export type Named = { readonly set: string } | { readonly task: string };
-
-const setName = /^(?!.*\.\.)[a-z0-9][a-z0-9._-]{0,62}$/;
-const taskName = /^(?!.*\.\.)[a-zA-Z0-9][a-zA-Z0-9._-]{0,126}$/;
 
 /** Candidates that an error lists. */
 const candidatesMost = 10;
@@ -23,7 +22,7 @@ export async function resolve(client: BerthClient, name: string, io: Io): Promis
   if (at >= 0) {
     const [set, id] = [name.slice(0, at), name.slice(at + 1)];
     // What can't be a name is looked for nowhere: the registry says what is wrong with it.
-    if ((set !== "@last" && !setName.test(set)) || !taskName.test(id)) return { task: name };
+    if ((set !== "@last" && !isName(set)) || !isName(id, taskIdPattern)) return { task: name };
     return { task: `${await setOf(client, set, io)}/${id}` };
   }
   if (name === "@last") return { set: await setOf(client, name, io) };
@@ -71,7 +70,7 @@ export async function setOf(client: BerthClient, name: string, io: Io): Promise<
 /** Sets that begin so, an exact one alone. */
 async function setsLike(client: BerthClient, name: string): Promise<string[]> {
   // What can't begin a set's id needs no question; an id may be a task's then.
-  if (!setName.test(name)) return [];
+  if (!isName(name)) return [];
   const exact = await client.registry.getTaskSet({ set: name }).catch(() => undefined);
   if (exact?.taskSet !== undefined) return [name];
   const { taskSets } = await client.registry.listTaskSets({ prefix: name, pageSize: candidatesMost + 1 });
@@ -79,7 +78,7 @@ async function setsLike(client: BerthClient, name: string): Promise<string[]> {
 }
 
 async function tasksCalled(client: BerthClient, id: string): Promise<string[]> {
-  if (!taskName.test(id)) return [];
+  if (!isName(id, taskIdPattern)) return [];
   const { tasks } = await client.registry.listTasks({ filter: { ids: [id] }, pageSize: candidatesMost + 1 });
   return tasks.map(({ task }) => task);
 }

@@ -7,6 +7,7 @@ import type { Clock } from "@berth/chassis/clock";
 import { parseAddresses } from "@berth/chassis/config";
 import { describe } from "@berth/chassis/errors";
 import { makeFolder } from "@berth/chassis/folder";
+import { isName, namePattern } from "@berth/chassis/grpc";
 import type { Logger } from "@berth/chassis/log";
 import type { Telemetry } from "@berth/chassis/telemetry";
 import type { Addresses } from "./api/links.js";
@@ -65,8 +66,6 @@ export interface RunnerOptions {
   readonly telemetry?: Telemetry;
 }
 
-const namePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/;
-
 /** Options that a runner can't work with. */
 export class RunnerOptionsError extends Error {
   override readonly name = "RunnerOptionsError";
@@ -90,7 +89,7 @@ export function checkOptions(options: RunnerOptions): Addresses {
   const { poolManagerAddress, schedulerAddress, registryAddress } = addresses;
   const problems: string[] = [];
   const name = (field: string, value: string): void => {
-    if (!namePattern.test(value) || value.includes(".."))
+    if (!isName(value))
       problems.push(`${field}: ${JSON.stringify(value)} must match [a-z0-9][a-z0-9._-]{0,62} without ".."`);
   };
   if (dataFolder === "") problems.push("dataFolder: is empty; name a folder that belongs to this runner alone");

@@ -15,6 +15,11 @@ export const taskIdPattern = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,126}$/;
 /** Names of limits. */
 export const limitPattern = /^[a-z0-9][a-z0-9._:-]{0,126}$/;
 
+/** True if a name matches a pattern and holds no `..`. */
+export function isName(value: string, pattern: RegExp = namePattern): boolean {
+  return pattern.test(value) && !value.includes("..");
+}
+
 /** Request ids: a UUID, or what else identifies a request; empty for none. */
 const requestIdPattern = /^[A-Za-z0-9._-]{0,64}$/;
 
@@ -30,8 +35,11 @@ export class FieldCheck {
 
   /** Demands that a name match a pattern and hold no `..`. */
   name(field: string, value: string, pattern: RegExp = namePattern): this {
-    const ok = pattern.test(value) && !value.includes("..");
-    return this.that(ok, field, `${quote(value)} isn't a name: it must match ${pattern.source} and not contain ".."`);
+    return this.that(
+      isName(value, pattern),
+      field,
+      `${quote(value)} isn't a name: it must match ${pattern.source} and not contain ".."`,
+    );
   }
 
   /** Demands a request id, or none. */

@@ -19,9 +19,12 @@ import type { Execution, Executor, Hooks } from "./executor.js";
 export interface ProcessExecutorOptions {
   readonly clock: Clock;
   readonly keeper: GuardKeeper;
+  /** The runner's data folder. */
   readonly dataFolder: string;
+  /** The runner's own environment. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly envAllow: readonly string[];
+  /** Directory that a run's relative one is taken from. */
   readonly folder: string;
   readonly secretsFolder: string | undefined;
   identity(): RunnerIdentity;

@@ -55,12 +55,7 @@ export function setLimit(set: string, limit: SetLimit): pool.Limit {
     reserve: BigInt(reserve),
     reservePriority,
     rate: BigInt(rate),
-    ...(rate > 0 && {
-      ratePeriod: {
-        seconds: BigInt(Math.floor(ratePeriodMs / 1_000)),
-        nanos: Math.round((ratePeriodMs % 1_000) * 1e6),
-      },
-    }),
+    ...(rate > 0 && { ratePeriod: duration(ratePeriodMs) }),
     reason: `declared for set ${set}`,
   });
 }

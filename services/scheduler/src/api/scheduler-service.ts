@@ -1,5 +1,5 @@
 import type { Clock } from "@berth/chassis/clock";
-import { FieldCheck, namePattern, pageAsked, pageOf, quote, ReasonError, taskIdPattern } from "@berth/chassis/grpc";
+import { FieldCheck, isName, pageAsked, pageOf, quote, ReasonError, taskIdPattern } from "@berth/chassis/grpc";
 import type { pool, registry, scheduler } from "@berth/contracts";
 import type { SchedulerCore } from "../domain/core.js";
 import { explain } from "../domain/explain.js";
@@ -89,7 +89,7 @@ export function schedulerService({
 /** Demands `{set}/{task}`. */
 function checkTask(task: string): void {
   const [set = "", id = "", ...rest] = task.split("/");
-  const ok = namePattern.test(set) && taskIdPattern.test(id) && rest.length === 0 && !task.includes("..");
+  const ok = isName(set) && isName(id, taskIdPattern) && rest.length === 0;
   new FieldCheck().that(ok, "task", `${quote(task)} isn't a task: {set}/{task} is needed`).throwIfAny();
 }
 
